@@ -1,0 +1,26 @@
+//! The log: keyed records with revisions, and the only thing in Porchlight that outlives the process.
+//!
+//! A log keeps the newest value of every key. Each append gets a [`Revision`], one increasing number for the
+//! whole log, and is durable when it is answered. What a log has made durable it hands, in revision order, to the
+//! one [`Replica`] it was opened with; that, not the answer to whoever asked, is what finishes a write.
+//!
+//! Two logs so far: [`Memory`] for tests and throw-away servers, with faults that a test can inject, and
+//! [`Embedded`], a folder on disk. Both pass the one suite in [`contract`].
+//!
+//! This crate never looks inside a value: what the bytes mean is its callers' business.
+
+mod append;
+#[doc(hidden)]
+pub mod contract;
+mod embedded;
+mod entry;
+mod log;
+mod memory;
+mod record;
+
+pub use append::{Append, AppendError, Hold, Receipt};
+pub use embedded::{Durability, Embedded, OpenError, Options, Repair, RepairError, repair};
+pub use entry::{Entry, Key, LogId, Revision, Value};
+pub use log::{Health, Log, Replica, Stats};
+pub use memory::{Fault, Memory};
+pub use record::RecordError;
