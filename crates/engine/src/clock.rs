@@ -1,0 +1,144 @@
+//! The one clock.
+
+#![expect(clippy::disallowed_methods, reason = "the one place that reads the system's time")]
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use porchlight_presence::Timestamp;
+use tokio::sync::watch;
+
+/// Says what time it is, for meaning; waiting is tokio's business.
+///
+/// Made once, in `main`, and handed down. It never goes back, except when development resets it together with all
+/// data.
+#[derive(Debug)]
+pub struct Clock {
+    source: Source,
+    /// Milliseconds that development has moved the clock ahead.
+    offset: AtomicI64,
+    /// The newest instant ever told, in Unix milliseconds.
+    floor: AtomicI64,
+    /// Counts the jumps, so that whoever waits for an instant looks again.
+    jumps: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+enum Source {
+    System,
+    /// Stands still but for [`Clock::advance`].
+    Manual(i64),
+}
+
+impl Clock {
+    /// The system's wall clock.
+    pub fn system() -> Clock {
+        Clock::new(Source::System)
+    }
+
+    /// A clock that stands at `start` until it is advanced.
+    pub fn manual(start: Timestamp) -> Clock {
+        Clock::new(Source::Manual(start.as_millis()))
+    }
+
+    fn new(source: Source) -> Clock {
+        Clock { source, offset: AtomicI64::new(0), floor: AtomicI64::new(0), jumps: watch::Sender::new(0) }
+    }
+
+    /// The time: the source's and the offset, never less than what was told before.
+    pub fn now(&self) -> Timestamp {
+        let now = self.source_millis() + self.offset.load(Ordering::SeqCst);
+        let floor = self.floor.load(Ordering::SeqCst);
+        if now <= floor {
+            return Timestamp::from_millis(floor);
+        }
+        Timestamp::from_millis(self.floor.fetch_max(now, Ordering::SeqCst).max(now))
+    }
+
+    /// How far the clock has been moved ahead of its source.
+    pub fn offset(&self) -> Duration {
+        Duration::from_millis(self.offset.load(Ordering::SeqCst).unsigned_abs())
+    }
+
+    /// Moves the clock ahead and wakes everything that waits for an instant.
+    pub fn advance(&self, by: Duration) {
+        let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        let ahead = |offset: i64| Some(offset.saturating_add(millis).min(Timestamp::MAX.as_millis()));
+        self.offset.fetch_update(Ordering::SeqCst, Ordering::SeqCst, ahead).ok();
+        self.jumped();
+    }
+
+    /// The clock tells no earlier time than this from now on.
+    pub fn not_before(&self, floor: Timestamp) {
+        self.floor.fetch_max(floor.as_millis(), Ordering::SeqCst);
+        self.jumped();
+    }
+
+    /// Back to the source's own time. Only for a development server that has thrown all its records away.
+    pub fn reset(&self) {
+        self.offset.store(0, Ordering::SeqCst);
+        self.floor.store(0, Ordering::SeqCst);
+        self.jumped();
+    }
+
+    /// Returns when the clock shows `at` or later, or when it jumps, whichever is first. `None`: when it jumps.
+    pub async fn wait(&self, at: Option<Timestamp>, jumps: &mut watch::Receiver<u64>) {
+        let sleep = match (&self.source, at) {
+            (_, Some(at)) if at <= self.now() => return,
+            (Source::System, Some(at)) => Some(at.since(self.now())),
+            (Source::System, None) | (Source::Manual(_), _) => None,
+        };
+        let elapsed = async {
+            match sleep {
+                Some(duration) => tokio::time::sleep(duration).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = elapsed => {}
+            _ = jumps.changed() => {}
+        }
+    }
+
+    /// Word of every jump, for [`Clock::wait`].
+    pub fn jumps(&self) -> watch::Receiver<u64> {
+        self.jumps.subscribe()
+    }
+
+    fn jumped(&self) {
+        self.jumps.send_modify(|count| *count += 1);
+    }
+
+    fn source_millis(&self) -> i64 {
+        match self.source {
+            Source::Manual(start) => start,
+            Source::System => {
+                let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_never_goes_back() {
+        let clock = Clock::manual(Timestamp::from_millis(1_000));
+        clock.not_before(Timestamp::from_millis(5_000));
+        assert_eq!(clock.now(), Timestamp::from_millis(5_000));
+        clock.advance(Duration::from_millis(4_500));
+        assert_eq!(clock.now(), Timestamp::from_millis(5_500));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_woken_by_a_jump() {
+        let clock = Clock::manual(Timestamp::from_millis(1_000));
+        let mut jumps = clock.jumps();
+        let wait = clock.wait(Some(Timestamp::from_millis(2_000)), &mut jumps);
+        let ((), ()) = tokio::join!(wait, async { clock.advance(Duration::from_secs(1)) });
+        assert_eq!(clock.now(), Timestamp::from_millis(2_000));
+    }
+}

@@ -1,0 +1,314 @@
+//! The directory: a tenant's people, found by id, user principal name or mail address.
+
+use std::collections::BTreeSet;
+use std::hash::BuildHasher;
+use std::ops::Bound;
+
+use bytes::Bytes;
+use hashbrown::HashTable;
+use parking_lot::RwLock;
+use porchlight_presence::UserId;
+use porchlight_store::Revision;
+use rapidhash::fast::RandomState;
+use uuid::Uuid;
+
+use crate::person::{self, Person, PersonV1};
+
+/// The people of one tenant.
+#[derive(Debug, Default)]
+pub struct Directory {
+    people: RwLock<People>,
+}
+
+#[derive(Debug, Default)]
+struct People {
+    slots: Vec<Slot>,
+    by_id: HashTable<u32>,
+    /// By the hash of the name's part before the `@` in ASCII lower case, so that short names are found too.
+    by_name: HashTable<u32>,
+    /// By the hash of the address in ASCII lower case; several people may share one.
+    by_mail: HashTable<u32>,
+    ordered: BTreeSet<UserId>,
+    hash: RandomState,
+}
+
+#[derive(Debug)]
+struct Slot {
+    user: UserId,
+    revision: Revision,
+    /// The entry as the log keeps it; empty for a person who was deleted.
+    entry: Box<[u8]>,
+}
+
+impl Directory {
+    /// Whether this is somebody's id.
+    pub fn contains(&self, user: UserId) -> bool {
+        self.people.read().live(user).is_some()
+    }
+
+    /// The person with this id.
+    pub fn person(&self, user: UserId) -> Option<Person> {
+        let people = self.people.read();
+        people.live(user).map(|slot| slot.fields().into())
+    }
+
+    /// Whom a key in a path means: an id, a user principal name, or a mail address that exactly one person has.
+    ///
+    /// Source: presence-api 3.1.
+    pub fn resolve(&self, key: &str) -> Option<UserId> {
+        let people = self.people.read();
+        if let Some(id) = guid(key) {
+            return people.live(UserId(id)).map(|slot| slot.user);
+        }
+        people.named(key).or_else(|| people.only_one_with_mail(key))
+    }
+
+    /// Who has this user principal name.
+    pub fn named(&self, user_principal_name: &str) -> Option<UserId> {
+        self.people.read().named(user_principal_name)
+    }
+
+    /// Who has a user principal name that begins with this short name and an `@`; the one with the smallest id.
+    pub fn short_named(&self, short_name: &str) -> Option<UserId> {
+        let people = self.people.read();
+        people.with_local_part(short_name).map(|slot| slot.user).min()
+    }
+
+    /// Up to `most` ids after `after`, ascending.
+    pub fn ids_after(&self, after: Option<UserId>, most: usize) -> Vec<UserId> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.people.read().ordered.range((from, Bound::Unbounded)).take(most).copied().collect()
+    }
+
+    /// How many people there are.
+    pub fn len(&self) -> usize {
+        self.people.read().ordered.len()
+    }
+
+    /// Whether there is nobody.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn revision(&self, user: UserId) -> Revision {
+        let people = self.people.read();
+        people.slot(user).map_or(Revision::NONE, |slot| slot.revision)
+    }
+
+    /// Puts an entry in, or takes it out when `entry` is `None`, unless what is there is newer.
+    pub(crate) fn install(
+        &self,
+        user: UserId,
+        revision: Revision,
+        entry: Option<&Bytes>,
+    ) -> Result<(), String> {
+        if let Some(entry) = entry {
+            person::decode(entry)?;
+        }
+        self.people.write().install(
+            user,
+            revision,
+            entry.map(|entry| entry.as_ref().into()).unwrap_or_default(),
+        );
+        Ok(())
+    }
+
+    /// Forgets that a person was deleted.
+    pub(crate) fn purge(&self, user: UserId, revision: Revision) {
+        let mut people = self.people.write();
+        if let Some(index) = people.index(user) {
+            let slot = &mut people.slots[index as usize];
+            if slot.revision == revision && slot.entry.is_empty() {
+                slot.revision = Revision::NONE;
+            }
+        }
+    }
+}
+
+/// A GUID in the form 8-4-4-4-12, in any case.
+fn guid(key: &str) -> Option<Uuid> {
+    (key.len() == 36).then(|| Uuid::try_parse(key).ok()).flatten()
+}
+
+/// What a user principal name has before its `@`.
+fn local_part(name: &str) -> &str {
+    name.split_once('@').map_or(name, |(local, _)| local)
+}
+
+impl Slot {
+    fn fields(&self) -> PersonV1<'_> {
+        person::decode(&self.entry).expect("an entry was decoded before it was put in")
+    }
+}
+
+impl People {
+    fn index(&self, user: UserId) -> Option<u32> {
+        self.by_id.find(self.hash.hash_one(user), |index| self.slots[*index as usize].user == user).copied()
+    }
+
+    fn slot(&self, user: UserId) -> Option<&Slot> {
+        self.index(user).map(|index| &self.slots[index as usize])
+    }
+
+    fn live(&self, user: UserId) -> Option<&Slot> {
+        self.slot(user).filter(|slot| !slot.entry.is_empty())
+    }
+
+    fn hash_text(&self, text: &str) -> u64 {
+        self.hash.hash_one(text.to_ascii_lowercase())
+    }
+
+    /// Everybody whose name has this part before the `@`.
+    fn with_local_part<'a>(&'a self, local: &'a str) -> impl Iterator<Item = &'a Slot> {
+        let slots = self.by_name.iter_hash(self.hash_text(local)).map(|index| &self.slots[*index as usize]);
+        slots.filter(move |slot| local_part(slot.fields().user_principal_name).eq_ignore_ascii_case(local))
+    }
+
+    fn named(&self, name: &str) -> Option<UserId> {
+        let named = |slot: &&Slot| slot.fields().user_principal_name.eq_ignore_ascii_case(name);
+        self.with_local_part(local_part(name)).find(named).map(|slot| slot.user)
+    }
+
+    fn only_one_with_mail(&self, mail: &str) -> Option<UserId> {
+        let same = |slot: &&Slot| slot.fields().mail.is_some_and(|known| known.eq_ignore_ascii_case(mail));
+        let mut with_mail = self
+            .by_mail
+            .iter_hash(self.hash_text(mail))
+            .map(|index| &self.slots[*index as usize])
+            .filter(same);
+        let first = with_mail.next()?;
+        with_mail.next().is_none().then_some(first.user)
+    }
+
+    fn install(&mut self, user: UserId, revision: Revision, entry: Box<[u8]>) {
+        let index = self.index(user).unwrap_or_else(|| self.add(user));
+        if revision <= self.slots[index as usize].revision {
+            return;
+        }
+        self.unlist(index);
+        let slot = &mut self.slots[index as usize];
+        slot.revision = revision;
+        slot.entry = entry;
+        self.list(index);
+    }
+
+    fn add(&mut self, user: UserId) -> u32 {
+        let index =
+            u32::try_from(self.slots.len()).expect("a directory holds fewer than four billion people");
+        self.slots.push(Slot { user, revision: Revision::NONE, entry: Box::default() });
+        let (slots, hasher) = (&self.slots, &self.hash);
+        self.by_id.insert_unique(hasher.hash_one(user), index, |index| {
+            hasher.hash_one(slots[*index as usize].user)
+        });
+        index
+    }
+
+    /// Enters a live slot into the indices of names, addresses and order.
+    fn list(&mut self, index: u32) {
+        let slot = &self.slots[index as usize];
+        if slot.entry.is_empty() {
+            return;
+        }
+        let fields = slot.fields();
+        let (slots, hasher) = (&self.slots, &self.hash);
+        let hash = |text: &str| hasher.hash_one(text.to_ascii_lowercase());
+        self.ordered.insert(slot.user);
+        self.by_name.insert_unique(hash(local_part(fields.user_principal_name)), index, |index| {
+            hash(local_part(slots[*index as usize].fields().user_principal_name))
+        });
+        if let Some(mail) = fields.mail {
+            self.by_mail.insert_unique(hash(mail), index, |index| {
+                hash(
+                    slots[*index as usize]
+                        .fields()
+                        .mail
+                        .expect("only people with an address are in this index"),
+                )
+            });
+        }
+    }
+
+    /// Takes a live slot out of the indices of names, addresses and order.
+    fn unlist(&mut self, index: u32) {
+        let slot = &self.slots[index as usize];
+        if slot.entry.is_empty() {
+            return;
+        }
+        let fields = slot.fields();
+        let name = self.hash_text(local_part(fields.user_principal_name));
+        let mail = fields.mail.map(|mail| self.hash_text(mail));
+        let user = slot.user;
+        self.ordered.remove(&user);
+        if let Ok(entry) = self.by_name.find_entry(name, |other| *other == index) {
+            entry.remove();
+        }
+        if let Some(mail) = mail
+            && let Ok(entry) = self.by_mail.find_entry(mail, |other| *other == index)
+        {
+            entry.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(id: u128, name: &str, mail: Option<&str>) -> Person {
+        Person {
+            id: UserId(Uuid::from_u128(id)),
+            user_principal_name: name.to_owned(),
+            display_name: name.to_owned(),
+            mail: mail.map(str::to_owned),
+            given_name: None,
+            surname: None,
+            job_title: None,
+            department: None,
+            account_enabled: true,
+        }
+    }
+
+    fn put(directory: &Directory, revision: u64, person: &Person) {
+        directory.install(person.id, Revision(revision), Some(&person.encode().into())).unwrap();
+    }
+
+    #[test]
+    fn people_are_found_by_id_name_and_an_address_of_their_own() {
+        let directory = Directory::default();
+        let (ada, ben) =
+            (person(1, "Ada@x.example", Some("office@x.example")), person(2, "ben@x.example", None));
+        put(&directory, 1, &ada);
+        put(&directory, 2, &ben);
+        assert_eq!(directory.resolve("ADA@X.example"), Some(ada.id));
+        assert_eq!(directory.resolve("00000000-0000-0000-0000-000000000002"), Some(ben.id));
+        assert_eq!(directory.resolve("office@x.example"), Some(ada.id));
+        assert_eq!(directory.short_named("aDa"), Some(ada.id));
+        put(&directory, 3, &person(2, "benjamin@x.example", Some("office@x.example")));
+        assert_eq!(directory.resolve("office@x.example"), None, "two people share it");
+        assert_eq!(directory.resolve("ben@x.example"), None, "the name was given up");
+        assert_eq!(directory.resolve("benjamin@x.example"), Some(ben.id));
+    }
+
+    #[test]
+    fn an_older_entry_is_ignored_and_a_deleted_person_is_gone() {
+        let directory = Directory::default();
+        put(&directory, 5, &person(1, "new@x", None));
+        put(&directory, 4, &person(1, "old@x", None));
+        assert_eq!(directory.resolve("old@x"), None);
+        let id = UserId(Uuid::from_u128(1));
+        directory.install(id, Revision(6), None).unwrap();
+        assert_eq!((directory.resolve("new@x"), directory.contains(id), directory.len()), (None, false, 0));
+        assert_eq!(directory.revision(id), Revision(6));
+    }
+
+    #[test]
+    fn pages_are_in_ascending_order_of_ids() {
+        let directory = Directory::default();
+        for id in [3, 1, 2] {
+            put(&directory, id, &person(u128::from(id), &format!("p{id}@x"), None));
+        }
+        let id = |id| UserId(Uuid::from_u128(id));
+        assert_eq!(directory.ids_after(None, 2), [id(1), id(2)]);
+        assert_eq!(directory.ids_after(Some(id(1)), 9), [id(2), id(3)]);
+    }
+}

@@ -1,0 +1,259 @@
+//! The engine: everything of the parts below, put together.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use porchlight_presence::{Limits, TenantId, Timestamp};
+use porchlight_store::{Health, Key, Log, LogId, Replica, Revision, Stats, Value};
+use tokio::sync::watch;
+
+use crate::Clock;
+use crate::keys;
+use crate::lanes::Lanes;
+use crate::people::{PersonError, Seed};
+use crate::state::State;
+use crate::tenant::Tenant;
+use crate::write::WriteError;
+
+/// A log whose newest write lies further ahead of the clock than this does not start.
+const AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// How many due deadlines are handled before looking up again.
+const FIRE_TOGETHER: usize = 512;
+
+/// How the engine works.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The settings that enter writes.
+    pub limits: Limits,
+    /// How long a write waits for the log before it is answered as unknown. Default 10 s.
+    pub append_timeout: Duration,
+    /// Start although the log's newest write lies in the future.
+    pub accept_clock: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { limits: Limits::default(), append_timeout: Duration::from_secs(10), accept_clock: false }
+    }
+}
+
+/// Why an engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError<E: std::error::Error + 'static> {
+    /// The log did not open.
+    #[error(transparent)]
+    Log(E),
+    /// The log holds an entry that this program does not understand.
+    #[error("the entry '{key}' cannot be read: {cause}")]
+    Unreadable {
+        /// Its key.
+        key: Key,
+        /// What is wrong.
+        cause: String,
+    },
+    /// The newest write lies more than five minutes in the future: the clock is wrong, or was when it was written.
+    #[error("the newest write in the data is {} s ahead of this machine's clock", .ahead.as_secs())]
+    ClockBehind {
+        /// How far.
+        ahead: Duration,
+    },
+}
+
+/// Everything Porchlight knows, and the way to change it. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) state: Arc<State>,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) options: Arc<Options>,
+}
+
+impl Engine {
+    /// An engine over the log that `open` opens for it; returns when every entry has been read.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    pub fn open<E: std::error::Error + 'static>(
+        clock: Arc<Clock>,
+        options: Options,
+        open: impl FnOnce(Arc<dyn Replica>) -> Result<Arc<dyn Log>, E>,
+    ) -> Result<Engine, OpenError<E>> {
+        let state = Arc::new(State::new(clock));
+        let clock = Arc::clone(&state.clock);
+        let log = open(Arc::clone(&state) as Arc<dyn Replica>).map_err(OpenError::Log)?;
+        if let Some((key, cause)) = state.unreadable() {
+            return Err(OpenError::Unreadable { key, cause });
+        }
+        let ahead = state.newest().since(clock.now());
+        if ahead > AHEAD_MAX && !options.accept_clock {
+            return Err(OpenError::ClockBehind { ahead });
+        }
+        clock.not_before(state.newest());
+        state.go_live();
+        Ok(Engine { state, log, lanes: Arc::new(Lanes::new()), options: Arc::new(options) })
+    }
+
+    /// Engine time: what everybody evaluates at. Never past a write that is not yet visible.
+    pub fn now(&self) -> Timestamp {
+        self.state.engine_time()
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.state.clock
+    }
+
+    /// The settings that enter writes.
+    pub fn limits(&self) -> &Limits {
+        &self.options.limits
+    }
+
+    /// The tenant, if anything is known of it.
+    pub fn tenant(&self, id: TenantId) -> Option<Arc<Tenant>> {
+        self.state.tenant(id)
+    }
+
+    /// Every tenant.
+    pub fn tenants(&self) -> Vec<Arc<Tenant>> {
+        self.state.tenants()
+    }
+
+    /// The identity of the log.
+    pub fn log_id(&self) -> LogId {
+        self.log.id()
+    }
+
+    /// The newest revision that reads show.
+    pub fn applied(&self) -> Revision {
+        self.state.applied()
+    }
+
+    /// Whether writes are taken now.
+    pub fn is_writable(&self) -> bool {
+        *self.log.health().borrow() == Health::Writable
+    }
+
+    /// How long a write waits for the log before it is answered as unknown.
+    pub fn append_timeout(&self) -> Duration {
+        self.options.append_timeout
+    }
+
+    /// How many writes may wait for the log; one more is answered as busy.
+    pub fn waiting_writes_max(&self) -> usize {
+        self.log.waiting_max()
+    }
+
+    /// Whether writes are taken, and word of every change of that.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.log.health()
+    }
+
+    /// What the log has done.
+    pub fn log_stats(&self) -> Stats {
+        self.log.stats()
+    }
+
+    /// How many users have a deadline armed.
+    pub fn timers_armed(&self) -> usize {
+        self.state.timers.len()
+    }
+
+    /// For how long the soonest deadline has been due; nothing when none is.
+    pub fn timers_overdue(&self) -> Duration {
+        let next = self.state.timers.next();
+        next.map_or(Duration::ZERO, |next| self.state.clock.now().since(next))
+    }
+
+    /// Runs the timers for ever: announces every change that time alone makes.
+    pub async fn run_timers(&self) {
+        let lateness = metrics::histogram!("porchlight_timer_lateness_seconds");
+        let mut jumps = self.clock().jumps();
+        loop {
+            jumps.borrow_and_update();
+            let now = self.now();
+            while self.state.fire(now, FIRE_TOGETHER, &lateness) {
+                tokio::task::yield_now().await;
+            }
+            let next = self.state.timers.next();
+            self.state.sleeping_for.store(next.unwrap_or(Timestamp::MAX).as_millis(), Ordering::SeqCst);
+            // What was armed sooner between the two lines above has rung `sooner`, which remembers it.
+            if next.is_some_and(|next| next <= self.clock().now()) {
+                // Due, but engine time is held back by a write on its way: look again when that can have ended.
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                continue;
+            }
+            tokio::select! {
+                () = self.clock().wait(next, &mut jumps) => {}
+                () = self.state.sooner.notified() => {}
+            }
+        }
+    }
+
+    /// Moves development's clock ahead, durably.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the log answers; the clock has moved all the same.
+    pub async fn advance_clock(&self, by: Duration) -> Result<(), WriteError> {
+        self.clock().advance(by);
+        let offset = u64::try_from(self.clock().offset().as_millis()).unwrap_or(u64::MAX);
+        self.put_clock(Value::Live(Bytes::copy_from_slice(&offset.to_le_bytes()))).await
+    }
+
+    /// Back to the beginning, for development: no records, only the seeds' people, the clock at its source.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the log answers; a reset that failed halfway can be repeated.
+    pub async fn reset(&self, seeds: &[Seed]) -> Result<(), PersonError> {
+        for tenant in self.tenants() {
+            self.delete_records(&tenant).await?;
+            let seed = seeds.iter().find(|seed| seed.tenant == tenant.id());
+            let keep: HashSet<_> =
+                seed.into_iter().flat_map(|seed| &seed.people).map(|person| person.id).collect();
+            self.remove_others(&tenant, &keep).await?;
+        }
+        let at = self.now().as_millis();
+        self.put_clock(Value::Tombstone { at }).await?;
+        self.clock().reset();
+        self.state.timers.clear();
+        self.state.fades_announced.store(0, Ordering::SeqCst);
+        for tenant in self.tenants() {
+            tenant.users.forget_announced();
+            tenant.feed().clear(self.clock().now());
+        }
+        for seed in seeds {
+            self.seed(seed).await?;
+        }
+        Ok(())
+    }
+
+    /// Has the log forget for good what was deleted longer ago than this.
+    pub fn purge(&self, age: Duration) {
+        self.log.purge(self.now().minus(age).as_millis());
+    }
+
+    /// Stops taking writes and makes everything durable. Blocks until that is done.
+    pub fn close(&self) {
+        self.log.close();
+    }
+
+    pub(crate) fn revision(&self, key: &Key) -> Revision {
+        self.state.revision(key)
+    }
+
+    pub(crate) fn fades_announced(&self) -> Timestamp {
+        Timestamp::from_millis(self.state.fades_announced.load(Ordering::SeqCst))
+    }
+
+    async fn put_clock(&self, value: Value) -> Result<(), WriteError> {
+        let key = Key::new(keys::CLOCK);
+        let expected = self.revision(&key);
+        self.put(key, expected, value).await.map(drop)
+    }
+}

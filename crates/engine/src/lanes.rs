@@ -1,0 +1,35 @@
+//! Lanes: writes to one user go one after another.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use porchlight_presence::{TenantId, UserId};
+use rapidhash::fast::RandomState;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+/// How many lanes there are. Two users share one now and then; with 256 writes under way, one in sixteen does.
+const LANES: usize = 4096;
+
+/// A fixed number of asynchronous locks; a user's is found by hash.
+///
+/// Asynchronous, since a lane is held until the log knows what became of a write.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    locks: Vec<Arc<Mutex<()>>>,
+    hash: RandomState,
+}
+
+/// A closed lane; open again when dropped.
+pub(crate) type Lane = OwnedMutexGuard<()>;
+
+impl Lanes {
+    pub(crate) fn new() -> Lanes {
+        Lanes { locks: (0..LANES).map(|_| Arc::default()).collect(), hash: RandomState::new() }
+    }
+
+    /// Waits for the user's lane and closes it.
+    pub(crate) async fn enter(&self, tenant: TenantId, user: UserId) -> Lane {
+        let lock = &self.locks[self.hash.hash_one((tenant, user)) as usize % LANES];
+        Arc::clone(lock).lock_owned().await
+    }
+}

@@ -1,0 +1,258 @@
+//! What the log's entries mean, held in memory.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+use porchlight_presence::{TenantId, Timestamp, User, UserId};
+use porchlight_store::{Entry, Key, Replica, Revision, Value};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::feed::Change;
+use crate::in_flight::InFlight;
+use crate::keys::{self, Named};
+use crate::table::Touched;
+use crate::tenant::Tenant;
+use crate::timers::Timers;
+use crate::{Clock, changes};
+
+/// The replica of the log: tables, directories and all that is derived from them.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) in_flight: Arc<InFlight>,
+    tenants: RwLock<Tenants>,
+    pub(crate) timers: Timers,
+    /// Rung when a deadline was armed that is sooner than the one slept for.
+    pub(crate) sooner: Notify,
+    /// What the timers sleep for, in Unix milliseconds.
+    pub(crate) sleeping_for: AtomicI64,
+    /// Every fade up to this instant has been announced, in Unix milliseconds.
+    pub(crate) fades_announced: AtomicI64,
+    /// The revisions of keys whose values are not kept here, under a digest of the key.
+    others: Mutex<HashMap<Uuid, Revision>>,
+    /// The newest revision that was installed.
+    applied: AtomicU64,
+    /// The newest instant of a write that was installed, in Unix milliseconds.
+    newest: AtomicI64,
+    /// The log has been replayed: from now on changes are told.
+    replayed: AtomicBool,
+    /// The first entry that this program cannot read.
+    unreadable: Mutex<Option<(Key, String)>>,
+}
+
+#[derive(Debug, Default)]
+struct Tenants {
+    by_id: HashMap<TenantId, Arc<Tenant>>,
+    by_number: Vec<Arc<Tenant>>,
+}
+
+impl State {
+    pub(crate) fn new(clock: Arc<Clock>) -> State {
+        State {
+            clock,
+            in_flight: Arc::default(),
+            tenants: RwLock::default(),
+            timers: Timers::default(),
+            sooner: Notify::new(),
+            sleeping_for: AtomicI64::new(Timestamp::MAX.as_millis()),
+            fades_announced: AtomicI64::new(0),
+            others: Mutex::default(),
+            applied: AtomicU64::new(0),
+            newest: AtomicI64::new(0),
+            replayed: AtomicBool::new(false),
+            unreadable: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn engine_time(&self) -> Timestamp {
+        self.in_flight.engine_time(&self.clock)
+    }
+
+    pub(crate) fn tenant(&self, id: TenantId) -> Option<Arc<Tenant>> {
+        self.tenants.read().by_id.get(&id).cloned()
+    }
+
+    pub(crate) fn tenant_or_new(&self, id: TenantId) -> Arc<Tenant> {
+        if let Some(tenant) = self.tenant(id) {
+            return tenant;
+        }
+        let mut tenants = self.tenants.write();
+        if let Some(tenant) = tenants.by_id.get(&id) {
+            return Arc::clone(tenant);
+        }
+        let number =
+            u32::try_from(tenants.by_number.len()).expect("there are fewer than four billion tenants");
+        let tenant = Arc::new(Tenant::new(id, number, self.clock.now()));
+        tenants.by_id.insert(id, Arc::clone(&tenant));
+        tenants.by_number.push(Arc::clone(&tenant));
+        tenant
+    }
+
+    pub(crate) fn tenants(&self) -> Vec<Arc<Tenant>> {
+        self.tenants.read().by_number.clone()
+    }
+
+    pub(crate) fn applied(&self) -> Revision {
+        Revision(self.applied.load(Ordering::SeqCst))
+    }
+
+    pub(crate) fn newest(&self) -> Timestamp {
+        Timestamp::from_millis(self.newest.load(Ordering::SeqCst))
+    }
+
+    pub(crate) fn unreadable(&self) -> Option<(Key, String)> {
+        self.unreadable.lock().clone()
+    }
+
+    /// The replay is over: from now on changes are announced.
+    pub(crate) fn go_live(&self) {
+        self.replayed.store(true, Ordering::SeqCst);
+    }
+
+    /// Announces the changes that came due by `now`, up to `most` of them. Returns whether there may be more.
+    pub(crate) fn fire(&self, now: Timestamp, most: usize, lateness: &metrics::Histogram) -> bool {
+        let due = self.timers.due(now, most);
+        let tenants = self.tenants();
+        let clock = self.clock.now();
+        let mut changes: Vec<Vec<Change>> = vec![Vec::new(); tenants.len()];
+        for (at, slot) in &due {
+            let number = slot.tenant() as usize;
+            let Some((user, revision, touched)) = tenants[number].users.wake(*slot, *at, now) else {
+                continue;
+            };
+            lateness.record(clock.since(*at).as_secs_f64());
+            changes[number].extend(touched.announce.map(|stamps| Change { user, revision, stamps }));
+            self.rearm(&touched);
+        }
+        for (tenant, changes) in tenants.iter().zip(changes) {
+            if !changes.is_empty() {
+                tenant.feed().push(changes);
+            }
+        }
+        if due.len() < most {
+            self.fades_announced.fetch_max(now.as_millis(), Ordering::SeqCst);
+        }
+        due.len() == most
+    }
+
+    fn rearm(&self, touched: &Touched) {
+        let Some((from, to)) = touched.rearm else { return };
+        self.timers.arm(touched.slot, from, to);
+        if to.as_millis() < self.sleeping_for.load(Ordering::SeqCst) {
+            self.sooner.notify_one();
+        }
+    }
+
+    fn install_one(&self, entry: &Entry, changes: &mut changes::Batch) -> Result<(), String> {
+        let (revision, quietly) = (entry.revision, self.quietly());
+        match (keys::parse(&entry.key), &entry.value) {
+            (Named::User(tenant, user), Value::Live(record)) => {
+                let tenant = self.tenant_or_new(tenant);
+                let decoded = User::decode(record).map_err(|error| error.to_string())?;
+                let touched = tenant.users.install(user, revision, record, &decoded, quietly);
+                self.newest.fetch_max(decoded.as_of().as_millis(), Ordering::SeqCst);
+                self.announce(&tenant, user, revision, touched, changes);
+            }
+            (Named::User(tenant, user), Value::Tombstone { at }) => {
+                let tenant = self.tenant_or_new(tenant);
+                let touched = tenant.users.remove(user, revision, Timestamp::from_millis(*at));
+                self.announce(&tenant, user, revision, touched, changes);
+            }
+            (Named::Person(tenant, user), Value::Live(person)) => {
+                self.tenant_or_new(tenant).directory().install(user, revision, Some(person))?;
+            }
+            (Named::Person(tenant, user), Value::Tombstone { .. }) => {
+                self.tenant_or_new(tenant).directory().install(user, revision, None)?;
+            }
+            (Named::Clock, Value::Live(offset)) => {
+                self.others.lock().insert(digest(&entry.key), revision);
+                self.restore_offset(offset)?;
+            }
+            (Named::Clock, Value::Tombstone { .. }) | (Named::Other, _) => {
+                self.others.lock().insert(digest(&entry.key), revision);
+            }
+        }
+        Ok(())
+    }
+
+    /// While the log is replayed nobody is told, and what has changed by now counts as announced.
+    fn quietly(&self) -> Option<Timestamp> {
+        (!self.replayed.load(Ordering::SeqCst)).then(|| self.clock.now())
+    }
+
+    fn announce(
+        &self,
+        tenant: &Arc<Tenant>,
+        user: UserId,
+        revision: Revision,
+        touched: Option<Touched>,
+        changes: &mut changes::Batch,
+    ) {
+        let Some(touched) = touched else { return };
+        self.rearm(&touched);
+        if let Some(stamps) = touched.announce.filter(|_| self.replayed.load(Ordering::SeqCst)) {
+            changes.add(tenant, Change { user, revision, stamps });
+        }
+    }
+
+    /// At start, development's clock goes on from where it was.
+    fn restore_offset(&self, offset: &[u8]) -> Result<(), String> {
+        let bytes = offset.try_into().map_err(|_| "the clock's offset has eight bytes".to_owned())?;
+        let offset = std::time::Duration::from_millis(u64::from_le_bytes(bytes));
+        if let Some(missing) = offset.checked_sub(self.clock.offset()) {
+            self.clock.advance(missing);
+        }
+        Ok(())
+    }
+}
+
+impl Replica for State {
+    fn revision(&self, key: &Key) -> Revision {
+        match keys::parse(key) {
+            Named::User(tenant, user) => {
+                self.tenant(tenant).map_or(Revision::NONE, |t| t.users.revision(user))
+            }
+            Named::Person(tenant, user) => {
+                self.tenant(tenant).map_or(Revision::NONE, |tenant| tenant.directory().revision(user))
+            }
+            Named::Clock | Named::Other => self.others.lock().get(&digest(key)).copied().unwrap_or_default(),
+        }
+    }
+
+    fn install(&self, entries: Vec<Entry>) {
+        let mut changes = changes::Batch::default();
+        for entry in &entries {
+            if let Err(cause) = self.install_one(entry, &mut changes) {
+                tracing::error!(key = %entry.key, %cause, "an entry of the log cannot be read");
+                self.unreadable.lock().get_or_insert_with(|| (entry.key.clone(), cause));
+            }
+            self.applied.fetch_max(entry.revision.0, Ordering::SeqCst);
+        }
+        changes.push();
+    }
+
+    fn purge(&self, key: &Key, revision: Revision) {
+        match keys::parse(key) {
+            Named::User(tenant, user) => {
+                self.tenant(tenant).inspect(|tenant| tenant.users.purge(user, revision));
+            }
+            Named::Person(tenant, user) => {
+                self.tenant(tenant).inspect(|tenant| tenant.directory().purge(user, revision));
+            }
+            Named::Clock | Named::Other => {
+                let mut others = self.others.lock();
+                if others.get(&digest(key)) == Some(&revision) {
+                    others.remove(&digest(key));
+                }
+            }
+        }
+    }
+}
+
+/// A key in 16 bytes. Half of SHA-1 is as good as the key itself here: nobody chooses keys to collide.
+fn digest(key: &Key) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, key.as_str().as_bytes())
+}

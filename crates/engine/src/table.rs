@@ -1,0 +1,273 @@
+//! The records of a tenant's users, in memory.
+
+use std::hash::BuildHasher;
+
+use bytes::Bytes;
+use hashbrown::HashTable;
+use parking_lot::RwLock;
+use porchlight_presence::{Stamps, Timestamp, User, UserId};
+use porchlight_store::Revision;
+use rapidhash::fast::RandomState;
+
+/// Shards of a table, so that readers rarely meet the one writer.
+const SHARDS: usize = 16;
+
+/// Where a user's slot is, for the timers: tenant, shard and slot in one number. A slot never moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SlotId(u64);
+
+impl SlotId {
+    fn new(tenant: u32, shard: usize, slot: u32) -> SlotId {
+        debug_assert!(shard < SHARDS && tenant < 1 << 28);
+        SlotId(u64::from(tenant) << 36 | (shard as u64) << 32 | u64::from(slot))
+    }
+
+    /// The number of the tenant.
+    pub(crate) fn tenant(self) -> u32 {
+        (self.0 >> 36) as u32
+    }
+
+    fn shard(self) -> usize {
+        (self.0 >> 32) as usize % SHARDS
+    }
+
+    fn slot(self) -> usize {
+        (self.0 & u64::from(u32::MAX)) as usize
+    }
+}
+
+/// Every user of one tenant for whom something was written.
+///
+/// Records are held encoded: that takes a third of the memory of the decoded form, and decoding one costs about as
+/// much as a cache miss.
+#[derive(Debug)]
+pub(crate) struct Table {
+    tenant: u32,
+    shards: [RwLock<Shard>; SHARDS],
+    hash: RandomState,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    /// Indices into `slots`, by the hash of the user's id.
+    index: HashTable<u32>,
+    slots: Vec<Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    user: UserId,
+    revision: Revision,
+    /// `changed_at` of the view that was last announced.
+    announced: Timestamp,
+    /// The deadline in the timers; `Timestamp::MAX` for none.
+    armed: Timestamp,
+    /// Empty for a user that was deleted.
+    record: Box<[u8]>,
+}
+
+/// What came of installing or waking a user.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Touched {
+    pub(crate) slot: SlotId,
+    /// The stamps to announce, if the view has changed since they were last announced.
+    pub(crate) announce: Option<Stamps>,
+    /// The deadline before and the one to arm instead; `None`: leave the timer alone.
+    pub(crate) rearm: Option<(Timestamp, Timestamp)>,
+}
+
+impl Table {
+    pub(crate) fn new(tenant: u32) -> Table {
+        Table { tenant, shards: Default::default(), hash: RandomState::new() }
+    }
+
+    /// The user's record, decoded; that of a user nobody has written for is the default.
+    pub(crate) fn user(&self, user: UserId) -> User {
+        self.user_and_revision(user).0
+    }
+
+    /// The user's record and its revision; [`Revision::NONE`] when there is none.
+    pub(crate) fn user_and_revision(&self, user: UserId) -> (User, Revision) {
+        let (shard, hash) = self.shard(user);
+        let shard = self.shards[shard].read();
+        match shard.find(hash, user) {
+            Some(slot) => (slot.decoded(), slot.revision),
+            None => (User::default(), Revision::NONE),
+        }
+    }
+
+    pub(crate) fn revision(&self, user: UserId) -> Revision {
+        let (shard, hash) = self.shard(user);
+        self.shards[shard].read().find(hash, user).map_or(Revision::NONE, |slot| slot.revision)
+    }
+
+    /// Puts a record in, unless what is there is newer. `decoded` is what `record` says.
+    ///
+    /// `quietly` at this instant: while the log is replayed nobody is told, and what has changed by now counts as
+    /// announced.
+    pub(crate) fn install(
+        &self,
+        user: UserId,
+        revision: Revision,
+        record: &Bytes,
+        decoded: &User,
+        quietly: Option<Timestamp>,
+    ) -> Option<Touched> {
+        let (shard_number, hash) = self.shard(user);
+        let mut shard = self.shards[shard_number].write();
+        let index = shard.find_or_insert(hash, user, self.hash);
+        let slot = &mut shard.slots[index as usize];
+        if revision <= slot.revision {
+            return None;
+        }
+        slot.revision = revision;
+        slot.record = record.as_ref().into();
+        let at = quietly.unwrap_or(decoded.as_of());
+        let stamps = match quietly {
+            Some(now) => decoded.presence(now).stamps,
+            None => decoded.stamps_at_write(),
+        };
+        let announce = (stamps.changed_at > slot.announced).then_some(stamps);
+        slot.announced = slot.announced.max(stamps.changed_at);
+        let next = decoded.next_change(at).unwrap_or(Timestamp::MAX);
+        let rearm = (next < slot.armed).then_some((slot.armed, next));
+        slot.armed = slot.armed.min(next);
+        let slot = SlotId::new(self.tenant, shard_number, index);
+        Some(Touched { slot, announce: announce.filter(|_| quietly.is_none()), rearm })
+    }
+
+    /// Looks at a user whose deadline `armed` has come. `None`: it has been armed anew since.
+    pub(crate) fn wake(
+        &self,
+        id: SlotId,
+        armed: Timestamp,
+        now: Timestamp,
+    ) -> Option<(UserId, Revision, Touched)> {
+        let mut shard = self.shards[id.shard()].write();
+        let slot = &mut shard.slots[id.slot()];
+        if slot.armed != armed {
+            return None;
+        }
+        let user = slot.decoded();
+        let stamps = user.presence(now).stamps;
+        let announce = (stamps.changed_at > slot.announced).then_some(stamps);
+        slot.announced = slot.announced.max(stamps.changed_at);
+        let next = user.next_change(now).unwrap_or(Timestamp::MAX);
+        // The entry that woke us is no longer in the timers.
+        slot.armed = next;
+        Some((slot.user, slot.revision, Touched { slot: id, announce, rearm: Some((Timestamp::MAX, next)) }))
+    }
+
+    /// Empties a user's record. Returns its slot and the stamp to announce, unless what is there is newer.
+    pub(crate) fn remove(&self, user: UserId, revision: Revision, at: Timestamp) -> Option<Touched> {
+        let (shard_number, hash) = self.shard(user);
+        let mut shard = self.shards[shard_number].write();
+        let index = shard.find_or_insert(hash, user, self.hash);
+        let slot = &mut shard.slots[index as usize];
+        if revision <= slot.revision {
+            return None;
+        }
+        slot.revision = revision;
+        slot.record = Box::default();
+        let changed_at = at.max(slot.announced.next());
+        slot.announced = changed_at;
+        let armed = std::mem::replace(&mut slot.armed, Timestamp::MAX);
+        Some(Touched {
+            slot: SlotId::new(self.tenant, shard_number, index),
+            announce: Some(Stamps { changed_at, state_since: changed_at }),
+            rearm: Some((armed, Timestamp::MAX)),
+        })
+    }
+
+    /// Forgets that a user was deleted.
+    pub(crate) fn purge(&self, user: UserId, revision: Revision) {
+        let (shard, hash) = self.shard(user);
+        let mut shard = self.shards[shard].write();
+        if let Some(index) = shard.find_index(hash, user) {
+            let slot = &mut shard.slots[index as usize];
+            if slot.revision == revision && slot.record.is_empty() {
+                slot.revision = Revision::NONE;
+            }
+        }
+    }
+
+    /// Forgets that anything was ever announced of users without a record, after the clock was set back.
+    pub(crate) fn forget_announced(&self) {
+        for shard in &self.shards {
+            let mut shard = shard.write();
+            shard
+                .slots
+                .iter_mut()
+                .filter(|slot| slot.record.is_empty())
+                .for_each(|slot| slot.announced = Timestamp::ZERO);
+        }
+    }
+
+    /// How many users have a record.
+    pub(crate) fn len(&self) -> usize {
+        let live =
+            |shard: &RwLock<Shard>| shard.read().slots.iter().filter(|slot| !slot.record.is_empty()).count();
+        self.shards.iter().map(live).sum()
+    }
+
+    /// Every user in turn, a slice of them under one lock at a time, so that no reader waits for the whole.
+    pub(crate) fn scan(&self, mut visit: impl FnMut(UserId, Revision, &User)) {
+        const SLICE: usize = 512;
+        for shard in &self.shards {
+            let mut from = 0;
+            loop {
+                let shard = shard.read();
+                let slice = shard.slots.iter().skip(from).take(SLICE);
+                if slice.len() == 0 {
+                    break;
+                }
+                slice.filter(|slot| !slot.record.is_empty()).for_each(|slot| {
+                    visit(slot.user, slot.revision, &slot.decoded());
+                });
+                from += SLICE;
+            }
+        }
+    }
+
+    fn shard(&self, user: UserId) -> (usize, u64) {
+        let hash = self.hash.hash_one(user);
+        // The hash table takes the low bits for its buckets and the topmost seven for its tags.
+        ((hash >> 40) as usize % SHARDS, hash)
+    }
+}
+
+impl Shard {
+    fn find_index(&self, hash: u64, user: UserId) -> Option<u32> {
+        self.index.find(hash, |index| self.slots[*index as usize].user == user).copied()
+    }
+
+    fn find(&self, hash: u64, user: UserId) -> Option<&Slot> {
+        self.find_index(hash, user).map(|index| &self.slots[index as usize])
+    }
+
+    fn find_or_insert(&mut self, hash: u64, user: UserId, hasher: RandomState) -> u32 {
+        if let Some(index) = self.find_index(hash, user) {
+            return index;
+        }
+        let index = u32::try_from(self.slots.len()).expect("a shard holds fewer than four billion users");
+        self.slots.push(Slot {
+            user,
+            revision: Revision::NONE,
+            announced: Timestamp::ZERO,
+            armed: Timestamp::MAX,
+            record: Box::default(),
+        });
+        let slots = &self.slots;
+        self.index.insert_unique(hash, index, |index| hasher.hash_one(slots[*index as usize].user));
+        index
+    }
+}
+
+impl Slot {
+    fn decoded(&self) -> User {
+        if self.record.is_empty() {
+            return User::default();
+        }
+        User::decode(&self.record).expect("a record was decoded before it was put in")
+    }
+}

@@ -1,0 +1,100 @@
+//! The way of a write.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use porchlight_presence::{Command, Refusal, TenantId, Timestamp, User, UserId};
+use porchlight_store::{Append, AppendError, Hold, Key, Revision, Value};
+
+use crate::engine::Engine;
+use crate::keys;
+
+/// A write that is durable.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The record that it left.
+    pub user: User,
+    /// Its revision.
+    pub revision: Revision,
+    /// The instant that it was applied at.
+    pub at: Timestamp,
+}
+
+/// Why a write was not done, or is not known to be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The command was refused; nothing has changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The log did not take the write, or did not answer in time.
+    #[error("the write was not confirmed: {0}")]
+    Log(AppendError),
+}
+
+impl Engine {
+    /// Applies `command` to the user and makes it durable.
+    ///
+    /// Once the record is with the log, the write goes on whether or not this future is still polled; the lane stays
+    /// closed and engine time waits until the log knows what became of it.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Refused`]: nothing has changed. [`WriteError::Log`]: see [`AppendError`]; after
+    /// [`AppendError::Unknown`] the write may be there.
+    pub async fn write(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        command: &Command,
+    ) -> Result<Written, WriteError> {
+        let lane = self.lanes.enter(tenant, user).await;
+        let claim = self.state.in_flight.begin(&self.state.clock);
+        let at = claim.at();
+        let table = self.state.tenant_or_new(tenant);
+        let (record, expected) = table.users.user_and_revision(user);
+        let next = record.apply(command, at, &self.options.limits)?;
+        if let Command::SetPresence(set) = command
+            && next
+                .sessions()
+                .iter()
+                .any(|session| session.key() == set.session && session.was_renewed_late())
+        {
+            metrics::counter!("porchlight_sessions_renewed_late_total").increment(1);
+        }
+        let value = Value::Live(Bytes::from(next.encode()));
+        let hold = Box::new((claim, lane));
+        let revision = self.append(Append { key: keys::user(tenant, user), expected, value }, hold).await?;
+        Ok(Written { user: next, revision, at })
+    }
+
+    /// Writes a key that is not a user's record.
+    pub(crate) async fn put(
+        &self,
+        key: Key,
+        expected: Revision,
+        value: Value,
+    ) -> Result<Revision, WriteError> {
+        self.append(Append { key, expected, value }, Box::new(())).await
+    }
+
+    async fn append(&self, append: Append, hold: Hold) -> Result<Revision, WriteError> {
+        let receipt = self.log.append(append, hold).map_err(WriteError::Log)?;
+        let answer = tokio::time::timeout(self.options.append_timeout, receipt).await;
+        answer.unwrap_or(Err(AppendError::Unknown)).map_err(WriteError::Log)
+    }
+
+    /// Deletes every record of the tenant. For development alone: one deletion after another is durable, not the whole.
+    pub(crate) async fn delete_records(&self, tenant: &Arc<crate::Tenant>) -> Result<(), WriteError> {
+        let mut users = Vec::new();
+        tenant.users.scan(|user, _, _| users.push(user));
+        for user in users {
+            let lane = self.lanes.enter(tenant.id(), user).await;
+            let claim = self.state.in_flight.begin(&self.state.clock);
+            let value = Value::Tombstone { at: claim.at().as_millis() };
+            let expected = tenant.users.revision(user);
+            let append = Append { key: keys::user(tenant.id(), user), expected, value };
+            self.append(append, Box::new((claim, lane))).await?;
+        }
+        Ok(())
+    }
+}
