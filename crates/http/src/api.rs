@@ -1,0 +1,413 @@
+//! The way of a request: limits, path, token, route; then headers, compression, log and metrics.
+
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName,
+    HeaderValue, ORIGIN, VARY,
+};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use porchlight_engine::Engine;
+use tokio::time::Instant;
+
+use crate::auth::{self, Caller};
+use crate::body::{self, Body};
+use crate::call::Call;
+use crate::error::Error;
+use crate::graph;
+use crate::instruments::Instruments;
+use crate::reply::{self, Reply, RequestIds, header_value};
+use crate::resource::{self, PathError, Resource, Version};
+use crate::routes::batch::Batch;
+use crate::routes::{development, operations};
+use crate::settings::Settings;
+use crate::wire::date_time;
+use crate::wire::presence::instant;
+
+/// Answers requests.
+pub struct Api {
+    engine: Engine,
+    settings: Settings,
+    instruments: Instruments,
+    diagnostic: HeaderValue,
+}
+
+/// A step of a batch.
+pub(crate) struct Step {
+    pub(crate) method: Method,
+    pub(crate) url: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// What is known of a request apart from its path.
+struct Context<'r> {
+    headers: &'r HeaderMap,
+    origin: &'r str,
+    request: uuid::Uuid,
+}
+
+impl Api {
+    /// An API over this engine.
+    pub fn new(engine: Engine, settings: Settings) -> Api {
+        crate::instruments::install_recorder();
+        let diagnostic = serde_json::json!({"ServerInfo": {
+            "DataCenter": "Porchlight", "Slice": "E", "Ring": "1", "ScaleUnit": "001", "RoleInstance": settings.instance,
+        }});
+        let diagnostic = header_value(&diagnostic.to_string());
+        Api { engine, settings, instruments: Instruments::default(), diagnostic }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Answers one request from `peer`.
+    pub async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
+        let started = Instant::now();
+        let (parts, body) = request.into_parts();
+        let ids = RequestIds::new(&parts.headers);
+        let mut route = "none";
+        let routed = self.route(&parts, body, &ids, peer, &mut route);
+        let outcome = AssertUnwindSafe(routed).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(request = %ids.request, path = parts.uri.path(), "the request ended in a panic");
+            Err(Error::Internal)
+        });
+        let reply = outcome.unwrap_or_else(|error| self.error(&error, &ids));
+        self.instruments.answered(route, reply.status);
+        self.log(&parts, &ids, reply.status, started.elapsed());
+        self.finish(reply, &parts, ids)
+    }
+
+    async fn route(
+        &self,
+        parts: &Parts,
+        body: Incoming,
+        ids: &RequestIds,
+        peer: IpAddr,
+        route: &mut &'static str,
+    ) -> Result<Reply, Error> {
+        self.check_header_size(&parts.headers)?;
+        body::check_announced_length(&parts.headers, &self.settings.limits)?;
+        let path = parts.uri.path();
+        if parts.method == Method::OPTIONS {
+            *route = "options";
+            return Ok(self.preflight(&parts.headers));
+        }
+        if let Some(operation) = path.strip_prefix("/porchlight/") {
+            *route = "operations";
+            return self.operate(&parts.method, operation, &parts.headers, Body::Stream(body), peer).await;
+        }
+        let (version, below) = resource::split_version(path).map_err(path_error)?;
+        let parsed = Resource::parse(below);
+        if let Err(error @ PathError::Malformed(_)) = parsed {
+            return Err(path_error(error));
+        }
+        *route = parsed.as_ref().map_or("unknown", graph::route);
+        let origin = self.origin(parts);
+        let context = Context { headers: &parts.headers, origin: &origin, request: ids.request };
+        let query = parts.uri.query().unwrap_or_default();
+        if let Ok(resource @ (Resource::Metadata | Resource::ServiceDocument)) = &parsed {
+            graph::check_method(&parts.method, resource, self.settings.profile)?;
+            return Ok(match resource {
+                Resource::Metadata => crate::routes::documents::metadata(),
+                _ => crate::routes::documents::service_document(&format!("{origin}/{}", version.name())),
+            });
+        }
+        let caller =
+            auth::authenticate(&parts.headers, &self.engine, &self.settings).map_err(Error::Token)?;
+        let resource = parsed.map_err(path_error)?;
+        if resource == Resource::Batch {
+            graph::check_method(&parts.method, &resource, self.settings.profile)?;
+            return self.batch(&context, version, &caller, Body::Stream(body)).await;
+        }
+        let call = self.call(&context, &parts.method, version, query, &parts.headers, &caller);
+        graph::answer(&call, &resource, Body::Stream(body)).await
+    }
+
+    fn call<'c>(
+        &'c self,
+        context: &'c Context<'_>,
+        method: &'c Method,
+        version: Version,
+        query: &'c str,
+        headers: &'c HeaderMap,
+        caller: &'c Caller,
+    ) -> Call<'c> {
+        Call {
+            engine: &self.engine,
+            settings: &self.settings,
+            method,
+            version,
+            query,
+            headers,
+            caller,
+            origin: context.origin,
+            request: context.request,
+        }
+    }
+
+    /// POST `/$batch` (P20)
+    async fn batch(
+        &self,
+        context: &Context<'_>,
+        version: Version,
+        caller: &Caller,
+        body: Body,
+    ) -> Result<Reply, Error> {
+        body::check_content_type(context.headers)?;
+        let bytes = body.read(context.headers, &self.settings.limits).await?;
+        if bytes.trim_ascii().is_empty() {
+            return Err(Error::EmptyPayload);
+        }
+        let batch = Batch::read(&bytes, self.settings.limits.batch_steps_max)?;
+        let answers = batch.run(|step| self.step(context, version, caller, step)).await;
+        Ok(Reply::json(&answers))
+    }
+
+    /// One step of a batch, with a request id of its own and the client's of the batch.
+    async fn step(
+        &self,
+        context: &Context<'_>,
+        version: Version,
+        caller: &Caller,
+        step: Result<Step, Error>,
+    ) -> Reply {
+        let ids = RequestIds::new(context.headers);
+        let outcome = match step {
+            Err(error) => Err(error),
+            Ok(step) => {
+                let context = Context { request: ids.request, ..*context };
+                self.run_step(&context, version, caller, step).await
+            }
+        };
+        outcome.unwrap_or_else(|error| self.error(&error, &ids))
+    }
+
+    async fn run_step(
+        &self,
+        context: &Context<'_>,
+        version: Version,
+        caller: &Caller,
+        step: Step,
+    ) -> Result<Reply, Error> {
+        let (path, query) = self.below_version(&step.url, context.origin, version)?;
+        let resource = Resource::parse(path).map_err(path_error)?;
+        body::check_announced_length(&step.headers, &self.settings.limits)?;
+        let call = self.call(context, &step.method, version, query, &step.headers, caller);
+        graph::answer(&call, &resource, Body::Whole(step.body.clone())).await
+    }
+
+    /// Path and query of a step's URL: relative to the version, or absolute when it names this very server.
+    fn below_version<'u>(
+        &self,
+        url: &'u str,
+        origin: &str,
+        version: Version,
+    ) -> Result<(&'u str, &'u str), Error> {
+        let url = url.split_once('#').map_or(url, |(url, _)| url);
+        let foreign =
+            || Error::BadBatch("The url of the request is not one of this server and version.".into());
+        let relative = match url.split_once("://") {
+            Some((scheme, rest)) if !scheme.contains(['/', '?']) => {
+                let (authority, path) = rest.split_at(rest.find('/').ok_or_else(foreign)?);
+                let own = [Some(origin), self.settings.public_url.as_deref()];
+                let mut own =
+                    own.into_iter().flatten().map(|url| url.split_once("://").map_or(url, |(_, rest)| rest));
+                if !own.any(|own| own.eq_ignore_ascii_case(authority)) {
+                    return Err(foreign());
+                }
+                let (named, below) = resource::split_version(path).map_err(|_| foreign())?;
+                if named != version {
+                    return Err(foreign());
+                }
+                below
+            }
+            _ => url,
+        };
+        Ok(relative.split_once('?').unwrap_or((relative, "")))
+    }
+
+    /// What is under `/porchlight/`.
+    async fn operate(
+        &self,
+        method: &Method,
+        operation: &str,
+        headers: &HeaderMap,
+        body: Body,
+        peer: IpAddr,
+    ) -> Result<Reply, Error> {
+        let allow = |allow: &'static str| {
+            let allowed = allow.split(", ").any(|name| name == method.as_str());
+            if allowed { Ok(()) } else { Err(Error::MethodNotAllowed(allow)) }
+        };
+        match operation {
+            "health" => allow("GET, HEAD").map(|()| operations::health(&self.engine)),
+            "limits" => allow("GET, HEAD").map(|()| operations::limits(&self.engine, &self.settings)),
+            "metrics" => allow("GET, HEAD").map(|()| operations::metrics(&self.engine)),
+            _ => {
+                // Levers need no token, so they are for this machine alone.
+                let development =
+                    self.settings.development.as_ref().filter(|_| peer.to_canonical().is_loopback());
+                let (Some(development), Some(lever)) = (development, operation.strip_prefix("dev/")) else {
+                    return Err(Error::NotFound);
+                };
+                match (lever, method) {
+                    ("clock", &Method::GET | &Method::HEAD) => Ok(development::clock(&self.engine)),
+                    ("clock", &Method::POST) => {
+                        development::advance_clock(&self.engine, headers, body, &self.settings.limits).await
+                    }
+                    ("clock", _) => Err(Error::MethodNotAllowed("GET, HEAD, POST")),
+                    ("reset", &Method::POST) => development::reset(&self.engine, development).await,
+                    ("reset", _) => Err(Error::MethodNotAllowed("POST")),
+                    _ => Err(Error::NotFound),
+                }
+            }
+        }
+    }
+
+    /// Scheme, host and port as the client sees them.
+    fn origin(&self, parts: &Parts) -> String {
+        if let Some(url) = &self.settings.public_url {
+            return url.clone();
+        }
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let forwarded = |name: &str| header(name).filter(|_| self.settings.trust_forwarded);
+        let scheme = forwarded("x-forwarded-proto").unwrap_or("http");
+        let host = forwarded("x-forwarded-host")
+            .or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))
+            .or_else(|| header(HOST.as_str()))
+            .unwrap_or("localhost");
+        format!("{scheme}://{host}")
+    }
+
+    fn check_header_size(&self, headers: &HeaderMap) -> Result<(), Error> {
+        // A name and its value stand with a colon, a space and a line break.
+        let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        let max = self.settings.limits.header_bytes_max;
+        if bytes > max { Err(Error::HeadersTooLarge(max)) } else { Ok(()) }
+    }
+
+    fn error(&self, error: &Error, ids: &RequestIds) -> Reply {
+        let mut date = Vec::new();
+        date_time::write_local(instant(self.engine.clock().now()), &mut date);
+        date.truncate("2026-11-20T09:14:22".len());
+        reply::error(error, ids, &String::from_utf8_lossy(&date), self.settings.profile)
+    }
+
+    fn log(&self, parts: &Parts, ids: &RequestIds, status: StatusCode, took: Duration) {
+        let slow = took >= self.settings.slow_request;
+        if !(slow || self.settings.access_log || status.is_server_error()) {
+            return;
+        }
+        let (method, path, status) = (&parts.method, parts.uri.path(), status.as_u16());
+        let took_ms = took.as_secs_f64() * 1000.0;
+        if slow || status >= 500 {
+            tracing::warn!(target: "porchlight::request", request = %ids.request, %method, path, status, took_ms, slow);
+        } else {
+            tracing::info!(target: "porchlight::request", request = %ids.request, %method, path, status, took_ms);
+        }
+    }
+}
+
+fn path_error(error: PathError) -> Error {
+    match error {
+        PathError::Version(version) => Error::InvalidVersion(version),
+        PathError::Malformed(what) => Error::BadPath(what),
+        PathError::Segment(segment) => Error::UnknownSegment(segment),
+    }
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
+const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
+const DIAGNOSTIC: HeaderName = HeaderName::from_static("x-ms-ags-diagnostic");
+
+/// What every response gets.
+impl Api {
+    fn finish(&self, reply: Reply, parts: &Parts, ids: RequestIds) -> Response<Full<Bytes>> {
+        let Reply { status, mut headers, mut body } = reply;
+        headers.reserve(8);
+        headers.insert(REQUEST_ID, header_value(ids.request.hyphenated().encode_lower(&mut [0; 36])));
+        headers.insert(CLIENT_REQUEST_ID, ids.client);
+        headers.insert(ODATA_VERSION, HeaderValue::from_static("4.0"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(DIAGNOSTIC, self.diagnostic.clone());
+        if !self.settings.cors_origins.is_empty() {
+            self.allow_origin(&parts.headers, &mut headers);
+        }
+        if body.len() >= self.settings.limits.compress_bytes_min && headers.contains_key(CONTENT_TYPE) {
+            headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+            if accepts_gzip(&parts.headers) {
+                headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                body = gzip(&body);
+            }
+        }
+        if parts.method == Method::HEAD {
+            headers.insert(CONTENT_LENGTH, body.len().into());
+            body = Bytes::new();
+        }
+        let mut response = Response::new(Full::new(body));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+
+    /// OPTIONS: needs no token, since browsers send none with it.
+    fn preflight(&self, asked: &HeaderMap) -> Reply {
+        const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+        let mut reply = Reply::empty(StatusCode::NO_CONTENT).with(ALLOW, METHODS);
+        if !self.settings.cors_origins.is_empty() && asked.contains_key(ORIGIN) {
+            let headers = asked.get("access-control-request-headers").cloned();
+            let headers = headers.unwrap_or(HeaderValue::from_static("authorization, content-type"));
+            reply.headers.insert("access-control-allow-methods", METHODS);
+            reply.headers.insert("access-control-allow-headers", headers);
+            reply.headers.insert("access-control-max-age", HeaderValue::from_static("600"));
+        }
+        reply
+    }
+
+    fn allow_origin(&self, asked: &HeaderMap, headers: &mut HeaderMap) {
+        const EXPOSED: HeaderValue = HeaderValue::from_static(
+            "request-id, client-request-id, Retry-After, Location, ETag, porchlight-revision, porchlight-effective",
+        );
+        let Some(origin) = asked.get(ORIGIN) else { return };
+        let allowed = &self.settings.cors_origins;
+        let allowed = if allowed.iter().any(|allowed| allowed == "*") {
+            HeaderValue::from_static("*")
+        } else if allowed.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) {
+            headers.append(VARY, HeaderValue::from_static("Origin"));
+            origin.clone()
+        } else {
+            return;
+        };
+        headers.insert("access-control-allow-origin", allowed);
+        headers.insert("access-control-expose-headers", EXPOSED);
+    }
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let ranges = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    ranges.flat_map(|value| value.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        let refused = parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)));
+        named && !refused
+    })
+}
+
+fn gzip(body: &[u8]) -> Bytes {
+    use std::io::Write;
+    let mut encoder =
+        flate2::write::GzEncoder::new(Vec::with_capacity(body.len() / 4), flate2::Compression::fast());
+    let written = encoder.write_all(body).and_then(|()| encoder.finish());
+    written.expect("a vector takes any number of bytes").into()
+}

@@ -1,0 +1,67 @@
+//! The tokens of development mode: `dev:{who}:{permission,permission}`.
+//!
+//! Source: subscriptions-and-auth 25.1.
+
+use porchlight_engine::{Engine, Tenant};
+use porchlight_presence::{ApplicationId, UserId};
+use uuid::Uuid;
+
+use super::{Caller, Permission, Permissions, TokenError};
+use crate::settings::Development;
+
+/// The caller that a token names.
+pub(super) fn caller(token: &str, engine: &Engine, development: &Development) -> Result<Caller, TokenError> {
+    let (scheme, rest) = token.split_once(':').ok_or(TokenError::Malformed)?;
+    // The list follows the last colon: a name has none.
+    let (who, permissions) = rest.split_once(':').unwrap_or((rest, ""));
+    if !scheme.eq_ignore_ascii_case("dev") || who.is_empty() {
+        return Err(TokenError::Malformed);
+    }
+    let tenant = engine.tenant(development.tenant).ok_or(TokenError::Invalid)?;
+    let (user, application) = whom(who, &tenant, development)?;
+    if user.is_some_and(|user| tenant.user(user).is_hidden()) {
+        return Err(TokenError::Invalid);
+    }
+    let kind = if user.is_some() { Permissions::DELEGATED } else { Permissions::APPLICATION };
+    Ok(Caller { tenant: tenant.id(), application, user, permissions: granted(permissions, kind) })
+}
+
+fn whom(
+    who: &str,
+    tenant: &Tenant,
+    development: &Development,
+) -> Result<(Option<UserId>, ApplicationId), TokenError> {
+    if let Some((user, application)) = who.rsplit_once('@')
+        && let Some(application) = guid(application)
+    {
+        return Ok((Some(person(user, tenant)?), ApplicationId(application)));
+    }
+    match guid(who) {
+        Some(id) if !tenant.directory().contains(UserId(id)) => Ok((None, ApplicationId(id))),
+        _ => Ok((Some(person(who, tenant)?), development.application)),
+    }
+}
+
+/// An id, a user principal name or what stands before its `@`.
+fn person(who: &str, tenant: &Tenant) -> Result<UserId, TokenError> {
+    let directory = tenant.directory();
+    let named = match guid(who) {
+        Some(id) => Some(UserId(id)).filter(|id| directory.contains(*id)),
+        None if who.contains('@') => directory.named(who),
+        None => directory.short_named(who),
+    };
+    named.ok_or(TokenError::Invalid)
+}
+
+fn guid(text: &str) -> Option<Uuid> {
+    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
+}
+
+/// Unknown names, and those that a token of this kind cannot have, grant nothing; an empty list grants all.
+fn granted(list: &str, kind: Permissions) -> Permissions {
+    if list.trim().is_empty() {
+        return kind;
+    }
+    let named = list.split(',').filter_map(|name| Permission::from_name(name.trim()));
+    named.fold(Permissions::default(), |all, one| all.or(Permissions::of(&[one]))).and(kind)
+}

@@ -1,0 +1,108 @@
+//! Permissions: their names, which kind of token can have them, and sets of them.
+
+use std::fmt;
+
+/// A permission that Porchlight knows. Source: presence-api 5.1, 21.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Permission {
+    PresenceRead,
+    PresenceReadAll,
+    PresenceReadWrite,
+    PresenceReadWriteAll,
+    UserReadBasicAll,
+    UserReadAll,
+    UserReadWriteAll,
+}
+
+impl Permission {
+    pub(crate) const ALL: [Permission; 7] = [
+        Permission::PresenceRead,
+        Permission::PresenceReadAll,
+        Permission::PresenceReadWrite,
+        Permission::PresenceReadWriteAll,
+        Permission::UserReadBasicAll,
+        Permission::UserReadAll,
+        Permission::UserReadWriteAll,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Permission::PresenceRead => "Presence.Read",
+            Permission::PresenceReadAll => "Presence.Read.All",
+            Permission::PresenceReadWrite => "Presence.ReadWrite",
+            Permission::PresenceReadWriteAll => "Presence.ReadWrite.All",
+            Permission::UserReadBasicAll => "User.ReadBasic.All",
+            Permission::UserReadAll => "User.Read.All",
+            Permission::UserReadWriteAll => "User.ReadWrite.All",
+        }
+    }
+
+    /// The permission of this name: case aside, and whatever stands before the last `/`.
+    pub(crate) fn from_name(name: &str) -> Option<Permission> {
+        let name = name.rsplit('/').next().unwrap_or(name);
+        Permission::ALL.into_iter().find(|permission| permission.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// A set of permissions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Permissions(u8);
+
+impl Permissions {
+    /// What a delegated token can have.
+    pub(crate) const DELEGATED: Permissions = Permissions::of(&[
+        Permission::PresenceRead,
+        Permission::PresenceReadAll,
+        Permission::PresenceReadWrite,
+        Permission::UserReadBasicAll,
+        Permission::UserReadAll,
+        Permission::UserReadWriteAll,
+    ]);
+
+    /// What an application token can have.
+    pub(crate) const APPLICATION: Permissions = Permissions::of(&[
+        Permission::PresenceReadAll,
+        Permission::PresenceReadWriteAll,
+        Permission::UserReadBasicAll,
+        Permission::UserReadAll,
+        Permission::UserReadWriteAll,
+    ]);
+
+    /// These permissions.
+    pub(crate) const fn of(permissions: &[Permission]) -> Permissions {
+        let (mut bits, mut at) = (0, 0);
+        while at < permissions.len() {
+            bits |= 1 << permissions[at] as u8;
+            at += 1;
+        }
+        Permissions(bits)
+    }
+
+    /// Those that are in both.
+    pub(crate) const fn and(self, other: Permissions) -> Permissions {
+        Permissions(self.0 & other.0)
+    }
+
+    /// Those that are in either.
+    pub(crate) const fn or(self, other: Permissions) -> Permissions {
+        Permissions(self.0 | other.0)
+    }
+
+    /// Whether any of `others` is here.
+    pub(crate) const fn any(self, others: Permissions) -> bool {
+        self.0 & others.0 != 0
+    }
+
+    /// The names, in the order of the table.
+    pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
+        let here = move |permission: &Permission| self.any(Permissions::of(&[*permission]));
+        Permission::ALL.into_iter().filter(here).map(Permission::name)
+    }
+}
+
+impl fmt::Display for Permissions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.names().collect::<Vec<_>>().join(", "))
+    }
+}

@@ -1,0 +1,96 @@
+//! One call of the API: a request, or a step of a batch.
+
+use http::header::ACCEPT;
+use http::{HeaderMap, Method};
+use porchlight_engine::{Engine, Tenant};
+use std::sync::Arc;
+
+use crate::auth::Caller;
+use crate::error::Error;
+use crate::reply::MetadataLevel;
+use crate::resource::Version;
+use crate::settings::Settings;
+
+/// What every route needs to know.
+pub(crate) struct Call<'c> {
+    pub(crate) engine: &'c Engine,
+    pub(crate) settings: &'c Settings,
+    pub(crate) method: &'c Method,
+    pub(crate) version: Version,
+    pub(crate) query: &'c str,
+    pub(crate) headers: &'c HeaderMap,
+    pub(crate) caller: &'c Caller,
+    /// Scheme, host and port as the client sees them.
+    pub(crate) origin: &'c str,
+    /// The request, for the log.
+    pub(crate) request: uuid::Uuid,
+}
+
+impl Call<'_> {
+    /// The URL up to and with the version.
+    pub(crate) fn base(&self) -> String {
+        format!("{}/{}", self.origin, self.version.name())
+    }
+
+    /// The caller's tenant.
+    pub(crate) fn tenant(&self) -> Arc<Tenant> {
+        // A caller is only ever made for a tenant that is there.
+        self.engine.tenant(self.caller.tenant).expect("a caller's tenant is known")
+    }
+
+    /// Which of JSON's forms the client accepts.
+    ///
+    /// # Errors
+    ///
+    /// E31 when none.
+    pub(crate) fn metadata_level(&self) -> Result<MetadataLevel, Error> {
+        let mut ranges = self.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let Some(first) = ranges.next() else { return Ok(MetadataLevel::Minimal) };
+        let all = std::iter::once(first).chain(ranges).flat_map(|value| value.split(','));
+        all.filter(|range| !range.trim().is_empty())
+            .map(media_range)
+            .reduce(Option::or)
+            .unwrap_or(Some(MetadataLevel::Minimal))
+            .ok_or(Error::NotAcceptable)
+    }
+}
+
+/// The form of JSON that a media range asks for; `None` when it does not take JSON.
+fn media_range(range: &str) -> Option<MetadataLevel> {
+    let mut parts = range.split(';').map(str::trim);
+    let kind = parts.next()?;
+    if !["application/json", "application/*", "*/*", "*"].iter().any(|known| kind.eq_ignore_ascii_case(known))
+    {
+        return None;
+    }
+    let mut level = MetadataLevel::Minimal;
+    for (name, value) in parts.filter_map(|part| part.split_once('=')) {
+        match (name.trim().to_ascii_lowercase().as_str(), value.trim().to_ascii_lowercase().as_str()) {
+            ("odata.metadata" | "metadata", "none") => level = MetadataLevel::None,
+            ("odata.metadata" | "metadata", "full") => level = MetadataLevel::Full,
+            ("q", quality) if quality.parse() == Ok(0.0) => return None,
+            _ => {}
+        }
+    }
+    Some(level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_ranges_are_told_apart() {
+        let table = [
+            ("application/json", Some(MetadataLevel::Minimal)),
+            ("*/*", Some(MetadataLevel::Minimal)),
+            ("Application/JSON; odata.metadata=Full", Some(MetadataLevel::Full)),
+            ("application/json;odata.metadata=none;q=0.5", Some(MetadataLevel::None)),
+            ("application/json;q=0", None),
+            ("text/html", None),
+        ];
+        for (range, level) in table {
+            assert_eq!(media_range(range), level, "{range}");
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! Every error that a caller can be answered with: the one table of status, code and message.
+//!
+//! Source: presence-api 16.3 (the row numbers are its), subscriptions-and-auth 23.2 for 401.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::StatusCode;
+use porchlight_engine::WriteError;
+use porchlight_presence::Method as PresenceMethod;
+use porchlight_presence::{Pair, Refusal, Text};
+
+use crate::auth::{Permissions, TokenError};
+use crate::settings::Profile;
+
+/// Why a request was not done.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Error {
+    /// E1 to E3.
+    Token(TokenError),
+    /// E4.
+    MissingPermission { required: Permissions, present: Permissions },
+    /// E5.
+    AnotherUser,
+    /// E6.
+    MeNeedsUser,
+    /// E7.
+    UserNotFound(String),
+    /// E8.
+    UnknownSegment(String),
+    /// E9, with the methods that are allowed.
+    MethodNotAllowed(&'static str),
+    /// E10.
+    EmptyPayload,
+    /// E11.
+    UnreadablePayload,
+    /// E12: the member, and what it must be.
+    WrongType { member: &'static str, expected: &'static str },
+    /// E13.
+    SessionIdMissing,
+    /// Strict only: see presence-api 7.4.
+    SessionIdNotCaller,
+    /// E14: the member.
+    ValueMissing(&'static str),
+    /// E15: the member and its value.
+    ValueUnknown { member: &'static str, value: String },
+    /// An activity with a null availability: a sort of E16.
+    ActivityWithoutAvailability(String),
+    /// E17, when it is not positive or too large to be counted.
+    DurationOutOfRange,
+    /// E18.
+    DurationUnreadable,
+    /// E20.
+    IdsMissing,
+    /// E21: how many there are, and how many may be.
+    TooManyIds { given: usize, max: usize },
+    /// E22.
+    BadId(usize),
+    /// E24.
+    ContentType,
+    /// E25.
+    UnknownTimeZone(String),
+    /// E26.
+    BadExpiry,
+    /// E27.
+    BadLocationType,
+    /// E28.
+    BadQuery(String),
+    /// E30.
+    UnsupportedMediaType,
+    /// A content encoding other than gzip: E30 as well, so that clients repeat without it.
+    UnsupportedEncoding,
+    /// E31.
+    NotAcceptable,
+    /// E32, with the limit.
+    BodyTooLarge(usize),
+    /// The body did not come in time.
+    BodyTimeout,
+    /// E35.
+    SessionIdNotGuid,
+    /// E36, with the limit.
+    HeadersTooLarge(usize),
+    /// E37.
+    NothingToWrite,
+    /// E38.
+    AnotherId,
+    /// E40.
+    InvalidVersion(String),
+    /// The request target cannot be read.
+    BadPath(&'static str),
+    /// E41.
+    StatusMessageMissing,
+    /// E42: the option and its range.
+    OptionOutOfRange { option: &'static str, min: usize, max: usize },
+    /// Refused by the domain: E16, E17, E19, E23, E26, E39, E42 and a disabled person.
+    Refused(Refusal),
+    /// E33.
+    Internal,
+    /// E34.
+    Unavailable { message: &'static str, retry_after: Duration },
+    /// Section 17: the batch itself is wrong.
+    BadBatch(Cow<'static, str>),
+    /// Section 17: too many steps.
+    TooManySteps(usize),
+    /// Section 17: a step that this one depends on failed.
+    FailedDependency,
+    /// A path under `/porchlight/` that is not there.
+    NotFound,
+}
+
+/// What an error is on the wire.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Row {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) message: Cow<'static, str>,
+    /// One sentence that says how to put it right.
+    pub(crate) hint: Option<Cow<'static, str>>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) allow: Option<&'static str>,
+}
+
+impl Row {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Row {
+        Row { status, code, message: message.into(), hint: None, retry_after: None, allow: None }
+    }
+
+    fn hint(self, hint: impl Into<Cow<'static, str>>) -> Row {
+        Row { hint: Some(hint.into()), ..self }
+    }
+}
+
+fn argument(message: impl Into<Cow<'static, str>>) -> Row {
+    Row::new(StatusCode::BAD_REQUEST, "InvalidArgument", message)
+}
+
+fn bad_request(message: impl Into<Cow<'static, str>>) -> Row {
+    Row::new(StatusCode::BAD_REQUEST, "BadRequest", message)
+}
+
+impl Error {
+    /// The row of the table.
+    #[expect(clippy::too_many_lines, reason = "one table, one row after another")]
+    pub(crate) fn row(&self, profile: Profile) -> Row {
+        match self {
+            Error::Token(error) => Row::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", error.message()),
+            Error::MissingPermission { required, .. } => Row::new(
+                StatusCode::FORBIDDEN,
+                "Forbidden",
+                format!("The token lacks a permission this call needs. Any one of: {required}."),
+            ),
+            Error::AnotherUser => {
+                let (status, code) = match profile {
+                    Profile::Open => (StatusCode::FORBIDDEN, "Forbidden"),
+                    Profile::Strict => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+                };
+                Row::new(status, code, "Cannot set the presence of another user.")
+                    .hint("a delegated token writes its own user's presence only; an application token with Presence.ReadWrite.All writes anybody's")
+            }
+            Error::MeNeedsUser => Row::new(
+                StatusCode::BAD_REQUEST,
+                "Request_BadRequest",
+                "/me request is only valid with delegated authentication flow.",
+            )
+            .hint("name the user: /users/{id}/presence"),
+            Error::UserNotFound(key) => Row::new(
+                StatusCode::NOT_FOUND,
+                "Request_ResourceNotFound",
+                format!("Resource '{key}' does not exist or one of its queried reference-property objects are not present."),
+            ),
+            Error::UnknownSegment(segment) => bad_request(format!("Resource not found for the segment '{segment}'.")),
+            Error::MethodNotAllowed(allow) => Row {
+                allow: Some(allow),
+                ..Row::new(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "Request_BadRequest",
+                    "Specified HTTP method is not allowed for the request target.",
+                )
+            },
+            Error::EmptyPayload => bad_request("Empty Payload. JSON content expected."),
+            Error::UnreadablePayload => bad_request(
+                "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.",
+            ),
+            Error::WrongType { member, expected } => bad_request(format!("Property '{member}' must be {expected}.")),
+            Error::SessionIdMissing => argument("[SessionId]: The SessionId field is required.")
+                .hint("use your application (client) id as sessionId"),
+            Error::SessionIdNotCaller => {
+                argument("The provided [SessionId] must be the ID of the calling application.")
+            }
+            Error::ValueMissing(member) => argument(format!("[{member}]: The {member} field is required.")),
+            Error::ValueUnknown { member, value } => {
+                argument(format!("The provided [{member}] value '{value}' is invalid."))
+            }
+            Error::ActivityWithoutAvailability(activity) => argument(format!(
+                "The provided [Availability] and [Activity] combination 'null/{activity}' is not supported by PATCH. Supported: {}.",
+                list(porchlight_presence::StandingPair::ALL)
+            )),
+            Error::DurationOutOfRange => argument("The provided [ExpirationDuration] is out of range."),
+            Error::DurationUnreadable => {
+                argument("The provided [ExpirationDuration] is not a valid ISO 8601 duration.")
+                    .hint("write one hour as PT1H")
+            }
+            Error::IdsMissing => argument("[Ids]: The Ids field is required."),
+            Error::TooManyIds { given, max } => {
+                argument(format!("The provided [Ids] has {given} entries; at most {max} are allowed."))
+            }
+            Error::BadId(index) => argument(format!("The provided [Ids] entry at index {index} is invalid.")),
+            Error::ContentType => argument("The provided [ContentType] is not supported; use 'text'."),
+            Error::UnknownTimeZone(zone) => argument(format!("The provided [TimeZone] '{zone}' is not known."))
+                .hint("use a Windows name such as 'Pacific Standard Time', an IANA name such as 'Europe/Berlin', or 'UTC'"),
+            Error::BadExpiry => argument("The provided [ExpiryDateTime] is invalid."),
+            Error::BadLocationType => argument("The provided [WorkLocationType] is invalid.")
+                .hint("use unspecified, office, remote or timeOff"),
+            Error::BadQuery(message) => bad_request(message.clone()),
+            Error::UnsupportedMediaType => Row::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "UnsupportedMediaType",
+                "The request content type must be application/json.",
+            ),
+            Error::UnsupportedEncoding => Row::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "UnsupportedMediaType",
+                "The request content encoding must be gzip or identity.",
+            ),
+            Error::NotAcceptable => {
+                Row::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", "Only application/json can be produced.")
+            }
+            Error::BodyTooLarge(max) => Row::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "RequestEntityTooLarge",
+                format!("The request body is larger than {max} bytes."),
+            ),
+            Error::BodyTimeout => {
+                Row::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", "The request body did not arrive in time.")
+            }
+            Error::SessionIdNotGuid => argument("The provided [SessionId] is not a GUID.")
+                .hint("use your application (client) id as sessionId"),
+            Error::HeadersTooLarge(max) => Row::new(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "RequestHeaderFieldsTooLarge",
+                format!("The request headers are larger than {max} bytes."),
+            ),
+            Error::NothingToWrite => argument(
+                "Supply at least one of: availability, activity, statusMessage, outOfOfficeSettings, workLocation.",
+            ),
+            Error::AnotherId => argument("The provided [Id] is not the id of this presence."),
+            Error::InvalidVersion(version) => bad_request(format!("Invalid version: {version}."))
+                .hint("begin the path with /v1.0 or /beta"),
+            Error::BadPath(what) => bad_request(*what),
+            Error::StatusMessageMissing => argument("[StatusMessage]: The StatusMessage field is required.")
+                .hint("to remove the message send \"statusMessage\": null"),
+            Error::OptionOutOfRange { option, min, max } => {
+                argument(format!("The provided [{option}] must be a whole number from {min} to {max}."))
+            }
+            Error::Refused(refusal) => refused(refusal),
+            Error::Internal => {
+                Row::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "An internal error occurred.")
+            }
+            Error::Unavailable { message, retry_after } => Row {
+                retry_after: Some(*retry_after),
+                ..Row::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", *message)
+            },
+            Error::BadBatch(message) => bad_request(message.clone()),
+            Error::TooManySteps(max) => Row::new(
+                StatusCode::BAD_REQUEST,
+                "MaximumValueExceeded",
+                format!("Number of batch request steps exceeds the maximum value of {max}."),
+            ),
+            Error::FailedDependency => Row::new(
+                StatusCode::FAILED_DEPENDENCY,
+                "FailedDependency",
+                "A request this one depends on failed.",
+            ),
+            Error::NotFound => Row::new(StatusCode::NOT_FOUND, "NotFound", "There is nothing here."),
+        }
+    }
+}
+
+fn refused(refusal: &Refusal) -> Row {
+    match refusal {
+        Refusal::PairNotSupported { pair, method, supported } => {
+            let (method, hint) = match method {
+                PresenceMethod::SetPresence => ("setPresence", origin(*pair)),
+                PresenceMethod::SetUserPreferredPresence => ("setUserPreferredPresence", None),
+                PresenceMethod::Patch => ("PATCH", None),
+            };
+            let row = argument(format!(
+                "The provided [Availability] and [Activity] combination '{pair}' is not supported by {method}. Supported: {}.",
+                list(supported)
+            ));
+            match hint {
+                Some(hint) => row.hint(hint),
+                None => row,
+            }
+        }
+        Refusal::DurationOutOfRange { min, max, .. } => argument(
+            "The provided [ExpirationDuration] is out of range.",
+        )
+        .hint(format!("it must be at least {} and at most {}", duration(*min), duration(*max))),
+        Refusal::SessionNotFound => Row::new(
+            StatusCode::NOT_FOUND,
+            "NotFound",
+            "The presence session does not exist or has already ended.",
+        )
+        .hint("there is nothing left to clear: treat this as success"),
+        Refusal::TooManySessions { max } => argument(format!(
+            "A user can have at most {max} presence sessions."
+        ))
+        .hint("use your application (client) id as sessionId, so that a new call replaces the one before"),
+        Refusal::ExpiryInThePast => argument("The provided [ExpiryDateTime] is in the past."),
+        Refusal::TextTooLong { text: Text::StatusMessage, max } => {
+            argument(format!("The provided [StatusMessage] is longer than {max} characters."))
+        }
+        Refusal::TextTooLong { text, max } => {
+            argument(format!("The provided [{}] is longer than {max} characters.", name(*text)))
+        }
+        Refusal::ControlCharacter { text } => argument(format!(
+            "The provided [{}] has control characters; only tab and line break are allowed.",
+            name(*text)
+        )),
+        Refusal::Hidden => Row::new(StatusCode::FORBIDDEN, "Forbidden", "The person's account is disabled."),
+    }
+}
+
+/// Where a state comes from that setPresence does not take. Source: presence-api 7.2.
+fn origin(pair: Pair) -> Option<Cow<'static, str>> {
+    use porchlight_presence::Activity;
+    match pair.activity {
+        Activity::OutOfOffice => {
+            Some("OutOfOffice comes from outOfOfficeSettings, which PATCH writes".into())
+        }
+        Activity::InAMeeting => Some("InAMeeting can be written by PATCH".into()),
+        _ => None,
+    }
+}
+
+fn name(text: Text) -> &'static str {
+    match text {
+        Text::StatusMessage => "StatusMessage",
+        Text::OutOfOfficeMessage => "OutOfOfficeSettings/Message",
+        Text::PlaceId => "PlaceId",
+    }
+}
+
+fn list(pairs: &[Pair]) -> String {
+    pairs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// A duration as a client would write it.
+pub(crate) fn duration(duration: Duration) -> String {
+    let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
+    match (seconds / 86_400, seconds % 86_400 / 3_600, seconds % 3_600 / 60, seconds % 60, millis) {
+        (days, 0, 0, 0, 0) if days > 0 => format!("P{days}D"),
+        (0, hours, 0, 0, 0) if hours > 0 => format!("PT{hours}H"),
+        (0, 0, minutes, 0, 0) if minutes > 0 => format!("PT{minutes}M"),
+        (_, _, _, _, 0) => format!("PT{seconds}S"),
+        (_, _, _, _, millis) => format!("PT{seconds}.{millis:03}S"),
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Error {
+        Error::Refused(refusal)
+    }
+}
+
+impl From<WriteError> for Error {
+    fn from(error: WriteError) -> Error {
+        use porchlight_store::AppendError;
+        match error {
+            WriteError::Refused(refusal) => Error::Refused(refusal),
+            WriteError::Log(AppendError::Busy) => Error::Unavailable {
+                message: "Too many writes are waiting; nothing was written.",
+                retry_after: Duration::from_secs(1),
+            },
+            WriteError::Log(AppendError::Unavailable | AppendError::Conflict { .. }) => Error::Unavailable {
+                message: "The storage takes no writes at the moment; nothing was written.",
+                retry_after: Duration::from_secs(2),
+            },
+            WriteError::Log(AppendError::Unknown) => Error::Unavailable {
+                message: "The storage did not confirm the write; it may have been written.",
+                retry_after: Duration::from_secs(2),
+            },
+        }
+    }
+}

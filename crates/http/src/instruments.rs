@@ -1,0 +1,78 @@
+//! What `/porchlight/metrics` shows.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use http::StatusCode;
+use metrics::{Counter, counter, gauge};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use parking_lot::RwLock;
+use porchlight_engine::Engine;
+
+/// Upper bounds of the lateness histogram, in seconds.
+const LATENESS: [f64; 14] =
+    [0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 1.0, 10.0];
+
+/// Starts recording metrics in this process; may be called more than once. `/porchlight/metrics` is empty without it.
+///
+/// Somebody must call [`maintain_recorder`] every few seconds, so that histograms do not grow.
+pub fn install_recorder() {
+    handle();
+}
+
+/// Drops what histograms have kept beyond need.
+pub fn maintain_recorder() {
+    handle().run_upkeep();
+}
+
+fn handle() -> &'static PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(|| {
+        let lateness = Matcher::Full("porchlight_timer_lateness_seconds".to_owned());
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(lateness, &LATENESS)
+            .expect("there is at least one bucket")
+            .build_recorder();
+        let handle = recorder.handle();
+        // Another recorder can only be one that the program around us chose.
+        metrics::set_global_recorder(recorder).ok();
+        handle
+    })
+}
+
+/// The counters of requests, looked up once each.
+#[derive(Default)]
+pub(crate) struct Instruments {
+    requests: RwLock<HashMap<(&'static str, u16), Counter>>,
+}
+
+impl Instruments {
+    /// Counts an answered request.
+    pub(crate) fn answered(&self, route: &'static str, status: StatusCode) {
+        let key = (route, status.as_u16());
+        if let Some(counter) = self.requests.read().get(&key) {
+            return counter.increment(1);
+        }
+        let counter =
+            counter!("porchlight_requests_total", "route" => route, "status" => status.as_str().to_owned());
+        counter.increment(1);
+        self.requests.write().insert(key, counter);
+    }
+
+    /// Everything, in Prometheus's text format.
+    pub(crate) fn render(engine: &Engine) -> String {
+        let log = engine.log_stats();
+        counter!("porchlight_log_appends_total").absolute(log.appends);
+        counter!("porchlight_log_syncs_total").absolute(log.syncs);
+        counter!("porchlight_log_faults_total").absolute(log.faults);
+        let tenants = engine.tenants();
+        let users: usize = tenants.iter().map(|tenant| tenant.users_len()).sum();
+        let people: usize = tenants.iter().map(|tenant| tenant.directory().len()).sum();
+        gauge!("porchlight_users").set(users as f64);
+        gauge!("porchlight_people").set(people as f64);
+        gauge!("porchlight_timers_armed").set(engine.timers_armed() as f64);
+        gauge!("porchlight_timers_overdue_seconds").set(engine.timers_overdue().as_secs_f64());
+        gauge!("porchlight_log_writable").set(f64::from(u8::from(engine.is_writable())));
+        handle().render()
+    }
+}

@@ -1,0 +1,36 @@
+//! Graph's surface: paths, OData, JSON shapes, permissions, errors, batches.
+//!
+//! [`Api`] answers requests; [`Server`] brings them in from sockets. A request walks through `api.rs` (limits, path,
+//! token), `graph.rs` (which resource, which method) and one file under `routes/`. Only this crate knows JSON names
+//! and status codes; nothing below it knows that there is HTTP.
+
+mod api;
+mod auth;
+mod body;
+mod call;
+mod demo;
+mod error;
+mod graph;
+mod instruments;
+mod metadata;
+mod odata;
+mod reply;
+mod resource;
+mod routes;
+mod server;
+mod settings;
+mod wire;
+
+pub use api::Api;
+pub use instruments::{install_recorder, maintain_recorder};
+pub use server::Server;
+pub use settings::{Development, HttpLimits, Profile, Settings};
+
+/// Reads an ISO 8601 duration as clients write it, such as `PT5M`; for configuration.
+///
+/// # Errors
+///
+/// A lower-case fragment that says what is wrong.
+pub fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    wire::duration::parse(text).map_err(|error| error.to_string())
+}

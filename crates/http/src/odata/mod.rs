@@ -1,0 +1,9 @@
+//! OData's query options. Everything here is pure: text in, a typed query or a precise error out.
+
+mod filter;
+mod options;
+mod select;
+
+pub(crate) use filter::Filter;
+pub(crate) use options::Options;
+pub(crate) use select::{Part, Select};

@@ -1,0 +1,138 @@
+//! An answer before it is put on the wire: the same for a request and for a step of a batch.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value};
+
+use crate::auth::TokenError;
+use crate::error::Error;
+use crate::settings::Profile;
+
+/// How much metadata goes with the data. Source: presence-api 4.1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum MetadataLevel {
+    None,
+    #[default]
+    Minimal,
+    Full,
+}
+
+impl MetadataLevel {
+    fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            MetadataLevel::None => {
+                "application/json;odata.metadata=none;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+            }
+            MetadataLevel::Minimal => {
+                "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+            }
+            MetadataLevel::Full => {
+                "application/json;odata.metadata=full;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+            }
+        })
+    }
+}
+
+/// A status, headers of its own and a body.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// The revision that a write has left. A client that sends it back reads nothing older.
+pub(crate) const PORCHLIGHT_REVISION: HeaderName = HeaderName::from_static("porchlight-revision");
+/// The pair that results from a write, and what decided it.
+pub(crate) const PORCHLIGHT_EFFECTIVE: HeaderName = HeaderName::from_static("porchlight-effective");
+
+impl Reply {
+    /// No body.
+    pub(crate) fn empty(status: StatusCode) -> Reply {
+        Reply { status, headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    /// OData's JSON.
+    pub(crate) fn odata(body: impl Into<Bytes>, level: MetadataLevel) -> Reply {
+        Reply::ok(level.content_type(), body)
+    }
+
+    /// JSON that is not OData's.
+    pub(crate) fn json(value: &Value) -> Reply {
+        Reply::ok(HeaderValue::from_static("application/json"), value.to_string())
+    }
+
+    /// Any other body.
+    pub(crate) fn ok(content_type: HeaderValue, body: impl Into<Bytes>) -> Reply {
+        let mut reply = Reply { body: body.into(), ..Reply::empty(StatusCode::OK) };
+        reply.headers.insert(CONTENT_TYPE, content_type);
+        reply
+    }
+
+    /// The same with one more header.
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Reply {
+        self.headers.insert(name, value);
+        self
+    }
+}
+
+/// What names one request in answers and logs.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestIds {
+    pub(crate) request: uuid::Uuid,
+    /// What the client named it, else the same.
+    pub(crate) client: HeaderValue,
+}
+
+impl RequestIds {
+    /// Ids for a request with these headers; a client's id of more than 128 bytes is not taken.
+    pub(crate) fn new(headers: &HeaderMap) -> RequestIds {
+        let request = uuid::Uuid::new_v4();
+        let named = headers.get("client-request-id").filter(|id| id.len() <= 128 && id.to_str().is_ok());
+        let client = named.cloned().unwrap_or_else(|| header_value(&request.to_string()));
+        RequestIds { request, client }
+    }
+}
+
+/// A header value of text that the program made.
+pub(crate) fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// An error as a reply. Source: presence-api 16.1.
+pub(crate) fn error(error: &Error, ids: &RequestIds, date: &str, profile: Profile) -> Reply {
+    let row = error.row(profile);
+    let mut inner = Map::new();
+    inner.insert("date".to_owned(), date.into());
+    inner.insert("request-id".to_owned(), ids.request.to_string().into());
+    inner.insert("client-request-id".to_owned(), ids.client.to_str().unwrap_or_default().into());
+    if profile == Profile::Open {
+        inner.extend(row.hint.as_ref().map(|hint| ("hint".to_owned(), hint.as_ref().into())));
+        if let Error::MissingPermission { required, present } = error {
+            let names = |set: &crate::auth::Permissions| set.names().collect::<Vec<_>>();
+            let porchlight = serde_json::json!({"required": names(required), "present": names(present)});
+            inner.insert("porchlight".to_owned(), porchlight);
+        }
+    }
+    let body = serde_json::json!({
+        "error": {"code": row.code, "message": row.message, "innerError": inner}
+    });
+    let mut reply = Reply { status: row.status, ..Reply::json(&body) };
+    reply.headers.extend(row.allow.map(|allow| (ALLOW, HeaderValue::from_static(allow))));
+    reply.headers.extend(row.retry_after.map(|after| (RETRY_AFTER, after.as_secs().max(1).into())));
+    if let Error::Token(token) = error {
+        reply.headers.insert(WWW_AUTHENTICATE, challenge(*token));
+    }
+    reply
+}
+
+/// Source: subscriptions-and-auth 23.1.
+fn challenge(token: TokenError) -> HeaderValue {
+    HeaderValue::from_static(match token {
+        TokenError::Missing => r#"Bearer realm="""#,
+        TokenError::Malformed | TokenError::Invalid => {
+            r#"Bearer realm="", error="invalid_token", error_description="The access token is not valid.""#
+        }
+    })
+}

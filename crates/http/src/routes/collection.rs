@@ -1,0 +1,248 @@
+//! Many presences: the collection and the bulk read.
+
+use std::collections::HashSet;
+
+use http::HeaderValue;
+use porchlight_engine::Tenant;
+use porchlight_presence::{Presence, Timestamp, UserId};
+use uuid::Uuid;
+
+use super::users::Paging;
+use crate::body::{self, Body};
+use crate::call::Call;
+use crate::error::Error;
+use crate::odata::{Filter, Options, Select};
+use crate::reply::{MetadataLevel, Reply};
+use crate::settings::Profile;
+use crate::wire::json::{Json, Object};
+use crate::wire::presence::{self, Annotations};
+
+/// The most that one page of the collection holds.
+const TOP_MAX: usize = 650;
+
+/// GET `/communications/presences` (P4)
+pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Error> {
+    let level = call.metadata_level()?;
+    call.caller.may_read_everybody()?;
+    let options = options(call)?;
+    let select = Select::parse(options.get("$select"))?;
+    let filter = filter(call, &options)?;
+    let paging = Paging::read(&options, TOP_MAX)?;
+    let (tenant, now) = (call.tenant(), call.engine.now());
+    let page = page(&tenant, filter.as_ref(), &paging, now);
+    let base = call.base();
+    let mut out = Vec::with_capacity(256 * (page.users.len() + 1));
+    out.push(b'{');
+    if level != MetadataLevel::None {
+        let context = format!("{base}/$metadata#communications/presences{}", select.context());
+        annotation(&mut out, "@odata.context", &context);
+    }
+    if paging.count {
+        let total = matching(&tenant, filter.as_ref(), now).count();
+        out.extend_from_slice(format!("\"@odata.count\":{total},").as_bytes());
+    }
+    if let Some(last) = page.more_after {
+        let next = format!("{base}/communications/presences?{}", paging.next(&options, last));
+        annotation(&mut out, "@odata.nextLink", &next);
+    }
+    out.extend_from_slice(b"\"value\":[");
+    let full = (level == MetadataLevel::Full).then_some(base.as_str());
+    for (at, user) in page.users.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        let record = tenant.user(*user);
+        let annotations = Annotations { context: None, full };
+        presence::write(
+            &mut out,
+            *user,
+            &record.presence(now),
+            call.caller.reader(*user),
+            &select,
+            annotations,
+        );
+    }
+    out.extend_from_slice(b"]}");
+    Ok(Reply::odata(out, level))
+}
+
+/// GET `/communications/presences/$count` (P5)
+pub(crate) fn count(call: &Call<'_>) -> Result<Reply, Error> {
+    call.caller.may_read_everybody()?;
+    let filter = filter(call, &options(call)?)?;
+    let total = matching(&call.tenant(), filter.as_ref(), call.engine.now()).count();
+    Ok(Reply::ok(HeaderValue::from_static("text/plain"), total.to_string()))
+}
+
+/// POST `/communications/getPresencesByUserId` (P6)
+pub(crate) async fn by_user_id(call: &Call<'_>, body: Body) -> Result<Reply, Error> {
+    let level = call.metadata_level()?;
+    call.caller.may_read_everybody().or_else(|_| only_own(call))?;
+    let options = Options::parse(call.query)?;
+    options.check(&["$select"], &["$expand"], call.settings.profile)?;
+    let select = Select::parse(options.get("$select"))?;
+    body::check_content_type(call.headers)?;
+    let bytes = body.read(call.headers, &call.settings.limits).await?;
+    if bytes.trim_ascii().is_empty() {
+        return Err(Error::EmptyPayload);
+    }
+    let body = Json::parse(&bytes)?.into_object()?;
+    let tenant = call.tenant();
+    let asked = asked(call, &tenant, &body)?;
+    if call.caller.may_read_everybody().is_err() {
+        let own = asked.iter().all(|(_, user)| user.is_some_and(|user| call.caller.is(user)));
+        if !own {
+            call.caller.may_read_everybody()?;
+        }
+    }
+    let base = call.base();
+    let mut out = Vec::with_capacity(256 * (asked.len() + 1));
+    out.push(b'{');
+    if level != MetadataLevel::None {
+        annotation(
+            &mut out,
+            "@odata.context",
+            &format!("{base}/$metadata#Collection(microsoft.graph.presence)"),
+        );
+    }
+    out.extend_from_slice(b"\"value\":[");
+    let annotations = Annotations { context: None, full: (level == MetadataLevel::Full).then_some(&base) };
+    let now = call.engine.now();
+    for (at, (id, user)) in asked.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        match user {
+            None => presence::write_unknown(&mut out, id, &select),
+            Some(user) => {
+                let record = tenant.user(*user);
+                let seen = record.presence(now);
+                presence::write(&mut out, *user, &seen, call.caller.reader(*user), &select, annotations);
+            }
+        }
+    }
+    out.extend_from_slice(b"]}");
+    Ok(Reply::odata(out, level))
+}
+
+/// A user without the right to read everybody may still name themselves alone.
+fn only_own(call: &Call<'_>) -> Result<(), Error> {
+    let everybody = call.caller.may_read_everybody();
+    if call.caller.user.is_some() && call.caller.may_read_own().is_ok() { Ok(()) } else { everybody }
+}
+
+/// The ids asked for, each once at its first place, and whom they mean. Source: presence-api 6.2.
+fn asked<'b>(
+    call: &Call<'_>,
+    tenant: &Tenant,
+    body: &'b Object<'_>,
+) -> Result<Vec<(&'b str, Option<UserId>)>, Error> {
+    let ids = body.array("ids")?.ok_or(Error::IdsMissing)?;
+    let max = call.settings.limits.ids_max;
+    if ids.len() > max {
+        return Err(Error::TooManyIds { given: ids.len(), max });
+    }
+    let mut known = HashSet::with_capacity(ids.len());
+    let mut unknown = HashSet::new();
+    let mut asked = Vec::with_capacity(ids.len());
+    for (at, id) in ids.iter().enumerate() {
+        let Json::String(id) = id else { return Err(Error::BadId(at)) };
+        let id = id.as_ref();
+        if id.trim().is_empty() {
+            return Err(Error::BadId(at));
+        }
+        let user = tenant.directory().resolve(id);
+        if user.is_none() && call.settings.profile == Profile::Strict && Uuid::try_parse(id).is_err() {
+            return Err(Error::BadId(at));
+        }
+        let first = match user {
+            Some(user) => known.insert(user),
+            None => unknown.insert(id.to_ascii_lowercase()),
+        };
+        if first {
+            asked.push((id, user));
+        }
+    }
+    Ok(asked)
+}
+
+fn options<'q>(call: &Call<'q>) -> Result<Options<'q>, Error> {
+    let options = Options::parse(call.query)?;
+    let known = ["$select", "$filter", "$top", "$skip", "$skiptoken", "$count", "$orderby"];
+    options.check(&known, &["$expand", "$search"], call.settings.profile)?;
+    match options.get("$orderby").map(str::trim) {
+        None | Some("id" | "id asc") => Ok(options),
+        Some(_) => Err(Error::BadQuery("The collection can only be ordered by id.".to_owned())),
+    }
+}
+
+fn filter(call: &Call<'_>, options: &Options<'_>) -> Result<Option<Filter>, Error> {
+    let parse = |text| Filter::parse(text, call.settings.profile, call.settings.limits.ids_max);
+    options.get("$filter").map(parse).transpose()
+}
+
+/// One page of users, and the last of them if more follow.
+struct Page {
+    users: Vec<UserId>,
+    more_after: Option<UserId>,
+}
+
+fn page(tenant: &Tenant, filter: Option<&Filter>, paging: &Paging, now: Timestamp) -> Page {
+    let after = |user: &UserId| paging.after.is_none_or(|after| *user > after);
+    let rest = matching(tenant, filter, now).filter(after).skip(paging.skip);
+    let mut users: Vec<UserId> = rest.take(paging.top + 1).collect();
+    let more = users.len() > paging.top;
+    users.truncate(paging.top);
+    let more_after = users.last().copied().filter(|_| more);
+    Page { users, more_after }
+}
+
+/// Everybody who matches, in ascending order of ids.
+fn matching<'a>(
+    tenant: &'a Tenant,
+    filter: Option<&'a Filter>,
+    now: Timestamp,
+) -> Box<dyn Iterator<Item = UserId> + 'a> {
+    let Some(filter) = filter else { return Box::new(everybody(tenant)) };
+    let matches = move |user: &UserId| {
+        let record = tenant.user(*user);
+        holds(filter, tenant, *user, &record.presence(now))
+    };
+    match filter.ids() {
+        None => Box::new(everybody(tenant).filter(matches)),
+        Some(ids) => {
+            let mut users: Vec<UserId> =
+                ids.into_iter().filter_map(|id| tenant.directory().resolve(id)).collect();
+            users.sort_unstable();
+            users.dedup();
+            Box::new(users.into_iter().filter(matches))
+        }
+    }
+}
+
+/// Everybody in the directory, a slice of it under its lock at a time.
+fn everybody(tenant: &Tenant) -> impl Iterator<Item = UserId> {
+    const SLICE: usize = 1024;
+    let mut last = None;
+    std::iter::from_fn(move || {
+        let slice = tenant.directory().ids_after(last, SLICE);
+        last = slice.last().copied().or(last);
+        (!slice.is_empty()).then_some(slice)
+    })
+    .flatten()
+}
+
+fn holds(filter: &Filter, tenant: &Tenant, user: UserId, presence: &Presence<'_>) -> bool {
+    match filter {
+        Filter::IdIn(ids) => ids.iter().any(|id| tenant.directory().resolve(id) == Some(user)),
+        Filter::Availability(availability) => presence.pair.availability == *availability,
+        Filter::Activity(activity) => presence.pair.activity == *activity,
+        Filter::All(parts) => parts.iter().all(|part| holds(part, tenant, user, presence)),
+        Filter::Any(parts) => parts.iter().any(|part| holds(part, tenant, user, presence)),
+    }
+}
+
+/// Appends `"name":"text",`.
+fn annotation(out: &mut Vec<u8>, name: &str, text: &str) {
+    out.extend_from_slice(format!("\"{name}\":{},", serde_json::Value::from(text)).as_bytes());
+}

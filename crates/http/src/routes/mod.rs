@@ -1,0 +1,10 @@
+//! The routes, a file per resource.
+
+pub(crate) mod batch;
+pub(crate) mod collection;
+pub(crate) mod development;
+pub(crate) mod documents;
+pub(crate) mod operations;
+pub(crate) mod presence;
+mod rights;
+pub(crate) mod users;

@@ -1,0 +1,196 @@
+//! One presence: reading it, and every way of writing it.
+
+use bytes::Bytes;
+use http::StatusCode;
+use porchlight_engine::Written;
+use porchlight_presence::{Command, LocationSource, UserId};
+
+use super::rights;
+use crate::body::{self, Body};
+use crate::call::Call;
+use crate::error::Error;
+use crate::odata::{Options, Select};
+use crate::reply::{MetadataLevel, PORCHLIGHT_EFFECTIVE, PORCHLIGHT_REVISION, Reply, header_value};
+use crate::resource::{Action, PresencePath, Root};
+use crate::wire::json::{Json, Object};
+use crate::wire::presence::Annotations;
+use crate::wire::{command, explanation, presence};
+
+/// The most bytes that a presence without texts takes.
+const USUAL_BYTES: usize = 512;
+
+/// GET `…/presence` (P1 to P3).
+pub(crate) fn get(call: &Call<'_>, path: &PresencePath<'_>) -> Result<Reply, Error> {
+    let level = call.metadata_level()?;
+    let tenant = call.tenant();
+    let user = rights::readable(call, &tenant, &path.key)?;
+    let select = select(call)?;
+    let record = tenant.user(user);
+    Ok(show(call, path.root, user, &record.presence(call.engine.now()), &select, level))
+}
+
+/// GET `…/presence/porchlight.explain`: under the rights of GET.
+pub(crate) fn explain(call: &Call<'_>, path: &PresencePath<'_>) -> Result<Reply, Error> {
+    let level = call.metadata_level()?;
+    let tenant = call.tenant();
+    let user = rights::readable(call, &tenant, &path.key)?;
+    let context = format!("{}/$metadata#porchlight.explanation", call.base());
+    let context = (level != MetadataLevel::None).then_some(context.as_str());
+    let explained = tenant.user(user).explain(call.engine.now());
+    Ok(Reply::odata(explanation::explanation(context, &explained).to_string(), level))
+}
+
+/// POST `…/presence/{action}` (P7 to P15).
+pub(crate) async fn act(
+    call: &Call<'_>,
+    path: &PresencePath<'_>,
+    action: Action,
+    body: Body,
+) -> Result<Reply, Error> {
+    call.metadata_level()?;
+    let user = rights::writable(call, &call.tenant(), &path.key, action.is_delegated_only())?;
+    Options::parse(call.query)?.check(&[], &["$expand"], call.settings.profile)?;
+    let command = match action {
+        Action::ClearUserPreferredPresence => without_parameters(call, body, Command::ClearPreferred).await?,
+        Action::ClearAutomaticLocation => {
+            without_parameters(call, body, Command::ClearLocation { manual_too: false }).await?
+        }
+        Action::ClearLocation => {
+            without_parameters(call, body, Command::ClearLocation { manual_too: true }).await?
+        }
+        Action::SetPresence
+        | Action::ClearPresence
+        | Action::SetUserPreferredPresence
+        | Action::SetStatusMessage
+        | Action::SetAutomaticLocation
+        | Action::SetManualLocation => {
+            let bytes = required_body(call, body).await?;
+            from_body(call, action, &Json::parse(&bytes)?.into_object()?)?
+        }
+    };
+    let written = write(call, user, &command, action.name()).await?;
+    let status = if action.is_delegated_only() { StatusCode::NO_CONTENT } else { StatusCode::OK };
+    let reply = Reply::empty(status).with(PORCHLIGHT_REVISION, written.revision.0.into());
+    match action {
+        Action::SetPresence | Action::SetUserPreferredPresence => Ok(with_effective(reply, &written)),
+        _ => Ok(reply),
+    }
+}
+
+/// PATCH `…/presence` (P16, P17): "this is my presence now".
+pub(crate) async fn patch(call: &Call<'_>, path: &PresencePath<'_>, body: Body) -> Result<Reply, Error> {
+    let level = call.metadata_level()?;
+    let tenant = call.tenant();
+    let user = rights::writable(call, &tenant, &path.key, false)?;
+    let select = select(call)?;
+    let bytes = required_body(call, body).await?;
+    let is_own_id = |id: &str| tenant.directory().resolve(id) == Some(user);
+    let command = command::patch(&Json::parse(&bytes)?.into_object()?, is_own_id)?;
+    let written = write(call, user, &command, "patch").await?;
+    let reply = show(call, path.root, user, &written.user.presence(written.at), &select, level);
+    Ok(with_effective(reply.with(PORCHLIGHT_REVISION, written.revision.0.into()), &written))
+}
+
+/// DELETE `…/presence` (P18): clears all but other applications' sessions.
+pub(crate) async fn delete(call: &Call<'_>, path: &PresencePath<'_>) -> Result<Reply, Error> {
+    call.metadata_level()?;
+    let user = rights::writable(call, &call.tenant(), &path.key, false)?;
+    let written = write(call, user, &Command::Clear(call.caller.application), "delete").await?;
+    Ok(Reply::empty(StatusCode::NO_CONTENT).with(PORCHLIGHT_REVISION, written.revision.0.into()))
+}
+
+fn from_body(call: &Call<'_>, action: Action, body: &Object<'_>) -> Result<Command, Error> {
+    let (application, profile) = (call.caller.application, call.settings.profile);
+    match action {
+        Action::SetPresence => command::set_presence(body, application, profile),
+        Action::ClearPresence => command::clear_presence(body, application, profile),
+        Action::SetUserPreferredPresence => command::set_preferred(body),
+        Action::SetStatusMessage => command::set_status_message(body),
+        Action::SetAutomaticLocation => command::set_location(body, LocationSource::Automatic),
+        Action::SetManualLocation => command::set_location(body, LocationSource::Manual),
+        Action::ClearUserPreferredPresence => Ok(Command::ClearPreferred),
+        Action::ClearAutomaticLocation => Ok(Command::ClearLocation { manual_too: false }),
+        Action::ClearLocation => Ok(Command::ClearLocation { manual_too: true }),
+    }
+}
+
+/// The body of a method that has parameters.
+async fn required_body(call: &Call<'_>, body: Body) -> Result<Bytes, Error> {
+    body::check_content_type(call.headers)?;
+    let bytes = body.read(call.headers, &call.settings.limits).await?;
+    if bytes.trim_ascii().is_empty() { Err(Error::EmptyPayload) } else { Ok(bytes) }
+}
+
+/// A method without parameters takes no body as well as `{}`, and needs no content type without one.
+async fn without_parameters(call: &Call<'_>, body: Body, command: Command) -> Result<Command, Error> {
+    let bytes = body.read(call.headers, &call.settings.limits).await?;
+    if !bytes.trim_ascii().is_empty() {
+        body::check_content_type(call.headers)?;
+        Json::parse(&bytes)?.into_object()?;
+    }
+    Ok(command)
+}
+
+async fn write(
+    call: &Call<'_>,
+    user: UserId,
+    command: &Command,
+    action: &'static str,
+) -> Result<Written, Error> {
+    let caller = call.caller;
+    let outcome = call.engine.write(caller.tenant, user, command).await;
+    let log = |outcome: &str, revision: Option<u64>| {
+        tracing::info!(
+            target: "porchlight::write",
+            request = %call.request,
+            tenant = %caller.tenant,
+            user = %user,
+            application = %caller.application,
+            action,
+            outcome,
+            revision,
+        );
+    };
+    match &outcome {
+        Ok(written) => log("written", Some(written.revision.0)),
+        Err(error) => log(&error.to_string(), None),
+    }
+    Ok(outcome?)
+}
+
+fn select(call: &Call<'_>) -> Result<Select, Error> {
+    let options = Options::parse(call.query)?;
+    options.check(&["$select"], &["$expand"], call.settings.profile)?;
+    Select::parse(options.get("$select"))
+}
+
+fn show(
+    call: &Call<'_>,
+    root: Root,
+    user: UserId,
+    seen: &porchlight_presence::Presence<'_>,
+    select: &Select,
+    level: MetadataLevel,
+) -> Reply {
+    let base = call.base();
+    let context = match root {
+        Root::Users => format!("{base}/$metadata#users('{user}')/presence{}/$entity", select.context()),
+        Root::Communications => {
+            format!("{base}/$metadata#communications/presences{}/$entity", select.context())
+        }
+    };
+    let annotations = Annotations {
+        context: (level != MetadataLevel::None).then_some(context.as_str()),
+        full: (level == MetadataLevel::Full).then_some(base.as_str()),
+    };
+    let mut out = Vec::with_capacity(USUAL_BYTES);
+    presence::write(&mut out, user, seen, call.caller.reader(user), select, annotations);
+    Reply::odata(out, level)
+}
+
+/// Says which pair results from a write and which layer won: "200 but nothing changes" explains itself.
+fn with_effective(reply: Reply, written: &Written) -> Reply {
+    let explained = written.user.explain(written.at);
+    let effective = format!("{}; by={}", explained.pair, explanation::decider(explained.decider));
+    reply.with(PORCHLIGHT_EFFECTIVE, header_value(&effective))
+}

@@ -1,0 +1,165 @@
+//! Sockets: one listener, and one current-thread runtime per core that serves connections.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::api::Api;
+
+/// The largest request head that is parsed at all. More than the documented limit, so that what is a little too large
+/// gets a proper answer, and so that a filter of 650 ids fits into a request line.
+const HEAD_BYTES: usize = 128 * 1024;
+
+/// A running server.
+pub struct Server {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Serves `api` on `listener` with this many threads.
+    ///
+    /// # Errors
+    ///
+    /// When the listener cannot be used, or a thread cannot be started.
+    pub fn start(listener: TcpListener, api: &Arc<Api>, threads: usize) -> io::Result<Server> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let (stop, stopping) = watch::channel(false);
+        let mut handles = Vec::new();
+        let mut workers = Vec::new();
+        for number in 0..threads.max(1) {
+            // As many as a listener queues: a worker takes a connection within microseconds.
+            let (sender, receiver) = mpsc::channel(128);
+            let (api, stopping) = (Arc::clone(api), stopping.clone());
+            let name = format!("http-{number}");
+            handles.push(spawn(name, move || work(api, receiver, stopping))?);
+            workers.push(sender);
+        }
+        let connections = api.settings().limits.connections_max;
+        handles
+            .push(spawn("http-accept".to_owned(), move || accept(listener, workers, connections, stopping))?);
+        Ok(Server { address, stop, threads: handles })
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops accepting, lets requests finish, and returns when all have or the workers' deadline has passed.
+    pub fn stop(mut self) {
+        self.stop.send_replace(true);
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread that serves requests panicked");
+            }
+        }
+    }
+}
+
+/// How long requests may take to finish once the server stops.
+const FINISH: Duration = Duration::from_secs(8);
+
+/// A connection that was accepted, and its place among those that may be open.
+type Accepted = (std::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
+
+/// A thread with a runtime of its own, on which `run` makes the future.
+fn spawn<F: Future<Output = ()>>(
+    name: String,
+    run: impl FnOnce() -> F + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name(name).spawn(move || runtime.block_on(run()))
+}
+
+/// Hands connections out evenly.
+async fn accept(
+    listener: TcpListener,
+    workers: Vec<mpsc::Sender<Accepted>>,
+    connections_max: usize,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    let places = Arc::new(Semaphore::new(connections_max));
+    for worker in workers.iter().cycle() {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            _ = stopping.wait_for(|stop| *stop) => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
+            Ok((stream, peer)) => {
+                if worker.send((stream, peer, place)).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: others have to close before there is any point in going on.
+                tracing::warn!(%error, "failed to accept a connection");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+}
+
+/// Serves the connections that it is handed until the server stops.
+async fn work(api: Arc<Api>, mut connections: mpsc::Receiver<Accepted>, mut stopping: watch::Receiver<bool>) {
+    let builder = builder(&api);
+    let graceful = GracefulShutdown::new();
+    loop {
+        let (stream, peer, place) = tokio::select! {
+            _ = stopping.wait_for(|stop| *stop) => break,
+            connection = connections.recv() => match connection {
+                Some(connection) => connection,
+                None => break,
+            },
+        };
+        let Ok(stream) = stream.set_nodelay(true).and_then(|()| TcpStream::from_std(stream)) else {
+            continue;
+        };
+        let api = Arc::clone(&api);
+        let service = service_fn(move |request| {
+            let api = Arc::clone(&api);
+            async move { Ok::<_, std::convert::Infallible>(api.answer(request, peer.ip()).await) }
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // How a connection ends is its client's business.
+            let _ = connection.await;
+            drop(place);
+        });
+    }
+    if tokio::time::timeout(FINISH, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not finish in time");
+    }
+}
+
+fn builder(api: &Api) -> Builder<TokioExecutor> {
+    let limits = &api.settings().limits;
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(HEAD_BYTES)
+        .pipeline_flush(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
+        .max_concurrent_streams(1024)
+        .keep_alive_interval(Duration::from_secs(30));
+    builder
+}

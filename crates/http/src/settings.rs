@@ -1,0 +1,112 @@
+//! How the HTTP surface works.
+
+use std::time::Duration;
+
+use porchlight_engine::Seed;
+use porchlight_presence::{ApplicationId, TenantId};
+use uuid::Uuid;
+
+/// How closely the server keeps to the original.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Every valid request of the original works; limits and refusals that only hurt are relaxed.
+    #[default]
+    Open,
+    /// The original's limits and refusals too, for testing clients that will run against it.
+    Strict,
+}
+
+/// The settings of the HTTP surface.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How closely to keep to the original.
+    pub profile: Profile,
+    /// Development mode: its tokens and levers. `None` in production.
+    pub development: Option<Development>,
+    /// Scheme, host and port under which clients reach the server, without a trailing slash; `None`: what each
+    /// request names.
+    pub public_url: Option<String>,
+    /// Take scheme and host from `X-Forwarded-Proto` and `X-Forwarded-Host`. Only behind a proxy that sets them.
+    pub trust_forwarded: bool,
+    /// Origins that browsers may call from: `*` for all, none for no answers to browsers.
+    pub cors_origins: Vec<String>,
+    /// What this server calls itself in `x-ms-ags-diagnostic`: its host's name.
+    pub instance: String,
+    /// The limits.
+    pub limits: HttpLimits,
+    /// Write a log line for every request.
+    pub access_log: bool,
+    /// Always write a log line for a request that takes longer than this.
+    pub slow_request: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            profile: Profile::Open,
+            development: None,
+            public_url: None,
+            trust_forwarded: false,
+            cors_origins: Vec::new(),
+            instance: "porchlight".to_owned(),
+            limits: HttpLimits::default(),
+            access_log: false,
+            slow_request: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Development mode.
+#[derive(Clone, Debug)]
+pub struct Development {
+    /// The tenant of every development token.
+    pub tenant: TenantId,
+    /// The application of tokens that name none.
+    pub application: ApplicationId,
+    /// What a reset brings back.
+    pub seeds: Vec<Seed>,
+}
+
+impl Development {
+    /// The demo tenant. Source: subscriptions-and-auth 0.4.
+    pub const TENANT: TenantId = TenantId(Uuid::from_u128(0x9a2f_6c10_5b7e_4a55_8c1d_2f6d_0c9f_1e77));
+    /// The demo application.
+    pub const APPLICATION: ApplicationId =
+        ApplicationId(Uuid::from_u128(0x5f0d_3b8a_1c2e_4b6f_8a9d_7e6c_5b4a_3f21));
+}
+
+/// The limits of the HTTP surface. Every one has a defined answer.
+#[derive(Clone, Debug)]
+pub struct HttpLimits {
+    /// Bytes of a request body, after inflating. More: 413. Default 1 MiB.
+    pub body_bytes_max: usize,
+    /// Bytes of a request's header lines. More: 431. Default 8 KiB.
+    pub header_bytes_max: usize,
+    /// Ids in one getPresencesByUserId or filter. More: 400. Default 650.
+    pub ids_max: usize,
+    /// Steps of one batch. More: 400. Default 20.
+    pub batch_steps_max: usize,
+    /// How long the header of a request may take to arrive. Later: the connection is closed. Default 30 s.
+    pub header_timeout: Duration,
+    /// How long the body of a request may take to arrive. Later: 408. Default 30 s.
+    pub body_timeout: Duration,
+    /// Open connections. More: they wait to be accepted. Default 50,000.
+    pub connections_max: usize,
+    /// Bodies of at least this many bytes are compressed when the client asks for it. Default 1,024.
+    pub compress_bytes_min: usize,
+}
+
+impl Default for HttpLimits {
+    fn default() -> HttpLimits {
+        HttpLimits {
+            body_bytes_max: 1024 * 1024,
+            header_bytes_max: 8 * 1024,
+            ids_max: 650,
+            batch_steps_max: 20,
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            connections_max: 50_000,
+            compress_bytes_min: 1024,
+        }
+    }
+}

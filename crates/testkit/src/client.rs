@@ -1,0 +1,145 @@
+//! A client that shows everything that came back.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+/// Somebody who calls a server. Every call has a connection of its own.
+#[derive(Clone, Debug)]
+pub struct Client {
+    address: SocketAddr,
+    headers: HeaderMap,
+}
+
+/// An answer, whole.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Client {
+    /// A client of the server at `address`, without a token.
+    pub fn new(address: SocketAddr) -> Client {
+        Client { address, headers: HeaderMap::new() }
+    }
+
+    /// The same client with this development token: `who:permission,permission`.
+    #[must_use]
+    pub fn token(&self, token: &str) -> Client {
+        self.header(AUTHORIZATION.as_str(), &format!("Bearer dev:{token}"))
+    }
+
+    /// The same client with one more header on every call.
+    #[must_use]
+    pub fn header(&self, name: &str, value: &str) -> Client {
+        let name: HeaderName = name.parse().expect("a header's name");
+        let mut client = self.clone();
+        client.headers.insert(name, HeaderValue::from_str(value).expect("a header's value"));
+        client
+    }
+
+    /// GET
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, None::<&[u8]>).await
+    }
+
+    /// POST of JSON
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.json(Method::POST, path, body).await
+    }
+
+    /// PATCH of JSON
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.json(Method::PATCH, path, body).await
+    }
+
+    /// DELETE
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path, None::<&[u8]>).await
+    }
+
+    /// A call with a JSON body.
+    pub async fn json(&self, method: Method, path: &str, body: &Value) -> Answer {
+        self.header(CONTENT_TYPE.as_str(), "application/json")
+            .call(method, path, Some(body.to_string()))
+            .await
+    }
+
+    /// Any call: `path` is sent as it stands; without a body there is no Content-Length on methods without one.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not answer; [`Client::try_call`] tells instead.
+    pub async fn call(&self, method: Method, path: &str, body: Option<impl AsRef<[u8]>>) -> Answer {
+        self.try_call(method, path, body).await.expect("the server answers")
+    }
+
+    /// Any call.
+    ///
+    /// # Errors
+    ///
+    /// When the connection fails.
+    pub async fn try_call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<impl AsRef<[u8]>>,
+    ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+        let stream = TcpStream::connect(self.address).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let running = tokio::spawn(connection);
+        let body = body.map(|body| Bytes::copy_from_slice(body.as_ref())).unwrap_or_default();
+        let mut request = Request::builder().method(method).uri(path).body(Full::new(body))?;
+        *request.headers_mut() = self.headers.clone();
+        if !request.headers().contains_key(HOST) {
+            request.headers_mut().insert(HOST, HeaderValue::from_str(&self.address.to_string())?);
+        }
+        let response = sender.send_request(request).await?;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await?.to_bytes();
+        running.abort();
+        Ok(Answer { status: parts.status, headers: parts.headers, body })
+    }
+}
+
+impl Answer {
+    /// The body as JSON.
+    ///
+    /// # Panics
+    ///
+    /// When it is not JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
+    }
+
+    /// A header's text; empty when it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// `availability/activity` of a presence.
+    pub fn pair(&self) -> String {
+        let json = self.json();
+        let text = |name: &str| json[name].as_str().unwrap_or("none").to_owned();
+        format!("{}/{}", text("availability"), text("activity"))
+    }
+
+    /// Status, code and message of an error, in one line; the status alone of anything else.
+    pub fn error(&self) -> String {
+        let json: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let text = |name: &str| json["error"][name].as_str().unwrap_or_default().to_owned();
+        format!("{} {} {}", self.status.as_u16(), text("code"), text("message")).trim_end().to_owned()
+    }
+}

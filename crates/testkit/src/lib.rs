@@ -1,0 +1,23 @@
+//! For tests: a server in the test's own process, on a real socket, with a clock that stands still until it is moved.
+//!
+//! [`TestServer`] starts one; [`Client`] calls it as somebody; [`Answer`] is what came back, whole.
+
+mod client;
+mod server;
+
+pub use client::{Answer, Client};
+pub use server::{Builder, TestServer};
+
+/// The start of every test's clock: Friday, 2026-11-20T09:00:00Z.
+pub const START: i64 = 1_795_165_200_000;
+
+/// The id of Ada, of the demo tenant.
+pub const ADA: &str = "8d1f7f3e-58ab-4b0e-9d0c-0f6a1f0f9a01";
+/// The id of Ben, of the demo tenant.
+pub const BEN: &str = "3c5e0a44-0d0f-4d4b-a7f7-6f0a5b1f2b02";
+/// The demo application.
+pub const DEMO: &str = "5f0d3b8a-1c2e-4b6f-8a9d-7e6c5b4a3f21";
+/// An application.
+pub const APP_A: &str = "aaaaaaaa-0000-4000-8000-00000000000a";
+/// Another application.
+pub const APP_B: &str = "bbbbbbbb-0000-4000-8000-00000000000b";

@@ -1,0 +1,201 @@
+//! A server in the test's own process.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use porchlight_engine::{Clock, Engine, Options};
+use porchlight_http::{Api, Development, Profile, Server, Settings};
+use porchlight_presence::{Limits, Timestamp};
+use porchlight_store::{Embedded, Log, Memory, OpenError, Replica};
+
+use crate::{Client, START};
+
+/// How a test's server is to be.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    settings: Settings,
+    limits: Limits,
+    append_timeout: Duration,
+    start: Timestamp,
+    /// The data folder; `None`: a log in memory.
+    data: Option<PathBuf>,
+}
+
+/// A running server. It stops when dropped.
+pub struct TestServer {
+    address: SocketAddr,
+    engine: Engine,
+    memory: Option<Arc<Memory>>,
+    server: Option<Server>,
+    timers: tokio::task::JoinHandle<()>,
+}
+
+impl Default for Builder {
+    fn default() -> Builder {
+        let settings = Settings {
+            development: Some(Development::demo()),
+            cors_origins: vec!["*".to_owned()],
+            ..Settings::default()
+        };
+        Builder {
+            settings,
+            limits: Limits::default(),
+            append_timeout: Duration::from_millis(200),
+            start: Timestamp::from_millis(START),
+            data: None,
+        }
+    }
+}
+
+impl Builder {
+    /// This profile instead of `open`.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Builder {
+        self.settings.profile = profile;
+        self
+    }
+
+    /// Whatever else of the HTTP surface's settings.
+    #[must_use]
+    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Builder {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Whatever of the limits that enter writes.
+    #[must_use]
+    pub fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Builder {
+        change(&mut self.limits);
+        self
+    }
+
+    /// A log in this folder instead of memory.
+    #[must_use]
+    pub fn data(mut self, folder: impl Into<PathBuf>) -> Builder {
+        self.data = Some(folder.into());
+        self
+    }
+
+    /// The clock begins here, in Unix milliseconds, instead of at [`START`].
+    #[must_use]
+    pub fn start_at(mut self, millis: i64) -> Builder {
+        self.start = Timestamp::from_millis(millis);
+        self
+    }
+
+    /// Starts the server. Must be called within a tokio runtime, which drives the timers.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn start(self) -> TestServer {
+        let clock = Arc::new(Clock::manual(self.start));
+        let options =
+            Options { limits: self.limits, append_timeout: self.append_timeout, accept_clock: false };
+        let mut memory = None;
+        let open = |replica: Arc<dyn Replica>| {
+            if let Some(folder) = &self.data {
+                let log = Embedded::open(folder, porchlight_store::Options::default(), replica)?;
+                return Ok::<_, OpenError>(Arc::new(log) as Arc<dyn Log>);
+            }
+            let log = Arc::new(Memory::new(replica));
+            memory = Some(Arc::clone(&log));
+            Ok(log as Arc<dyn Log>)
+        };
+        let engine = Engine::open(clock, options, open).expect("the engine opens");
+        for seed in self.settings.development.iter().flat_map(|development| &development.seeds) {
+            engine.seed(seed).await.expect("the people are put in");
+        }
+        let timers = tokio::spawn({
+            let engine = engine.clone();
+            async move { engine.run_timers().await }
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let api = Arc::new(Api::new(engine.clone(), self.settings));
+        let server = Server::start(listener, &api, 1).expect("the server starts");
+        TestServer { address: server.address(), engine, memory, server: Some(server), timers }
+    }
+}
+
+impl TestServer {
+    /// A server with the demo people, a log in memory and the clock at [`START`].
+    pub async fn start() -> TestServer {
+        Builder::default().start().await
+    }
+
+    /// A server that is to be different.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://address`
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A client without a token.
+    pub fn anonymous(&self) -> Client {
+        Client::new(self.address)
+    }
+
+    /// A client with this development token: `who:permission,permission`, or `who:` for every permission.
+    pub fn client(&self, token: &str) -> Client {
+        self.anonymous().token(token)
+    }
+
+    /// Moves the clock ahead.
+    pub fn advance(&self, by: Duration) {
+        self.engine.clock().advance(by);
+    }
+
+    /// Moves the clock to `after` its start at [`START`].
+    ///
+    /// # Panics
+    ///
+    /// When that has passed.
+    pub fn advance_to(&self, after: Duration) {
+        let at = Timestamp::from_millis(START).plus(after);
+        assert!(at >= self.engine.clock().now(), "the clock does not go back");
+        self.advance(at.since(self.engine.clock().now()));
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The log, to inject faults.
+    ///
+    /// # Panics
+    ///
+    /// When the log is not in memory.
+    pub fn memory(&self) -> &Memory {
+        self.memory.as_deref().expect("the log is in memory")
+    }
+
+    /// Stops the server as an operator would, and returns when everything is on disk.
+    pub fn stop(mut self) {
+        self.shut();
+    }
+
+    fn shut(&mut self) {
+        self.timers.abort();
+        if let Some(server) = self.server.take() {
+            server.stop();
+            self.engine.close();
+        }
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
