@@ -1,0 +1,186 @@
+//! Data folders and seed files, made without a server.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use porchlight_presence::{
+    Activity, ApplicationId, Availability, Command, Fade, Limits, Pair, SessionId, SessionKey, SessionPair,
+    SetPresence, Timestamp, User,
+};
+use porchlight_store::{
+    Append, AppendError, Embedded, Entry, Hold, Key, Log, Options, Receipt, Replica, Revision, Value,
+};
+use tokio::runtime::Runtime;
+use uuid::Uuid;
+
+use crate::requests::{APPLICATION, TENANT, user_id};
+
+/// Appends that may be on their way to the log at once: while it writes half of them, the others gather.
+const WAITING_MAX: usize = 8192;
+
+/// When the users' sessions turn inactive: evenly over a span, in an order that is not that of their ids.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fading {
+    /// The first one.
+    pub(crate) first: Timestamp,
+    /// Until the last.
+    pub(crate) over: Duration,
+}
+
+/// Writes users into the log of the data folder at `data`, each with one available session set at `now` for four
+/// hours, and without entries in the directory.
+pub(crate) fn write_users(
+    runtime: &Runtime,
+    data: &Path,
+    users: u32,
+    now: Timestamp,
+    fading: Fading,
+) -> Result<()> {
+    let log = Embedded::open(data, Options::default(), Arc::new(Nobody))
+        .with_context(|| format!("failed to open a log in {}", data.display()))?;
+    let mut records = Records::new(now)?;
+    let appends = (0..users).map(|index| -> Result<Append> {
+        let key = Key::new(format!("user/{TENANT}/{}", user_id(index)));
+        let value = Value::Live(records.available_until(fading.of(index, users))?);
+        Ok(Append { key, expected: Revision::NONE, value })
+    });
+    let written = runtime.block_on(append_all(appends, |append, hold| log.append(append, hold)));
+    log.close();
+    written.with_context(|| format!("failed to write {users} users to {}", data.display()))
+}
+
+/// Writes a seed file with the first so many of the same people.
+pub(crate) fn write_seed(path: &Path, people: u32) -> Result<()> {
+    let write = || -> std::io::Result<()> {
+        let mut file = BufWriter::new(File::create(path)?);
+        writeln!(file, "tenants:\n  - id: {TENANT}\n    users:")?;
+        for index in 0..people {
+            writeln!(file, "      - id: {}", user_id(index))?;
+            writeln!(file, "        userPrincipalName: user{index:07}@bench.example")?;
+            writeln!(file, "        displayName: User {index:07}")?;
+            writeln!(file, "        mail: user{index:07}@bench.example")?;
+        }
+        file.flush()
+    };
+    write().with_context(|| format!("failed to write {}", path.display()))
+}
+
+impl Fading {
+    /// The instant of one user of `users`.
+    fn of(self, index: u32, users: u32) -> Timestamp {
+        // The factor shares none with a power of ten: every place in the span is taken once.
+        let place = u64::from(index) * 40_503 % u64::from(users);
+        self.first.plus(self.over.mul_f64(place as f64 / f64::from(users)))
+    }
+}
+
+/// Makes the records of users for whom one session was set.
+struct Records {
+    now: Timestamp,
+    limits: Limits,
+    command: Command,
+}
+
+impl Records {
+    fn new(now: Timestamp) -> Result<Records> {
+        let limits = Limits::default();
+        let application = Uuid::parse_str(APPLICATION).context("the application's id is no GUID")?;
+        let pair = Pair { availability: Availability::Available, activity: Activity::Available };
+        let command = Command::SetPresence(SetPresence {
+            session: SessionKey { application: ApplicationId(application), session: SessionId(application) },
+            pair: SessionPair::new(pair)?,
+            duration: Some(limits.session_duration_max),
+        });
+        Ok(Records { now, limits, command })
+    }
+
+    /// A session that turns inactive then and away five minutes later, as by default.
+    fn available_until(&mut self, inactive_at: Timestamp) -> Result<Bytes> {
+        let inactive_after = inactive_at.since(self.now);
+        self.limits.fade =
+            Some(Fade { inactive_after, away_after: inactive_after + Duration::from_secs(5 * 60) });
+        let user = User::default().apply(&self.command, self.now, &self.limits)?;
+        Ok(user.encode().into())
+    }
+}
+
+/// Sends appends to a log, never waiting for one at a time, and waits until all are durable.
+async fn append_all(
+    appends: impl Iterator<Item = Result<Append>>,
+    send: impl Fn(Append, Hold) -> Result<Receipt, AppendError>,
+) -> Result<()> {
+    let mut waiting: VecDeque<Receipt> = VecDeque::with_capacity(WAITING_MAX);
+    for append in appends {
+        let append = append?;
+        if waiting.len() == WAITING_MAX {
+            confirm_oldest(&mut waiting).await?;
+        }
+        loop {
+            match send(append.clone(), Box::new(())) {
+                Ok(receipt) => {
+                    waiting.push_back(receipt);
+                    break;
+                }
+                // The log's own bound is the lower one.
+                Err(AppendError::Busy) if !waiting.is_empty() => confirm_oldest(&mut waiting).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    while !waiting.is_empty() {
+        confirm_oldest(&mut waiting).await?;
+    }
+    Ok(())
+}
+
+async fn confirm_oldest(waiting: &mut VecDeque<Receipt>) -> Result<()> {
+    if let Some(receipt) = waiting.pop_front() {
+        receipt.await?;
+    }
+    Ok(())
+}
+
+/// A replica that keeps nothing: every key is written once, so none ever has a revision to remember.
+struct Nobody;
+
+impl Replica for Nobody {
+    fn revision(&self, _key: &Key) -> Revision {
+        Revision::NONE
+    }
+
+    fn install(&self, _entries: Vec<Entry>) {}
+
+    fn purge(&self, _key: &Key, _revision: Revision) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn fades_lie_evenly_over_the_span() {
+        let fading = Fading { first: Timestamp::from_millis(1_000), over: Duration::from_secs(10) };
+        let places: HashSet<i64> = (0..100).map(|index| fading.of(index, 100).as_millis()).collect();
+        assert_eq!(places.len(), 100);
+        assert_eq!((places.iter().min(), places.iter().max()), (Some(&1_000), Some(&10_900)));
+    }
+
+    #[test]
+    fn a_record_fades_when_it_should() {
+        let now = Timestamp::from_millis(1_790_000_000_000);
+        let inactive_at = now.plus(Duration::from_secs(70));
+        let bytes = Records::new(now).unwrap().available_until(inactive_at).unwrap();
+        let user = User::decode(&bytes).unwrap();
+        assert_eq!(user.presence(now).pair.availability, Availability::Available);
+        assert_eq!(user.next_change(now), Some(inactive_at));
+        assert_eq!(user.next_change(inactive_at), Some(inactive_at.plus(Duration::from_secs(300))));
+    }
+}

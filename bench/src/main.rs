@@ -1,0 +1,111 @@
+//! Porchlight beside a bare server, measured in the same run.
+//!
+//! `cargo run --release -p bench` prints a table. Where a figure has a peer it stands beside that of [`bare`]: hyper
+//! and nothing else, answering constant bodies of the same sizes to the same load generator. A machine's mood then
+//! falls on both, and what is compared is their ratio. Rows without a peer stand beside their targets alone.
+//!
+//! It never measures what it cannot vouch for: a run in which anything was answered but 2xx, or a socket failed, is
+//! a failed row and never a figure.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures go to one, progress to the other")]
+
+mod bare;
+mod client;
+mod folder;
+mod machine;
+mod metrics;
+mod procfs;
+mod reads;
+mod report;
+mod requests;
+mod rows;
+mod scale;
+mod server;
+mod spread;
+mod stopwatch;
+mod wrk;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::report::Report;
+use crate::rows::{Bench, Row};
+use crate::scale::Scale;
+use crate::stopwatch::Stopwatch;
+
+/// Porchlight beside a bare server, measured in the same run.
+#[derive(Parser)]
+#[command(
+    name = "bench",
+    after_help = "\
+Examples:
+  cargo run --release -p bench                        everything, in about a quarter of an hour
+  cargo run --release -p bench -- --quick             everything, small, in under a minute
+  cargo run --release -p bench -- --only get,bulk     two rows
+  cargo run --release -p bench -- --json > run.json   for programs"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Hidden>,
+    /// Small and short: for a look after every change, not for figures to quote.
+    #[arg(long)]
+    quick: bool,
+    /// JSON on standard output and nothing else there.
+    #[arg(long)]
+    json: bool,
+    /// Interleaved runs of each row that has a peer; their median counts. Default 7, with --quick 2.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    runs: Option<u32>,
+    /// Only these rows, separated by commas.
+    #[arg(long, value_name = "ROW", value_enum, value_delimiter = ',')]
+    only: Vec<Row>,
+    /// Where the throw-away data folders go; a real disk, or durable writes mean nothing. Default: beside this
+    /// program.
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Hidden {
+    /// The bare server, in a process of its own so that its CPU time can be told.
+    #[command(hide = true)]
+    Bare {
+        /// What it answers: a file as `bare::describe` makes it.
+        #[arg(long)]
+        answers: PathBuf,
+    },
+}
+
+fn main() -> Result<ExitCode> {
+    let cli = Cli::parse();
+    match cli.command {
+        Some(Hidden::Bare { answers }) => bare::serve(&answers).map(|()| ExitCode::SUCCESS),
+        None => measure(cli),
+    }
+}
+
+fn measure(cli: Cli) -> Result<ExitCode> {
+    ensure!(
+        !cfg!(debug_assertions),
+        "a debug build says nothing about speed; run `cargo run --release -p bench`"
+    );
+    let took = Stopwatch::start();
+    let rows = if cli.only.is_empty() { Row::value_variants() } else { cli.only.as_slice() };
+    let scale = if cli.quick { Scale::quick(cli.runs) } else { Scale::full(cli.runs) };
+    let bench = Bench::prepare(scale, cli.folder)?;
+    let mut report = Report::new(bench.machine()?, bench.scale.clone());
+    for row in rows {
+        eprintln!("{:>6.1} s  {}: {}", took.elapsed().as_secs_f64(), row.name(), row.title());
+        report.add(row.name(), row.measure(&bench));
+    }
+    report.took = took.elapsed();
+    if cli.json {
+        println!("{:#}", report.json());
+    } else {
+        println!("{report}");
+    }
+    Ok(if report.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,80 @@
+//! What `/proc` says of another process.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::stopwatch::Stopwatch;
+
+/// The processor time that a process has used so far, all its threads together, in seconds.
+///
+/// The kernel counts it in ticks, of which there are commonly 100 to the second.
+pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
+    let path = format!("/proc/{pid}/stat");
+    let text = read(&path)?;
+    let ticks = ticks(&text).with_context(|| format!("{path} does not read as expected: {text}"))?;
+    Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// The memory that a process holds (resident set), in bytes, once that has stopped moving.
+pub(crate) fn settled_memory(pid: u32) -> Result<u64> {
+    const STILL: u64 = 256 * 1024;
+    const PAUSE: Duration = Duration::from_millis(500);
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let waiting = Stopwatch::start();
+    let mut last = memory(pid)?;
+    let mut still = 0;
+    while still < 2 && waiting.elapsed() < PATIENCE {
+        thread::sleep(PAUSE);
+        let now = memory(pid)?;
+        still = if now.abs_diff(last) < STILL { still + 1 } else { 0 };
+        last = now;
+    }
+    Ok(last)
+}
+
+fn memory(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let text = read(&path)?;
+    resident_bytes(&text).with_context(|| format!("{path} has no VmRSS"))
+}
+
+fn read(path: &str) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("failed to read {path}; has the process ended?"))
+}
+
+/// User and system time from `/proc/PID/stat`.
+fn ticks(stat: &str) -> Option<u64> {
+    // The second field is the command in parentheses and may hold blanks and parentheses itself: count behind it.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+/// `VmRSS` from `/proc/PID/status`.
+fn resident_bytes(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_found_behind_an_odd_command_name() {
+        let stat = "7 (a) b (c) S 1 2 3 4 -1 4194304 99 0 0 0 250 17 0 0 20 0 1 0 206127 3133440 381";
+        assert_eq!(ticks(stat), Some(267));
+    }
+
+    #[test]
+    fn resident_memory_is_in_kibibytes() {
+        assert_eq!(resident_bytes("Name:\tx\nVmHWM:\t  99 kB\nVmRSS:\t    1696 kB\n"), Some(1696 * 1024));
+        assert_eq!(resident_bytes("Name:\tkthreadd\n"), None);
+    }
+}

@@ -1,0 +1,125 @@
+//! What is asked of a server: users, paths, headers and bodies.
+//!
+//! The load script gets its copy of these from [`crate::wrk`], so that its requests and those of
+//! [`crate::client`] are the same.
+
+use std::fmt;
+
+use bytes::Bytes;
+use hyper::Method;
+
+/// The tenant of dev mode.
+pub(crate) const TENANT: &str = "9a2f6c10-5b7e-4a55-8c1d-2f6d0c9f1e77";
+
+/// The demo application, which all requests come from. By Graph's documentation its id is its session id too.
+pub(crate) const APPLICATION: &str = "5f0d3b8a-1c2e-4b6f-8a9d-7e6c5b4a3f21";
+
+/// Stands in a path for a user's id.
+pub(crate) const ID: &str = "@ID";
+
+/// Where one presence is read.
+pub(crate) const PRESENCE: &str = "/v1.0/users/@ID/presence";
+
+/// Where a presence is set.
+pub(crate) const SET_PRESENCE: &str = "/v1.0/users/@ID/presence/setPresence";
+
+/// Where the presences of several users are read.
+pub(crate) const BULK: &str = "/v1.0/communications/getPresencesByUserId";
+
+/// How many users a bulk read names: as many as it may.
+pub(crate) const BULK_IDS: u32 = 650;
+
+/// A keep-alive.
+pub(crate) const SET_BODY: &str = r#"{"sessionId":"5f0d3b8a-1c2e-4b6f-8a9d-7e6c5b4a3f21","availability":"Available","activity":"Available","expirationDuration":"PT1H"}"#;
+
+/// What an SDK sends with every request, but without an encoding: the sizes of bodies must not depend on a
+/// compressor.
+pub(crate) const HEADERS: [(&str, &str); 5] = [
+    ("Authorization", "Bearer dev:5f0d3b8a-1c2e-4b6f-8a9d-7e6c5b4a3f21:"),
+    ("Accept", "application/json"),
+    ("Accept-Encoding", "identity"),
+    ("SdkVersion", "graph-python-core/1.3.5 (featureUsage=0)"),
+    ("User-Agent", "python-httpx/0.28.1"),
+];
+
+/// The id of the user of this index. The load script computes the same.
+pub(crate) fn user_id(index: u32) -> String {
+    let scattered = index.wrapping_mul(2_654_435_761);
+    format!("{scattered:08x}-0000-4000-8000-{index:012x}")
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) headers: &'static [(&'static str, &'static str)],
+    pub(crate) body: Bytes,
+}
+
+impl Ask {
+    /// Reads the presence of one user.
+    pub(crate) fn presence(user: u32) -> Ask {
+        Ask {
+            method: Method::GET,
+            path: PRESENCE.replace(ID, &user_id(user)),
+            headers: &HEADERS,
+            body: Bytes::new(),
+        }
+    }
+
+    /// Reads the presences of the first users.
+    pub(crate) fn bulk() -> Ask {
+        let ids: Vec<String> = (0..BULK_IDS).map(user_id).collect();
+        let body = format!(r#"{{"ids":["{}"]}}"#, ids.join(r#"",""#));
+        Ask { method: Method::POST, path: BULK.to_owned(), headers: &HEADERS, body: body.into() }
+    }
+
+    /// Keeps a user's session alive.
+    pub(crate) fn set_presence(user: u32) -> Ask {
+        Ask {
+            method: Method::POST,
+            path: SET_PRESENCE.replace(ID, &user_id(user)),
+            headers: &HEADERS,
+            body: Bytes::from_static(SET_BODY.as_bytes()),
+        }
+    }
+
+    /// Reads the server's metrics.
+    pub(crate) fn metrics() -> Ask {
+        Ask { method: Method::GET, path: "/porchlight/metrics".to_owned(), headers: &[], body: Bytes::new() }
+    }
+
+    /// Moves the server's clock forward by an ISO 8601 duration.
+    pub(crate) fn advance_clock(by: &str) -> Ask {
+        Ask {
+            method: Method::POST,
+            path: "/porchlight/dev/clock".to_owned(),
+            headers: &[],
+            body: format!(r#"{{"advance":"{by}"}}"#).into(),
+        }
+    }
+}
+
+impl fmt::Display for Ask {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.method, self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_those_of_the_load_script() {
+        // Printed by string.format("%08x-0000-4000-8000-%012x", (i * 2654435761) % 4294967296, i) in LuaJIT.
+        assert_eq!(user_id(1), "9e3779b1-0000-4000-8000-000000000001");
+        assert_eq!(user_id(1_234_567), "5d6d2257-0000-4000-8000-00000012d687");
+    }
+
+    #[test]
+    fn a_keep_alive_names_the_application_as_its_session() {
+        assert!(SET_BODY.contains(APPLICATION) && HEADERS[0].1.contains(APPLICATION));
+    }
+}

@@ -1,0 +1,210 @@
+//! The rows with a peer: the same load to the bare server and to Porchlight, in turns.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::bare;
+use crate::client::{Answer, Client};
+use crate::folder::{Fading, write_seed, write_users};
+use crate::metrics::Metrics;
+use crate::report::{Bound, Compared, Figure, Outcome, Pair, Sample};
+use crate::requests::{Ask, BULK_IDS};
+use crate::rows::Bench;
+use crate::server::Server;
+use crate::stopwatch;
+use crate::wrk::{Kind, Load};
+
+/// One row.
+pub(super) struct Comparison {
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    pub(super) kind: Kind,
+    pub(super) connections: u32,
+    /// Porchlight's requests per second should be at least this share of the bare server's.
+    pub(super) rate_min: Option<f64>,
+    /// Its processor time per request should be at most this multiple.
+    pub(super) cpu_max: Option<f64>,
+}
+
+/// One answer of each sort that a load calls for.
+struct Answers {
+    get: Option<Answer>,
+    post: Option<Answer>,
+}
+
+impl Comparison {
+    /// Starts both servers, lets them take turns, and stops them.
+    pub(super) fn measure(&self, bench: &Bench) -> Result<Outcome> {
+        let folder = bench.folder()?;
+        let (data, seed) = write_people(bench, folder.path())?;
+        let porchlight = bench.start(&data, Some(&seed))?;
+        bench.runtime.block_on(porchlight.restored(bench.scale.users))?;
+        let answers = bench.runtime.block_on(Answers::of(porchlight.address(), self.kind))?;
+        answers.check(self.kind)?;
+
+        let description = folder.path().join("answers.json");
+        fs::write(&description, bare::describe(answers.get.as_ref(), answers.post.as_ref()).to_string())
+            .with_context(|| format!("failed to write {}", description.display()))?;
+        let bare = Server::bare(&description)?;
+        let bare_answers = bench.runtime.block_on(Answers::of(bare.address(), self.kind))?;
+
+        if bench.scale.warm_up {
+            bench.wrk.run(bare.address(), Load { seconds: 1, ..self.load(bench, 0) })?;
+            bench.wrk.run(porchlight.address(), Load { seconds: 1, ..self.load(bench, 0) })?;
+        }
+        let before = bench.runtime.block_on(Metrics::of(porchlight.address()))?;
+        let mut pairs = Vec::new();
+        for run in 0..bench.scale.runs {
+            pairs.push(Pair {
+                bare: self.sample(bench, &bare, &bare_answers, run).context("bare server")?,
+                porchlight: self.sample(bench, &porchlight, &answers, run).context("porchlight")?,
+            });
+        }
+        let after = bench.runtime.block_on(Metrics::of(porchlight.address()))?;
+        porchlight.stop()?;
+
+        let compared = Compared {
+            row: self.name,
+            title: format!("{}, {} connections", self.title, self.connections),
+            pairs,
+            rate: self.rate_min.map(Bound::AtLeast),
+            cpu: self.cpu_max.map(Bound::AtMost),
+            note: format!(
+                "an answer has {} bytes, the bare server's {}",
+                answers.sizes(),
+                bare_answers.sizes()
+            ),
+        };
+        let figures =
+            if self.kind == Kind::Set { vec![self.appends_per_sync(&before, &after)?] } else { vec![] };
+        Ok(Outcome { compared: Some(compared), figures })
+    }
+
+    fn load(&self, bench: &Bench, run: u32) -> Load {
+        Load {
+            kind: self.kind,
+            connections: self.connections,
+            users: bench.scale.users,
+            // Another place in the round for each run, the same for both servers.
+            start: run * 7919,
+            seconds: bench.scale.seconds,
+        }
+    }
+
+    /// One run against one server.
+    fn sample(&self, bench: &Bench, server: &Server, answers: &Answers, run: u32) -> Result<Sample> {
+        let before = server.cpu_seconds()?;
+        let run = bench.wrk.run(server.address(), self.load(bench, run))?;
+        let cpu = server.cpu_seconds()? - before;
+        // wrk does not see a redirect, nor an answer that is too short: their sizes tell.
+        let (expected, got) = (answers.mean_bytes(self.kind), run.bytes / run.requests);
+        ensure!(
+            (got / expected - 1.0).abs() < 0.1,
+            "answers had {got:.0} bytes under load and {expected:.0} without: something else is being answered"
+        );
+        Ok(Sample {
+            per_second: run.requests / run.seconds,
+            p50_ms: run.p50_ms,
+            p99_ms: run.p99_ms,
+            cpu_micros: cpu * 1e6 / run.requests,
+        })
+    }
+
+    fn appends_per_sync(&self, before: &Metrics, after: &Metrics) -> Result<Figure> {
+        let since = |name| Ok::<f64, anyhow::Error>(after.value(name)? - before.value(name)?);
+        let (appends, syncs) = (since("porchlight_log_appends_total")?, since("porchlight_log_syncs_total")?);
+        ensure!(syncs > 0.0, "the log counts {appends} appends and no sync");
+        Ok(Figure {
+            row: self.name,
+            title: format!("appends per sync, {} connections", self.connections),
+            value: appends / syncs,
+            unit: "",
+            target: None,
+            note: format!("{appends:.0} appends in all runs"),
+        })
+    }
+}
+
+impl Answers {
+    /// Asks a server once for everything that the load will ask for.
+    async fn of(address: SocketAddr, kind: Kind) -> Result<Answers> {
+        let mut client = Client::connect(address).await?;
+        let get = match kind {
+            Kind::Get | Kind::Mixed => Some(client.send(&Ask::presence(0)).await?),
+            Kind::Bulk | Kind::Set => None,
+        };
+        let post = match kind {
+            Kind::Get => None,
+            Kind::Bulk => Some(client.send(&Ask::bulk()).await?),
+            Kind::Set | Kind::Mixed => Some(client.send(&Ask::set_presence(0)).await?),
+        };
+        Ok(Answers { get, post })
+    }
+
+    /// Refuses answers that are not what was asked for: speed is no excuse.
+    fn check(&self, kind: Kind) -> Result<()> {
+        if let Some(get) = &self.get {
+            let presence: Value = serde_json::from_slice(&get.body).context("a presence is not JSON")?;
+            ensure!(presence["availability"] == "Available", "a user with a session is {presence}");
+        }
+        if let Some(post) = &self.post {
+            if kind == Kind::Bulk {
+                let found: Value = serde_json::from_slice(&post.body).context("presences are not JSON")?;
+                let available = found["value"].as_array().map_or(0, |presences| {
+                    presences.iter().filter(|presence| presence["availability"] == "Available").count()
+                });
+                ensure!(
+                    available == BULK_IDS as usize,
+                    "of {BULK_IDS} users with a session {available} are available"
+                );
+            } else {
+                ensure!(
+                    post.body.is_empty(),
+                    "setPresence was answered with a body of {} bytes",
+                    post.body.len()
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The mean size of an answer under this load.
+    fn mean_bytes(&self, kind: Kind) -> f64 {
+        let bytes = |answer: Option<&Answer>| answer.map_or(0.0, |answer| answer.wire_bytes() as f64);
+        let (get, post) = (bytes(self.get.as_ref()), bytes(self.post.as_ref()));
+        match kind {
+            Kind::Get => get,
+            Kind::Bulk | Kind::Set => post,
+            Kind::Mixed => 0.8 * get + 0.2 * post,
+        }
+    }
+
+    /// Sizes for people, such as `401 + 312 in 9 headers`.
+    fn sizes(&self) -> String {
+        let sizes: Vec<String> = [&self.get, &self.post]
+            .into_iter()
+            .flatten()
+            .map(|answer| {
+                let body = answer.body.len();
+                format!("{body} + {} in {} headers", answer.wire_bytes() - body, answer.headers.len())
+            })
+            .collect();
+        sizes.join(" (GET) and ")
+    }
+}
+
+/// Writes a data folder with sessions that will not fade while anything runs, and a seed file of the same people.
+fn write_people(bench: &Bench, folder: &Path) -> Result<(PathBuf, PathBuf)> {
+    let (data, seed) = (folder.join("data"), folder.join("users.yaml"));
+    let now = stopwatch::wall();
+    let fading =
+        Fading { first: now.plus(Duration::from_secs(2 * 60 * 60)), over: Duration::from_secs(60 * 60) };
+    write_users(&bench.runtime, &data, bench.scale.users, now, fading)?;
+    write_seed(&seed, bench.scale.users)?;
+    Ok((data, seed))
+}

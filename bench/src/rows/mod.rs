@@ -1,0 +1,150 @@
+//! What is measured: one function for each row or group of rows of the table.
+
+mod compared;
+mod fades;
+mod memory;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use tempfile::TempDir;
+use tokio::runtime::{self, Runtime};
+
+use crate::machine::Machine;
+use crate::report::Outcome;
+use crate::scale::Scale;
+use crate::server::{self, Server};
+use crate::stopwatch;
+use crate::wrk::{Kind, Wrk};
+
+use compared::Comparison;
+
+/// A row, or a group of rows that are measured together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Row {
+    /// Reads of one presence.
+    Get,
+    /// Reads of 650 presences in one call.
+    Bulk,
+    /// Durable keep-alives over 64 connections.
+    #[value(name = "set-64")]
+    Set64,
+    /// Durable keep-alives over 256 connections.
+    #[value(name = "set-256")]
+    Set256,
+    /// 80 reads to 20 keep-alives.
+    Mixed,
+    /// Memory per user and per person, and start-up.
+    Memory,
+    /// How late fades are announced that are spread over a minute.
+    Fades,
+    /// How long it takes to catch up when the clock jumps over all fades.
+    Jump,
+}
+
+/// Everything that the rows share.
+pub(crate) struct Bench {
+    pub(crate) scale: Scale,
+    pub(crate) wrk: Wrk,
+    pub(crate) runtime: Runtime,
+    porchlight: PathBuf,
+    /// Holds the folders of all rows, and goes with this value.
+    root: TempDir,
+}
+
+impl Row {
+    /// Its name on the command line and in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Row::Get => "get",
+            Row::Bulk => "bulk",
+            Row::Set64 => "set-64",
+            Row::Set256 => "set-256",
+            Row::Mixed => "mixed",
+            Row::Memory => "memory",
+            Row::Fades => "fades",
+            Row::Jump => "jump",
+        }
+    }
+
+    /// What it is about.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Row::Get => "GET one presence",
+            Row::Bulk => "getPresencesByUserId, 650 ids",
+            Row::Set64 | Row::Set256 => "durable setPresence",
+            Row::Mixed => "80 reads, 20 keep-alives",
+            Row::Memory => "memory and start-up",
+            Row::Fades => "fades",
+            Row::Jump => "jump of the clock",
+        }
+    }
+
+    /// Measures it. Takes from seconds to minutes.
+    pub(crate) fn measure(self, bench: &Bench) -> Result<Outcome> {
+        let compare = |kind, connections, rate_min, cpu_max| {
+            let comparison =
+                Comparison { name: self.name(), title: self.title(), kind, connections, rate_min, cpu_max };
+            comparison.measure(bench)
+        };
+        match self {
+            Row::Get => compare(Kind::Get, 64, Some(0.85), Some(1.25)),
+            Row::Bulk => compare(Kind::Bulk, 64, Some(0.40), None),
+            Row::Set64 => compare(Kind::Set, 64, None, None),
+            Row::Set256 => compare(Kind::Set, 256, Some(0.50), None),
+            Row::Mixed => compare(Kind::Mixed, 64, None, None),
+            Row::Memory => memory::measure(bench),
+            Row::Fades => fades::measure(bench),
+            Row::Jump => fades::measure_jump(bench),
+        }
+    }
+}
+
+impl Bench {
+    /// Finds or makes everything that is needed. `folder`: where data goes; `None`: beside this program.
+    pub(crate) fn prepare(scale: Scale, folder: Option<PathBuf>) -> Result<Bench> {
+        let folder = match folder {
+            Some(folder) => folder,
+            None => env::current_exe()
+                .context("failed to find this program's own file")?
+                .with_file_name("porchlight-bench-data"),
+        };
+        fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
+        let root = folder_in(&folder)?;
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        Ok(Bench {
+            scale,
+            wrk: Wrk::find(root.path())?,
+            runtime: runtime.context("failed to start a runtime")?,
+            porchlight: server::find_porchlight()?,
+            root,
+        })
+    }
+
+    /// What is measured on and with.
+    pub(crate) fn machine(&self) -> Result<Machine> {
+        let minutes = stopwatch::age(&self.porchlight)?.as_secs() / 60;
+        let porchlight = format!("porchlight built {minutes} min ago");
+        Machine::this(self.root.path(), self.wrk.version(), porchlight)
+    }
+
+    /// A new folder, gone with the value.
+    fn folder(&self) -> Result<TempDir> {
+        folder_in(self.root.path())
+    }
+
+    /// Porchlight on a data folder.
+    fn start(&self, data: &Path, seed: Option<&Path>) -> Result<Server> {
+        Server::porchlight(&self.porchlight, data, seed)
+    }
+}
+
+fn folder_in(parent: &Path) -> Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("bench-")
+        .tempdir_in(parent)
+        .with_context(|| format!("failed to make a folder in {}", parent.display()))
+}

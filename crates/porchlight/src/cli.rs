@@ -1,0 +1,139 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A presence server that speaks the Microsoft Graph presence API.
+#[derive(Debug, Parser)]
+#[command(name = "porchlight", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the server.
+    Serve(Box<ServeFlags>),
+    /// Asks a running server whether it is ready; exit code 0: it is, 1: it is not.
+    Healthcheck(HealthcheckFlags),
+    /// Looks at a data folder and says what is wrong with it; with --repair it puts it right.
+    Doctor(DoctorFlags),
+    /// Prints the version.
+    Version,
+}
+
+/// Every flag can also be given as an environment variable or in the configuration file; the flag wins over the
+/// variable, the variable over the file.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ServeFlags {
+    /// Development mode: a demo tenant with a dozen people, tokens like `dev:ada:`, a clock that can be moved.
+    #[arg(long, env = "PORCHLIGHT_DEV", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) dev: Option<bool>,
+    /// Let development mode listen on an address that others can reach. Whoever reaches it may do anything.
+    #[arg(long, env = "PORCHLIGHT_DEV_ALLOW_REMOTE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) dev_allow_remote: Option<bool>,
+    /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, env = "PORCHLIGHT_LISTEN")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// The folder that keeps everything; made if it is not there [default: porchlight-data]
+    #[arg(long, env = "PORCHLIGHT_DATA", value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
+    /// Keep everything in memory and lose it at the end.
+    #[arg(long, env = "PORCHLIGHT_EPHEMERAL", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) ephemeral: Option<bool>,
+    /// What an answered write survives [default: full]
+    #[arg(long, env = "PORCHLIGHT_DURABILITY")]
+    pub(crate) durability: Option<DurabilityFlag>,
+    /// A YAML file of tenants and people to put into the directory.
+    #[arg(long, env = "PORCHLIGHT_SEED", value_name = "FILE")]
+    pub(crate) seed: Option<PathBuf>,
+    /// How closely to keep to the original [default: open]
+    #[arg(long, env = "PORCHLIGHT_PROFILE")]
+    pub(crate) profile: Option<ProfileFlag>,
+    /// A TOML file with any of these settings and more.
+    #[arg(long, env = "PORCHLIGHT_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Write a log line for every request [default: on in development mode]
+    #[arg(long, env = "PORCHLIGHT_ACCESS_LOG", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) access_log: Option<bool>,
+    /// How log lines look; they go to standard error [default: text in development mode, else json]
+    #[arg(long, env = "PORCHLIGHT_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+    /// Threads that serve requests [default: one per core]
+    #[arg(long, env = "PORCHLIGHT_THREADS")]
+    pub(crate) threads: Option<usize>,
+    /// URL under which clients reach the server, when it is not the one they send.
+    #[arg(long, env = "PORCHLIGHT_PUBLIC_URL", value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// An origin that browsers may call from, or `*`; may be repeated [default: * in development mode]
+    #[arg(
+        long = "cors-origin",
+        env = "PORCHLIGHT_CORS_ORIGINS",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    pub(crate) cors_origins: Option<Vec<String>>,
+    /// Start although the newest write in the data lies more than five minutes in the future.
+    #[arg(long, env = "PORCHLIGHT_ACCEPT_CLOCK", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) accept_clock: Option<bool>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  porchlight serve --dev                        on http://127.0.0.1:8080, data in ./porchlight-data
+  porchlight serve --dev --ephemeral --listen 127.0.0.1:0
+  porchlight serve --config /etc/porchlight.toml
+  PORCHLIGHT_LISTEN=0.0.0.0:8080 porchlight serve --data /var/lib/porchlight
+
+Exit codes:
+  0 done, 64 wrong flag or configuration, 65 data damaged or ahead of the clock, 69 address in use,
+  70 internal error, 73 data folder cannot be used, 75 data folder in use by another process";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DurabilityFlag {
+    /// The disk has confirmed it: nothing acknowledged is lost, not even when the power fails.
+    Full,
+    /// The disk confirms every 100 ms. Faster; when the machine (not just the process) dies, the last 100 ms of
+    /// acknowledged writes may be gone.
+    Relaxed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ProfileFlag {
+    /// Every valid request of the original works, its needless limits are relaxed.
+    Open,
+    /// The original's limits and refusals too, for testing clients that will run against it.
+    Strict,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct HealthcheckFlags {
+    /// The server to ask; plain http.
+    #[arg(long, env = "PORCHLIGHT_URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: String,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DoctorFlags {
+    /// The data folder to look at. No server may be using it.
+    #[arg(long, env = "PORCHLIGHT_DATA", default_value = "porchlight-data", value_name = "FOLDER")]
+    pub(crate) data: PathBuf,
+    /// Cut off what a crash has torn at the end of the journal, after copying it aside.
+    #[arg(long)]
+    pub(crate) repair: bool,
+}

@@ -1,0 +1,268 @@
+//! The configuration: flags over environment over file over defaults, checked as a whole.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use porchlight_engine::Seed;
+use porchlight_http::{Development, HttpLimits, Profile, Settings, parse_duration};
+use porchlight_presence::{Fade, Limits};
+use porchlight_store::Durability;
+use serde::{Deserialize, Deserializer};
+
+use crate::cli::{DurabilityFlag, LogFormat, ProfileFlag, ServeFlags};
+use crate::exit::Failure;
+use crate::seed;
+
+/// Everything that `serve` needs to know.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) log: LogPlace,
+    pub(crate) log_format: LogFormat,
+    pub(crate) threads: usize,
+    pub(crate) accept_clock: bool,
+    pub(crate) seeds: Vec<Seed>,
+    pub(crate) presence: Limits,
+    pub(crate) settings: Settings,
+}
+
+/// Where the records are kept.
+#[derive(Debug)]
+pub(crate) enum LogPlace {
+    Memory,
+    Folder { path: PathBuf, durability: Durability, waiting_max: usize, cache_bytes: u64 },
+}
+
+/// The configuration file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    dev: Option<bool>,
+    dev_allow_remote: Option<bool>,
+    listen: Option<SocketAddr>,
+    data: Option<PathBuf>,
+    ephemeral: Option<bool>,
+    durability: Option<DurabilityFlag>,
+    seed: Option<PathBuf>,
+    profile: Option<ProfileFlag>,
+    access_log: Option<bool>,
+    log_format: Option<LogFormat>,
+    threads: Option<usize>,
+    public_url: Option<String>,
+    cors_origins: Option<Vec<String>>,
+    accept_clock: Option<bool>,
+    trust_forwarded: Option<bool>,
+    slow_request: Option<Iso>,
+    limits: LimitsSection,
+    presence: PresenceSection,
+}
+
+/// `[limits]`: see `GET /porchlight/limits`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitsSection {
+    body_bytes: Option<usize>,
+    header_bytes: Option<usize>,
+    header_time: Option<Iso>,
+    body_time: Option<Iso>,
+    connections: Option<usize>,
+    waiting_writes: Option<usize>,
+    cache_bytes: Option<u64>,
+}
+
+/// `[presence]`: what enters a write.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PresenceSection {
+    fade: Option<bool>,
+    fade_inactive_after: Option<Iso>,
+    fade_away_after: Option<Iso>,
+    expiry_grace: Option<Iso>,
+    session_duration_min: Option<Iso>,
+    session_duration_max: Option<Iso>,
+    session_duration_default: Option<Iso>,
+    sessions: Option<usize>,
+    status_message_characters: Option<usize>,
+    location_days: Option<u16>,
+    time_zone: Option<String>,
+}
+
+/// A duration as ISO 8601 writes it, such as `PT5M`.
+#[derive(Clone, Copy, Debug)]
+struct Iso(Duration);
+
+impl<'de> Deserialize<'de> for Iso {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Iso, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.eq_ignore_ascii_case("PT0S") {
+            return Ok(Iso(Duration::ZERO));
+        }
+        let wrong =
+            |error| serde::de::Error::custom(format!("'{text}' is no duration such as PT5M: {error}"));
+        parse_duration(&text).map(Iso).map_err(wrong)
+    }
+}
+
+impl Config {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::exit::USAGE`], naming the file and the key.
+    pub(crate) fn read(flags: &ServeFlags) -> Result<Config, Failure> {
+        let file = flags.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
+        let dev = flags.dev.or(file.dev).unwrap_or(false);
+        let listen = flags.listen.or(file.listen).unwrap_or((Ipv4Addr::LOCALHOST, 8080).into());
+        if dev
+            && !listen.ip().is_loopback()
+            && !flags.dev_allow_remote.or(file.dev_allow_remote).unwrap_or(false)
+        {
+            return Err(Failure::usage(format!(
+                "development mode takes any token, and {listen} can be reached by others: listen on 127.0.0.1, or give --dev-allow-remote"
+            )));
+        }
+        let seeds = match flags.seed.as_deref().or(file.seed.as_deref()) {
+            Some(path) => seed::read(path)?,
+            None if dev => Development::demo().seeds,
+            None => Vec::new(),
+        };
+        let threads = flags.threads.or(file.threads);
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let formats = if dev { LogFormat::Text } else { LogFormat::Json };
+        Ok(Config {
+            listen,
+            log: log_place(flags, &file),
+            log_format: flags.log_format.or(file.log_format).unwrap_or(formats),
+            threads: threads.unwrap_or_else(cores).clamp(1, 1024),
+            accept_clock: flags.accept_clock.or(file.accept_clock).unwrap_or(false),
+            presence: presence(&file.presence)?,
+            settings: settings(flags, &file, dev.then(|| development(&seeds)))?,
+            seeds,
+        })
+    }
+}
+
+fn read_file(path: &Path) -> Result<File, Failure> {
+    let read = std::fs::read_to_string(path);
+    let text = read.map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+    toml::from_str(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+}
+
+fn log_place(flags: &ServeFlags, file: &File) -> LogPlace {
+    if flags.ephemeral.or(file.ephemeral).unwrap_or(false) {
+        return LogPlace::Memory;
+    }
+    let usual = porchlight_store::Options::default();
+    let path = flags.data.clone().or_else(|| file.data.clone());
+    LogPlace::Folder {
+        path: path.unwrap_or_else(|| PathBuf::from("porchlight-data")),
+        durability: match flags.durability.or(file.durability) {
+            None | Some(DurabilityFlag::Full) => Durability::Full,
+            Some(DurabilityFlag::Relaxed) => Durability::Relaxed,
+        },
+        waiting_max: file.limits.waiting_writes.unwrap_or(usual.waiting_max).max(1),
+        cache_bytes: file.limits.cache_bytes.unwrap_or(usual.cache_bytes),
+    }
+}
+
+/// Development's tokens are for the demo tenant, or for the first tenant of a seed file that has another.
+fn development(seeds: &[Seed]) -> Development {
+    let demo = seeds.iter().find(|seed| seed.tenant == Development::TENANT);
+    let tenant = demo.or(seeds.first()).map_or(Development::TENANT, |seed| seed.tenant);
+    Development { tenant, application: Development::APPLICATION, seeds: seeds.to_vec() }
+}
+
+fn settings(flags: &ServeFlags, file: &File, development: Option<Development>) -> Result<Settings, Failure> {
+    let dev = development.is_some();
+    let usual = Settings::default();
+    let public_url = flags.public_url.clone().or_else(|| file.public_url.clone());
+    if public_url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+        return Err(Failure::usage("public_url must begin with http:// or https://"));
+    }
+    let origins = flags.cors_origins.clone().or_else(|| file.cors_origins.clone());
+    let limits = HttpLimits::default();
+    let section = &file.limits;
+    let time = |iso: Option<Iso>, usual: Duration| iso.map_or(usual, |iso| iso.0);
+    Ok(Settings {
+        profile: match flags.profile.or(file.profile) {
+            None | Some(ProfileFlag::Open) => Profile::Open,
+            Some(ProfileFlag::Strict) => Profile::Strict,
+        },
+        development,
+        public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
+        trust_forwarded: file.trust_forwarded.unwrap_or(false),
+        cors_origins: origins.unwrap_or_else(|| if dev { vec!["*".to_owned()] } else { Vec::new() }),
+        instance: host_name(),
+        access_log: flags.access_log.or(file.access_log).unwrap_or(dev),
+        slow_request: time(file.slow_request, usual.slow_request),
+        limits: HttpLimits {
+            body_bytes_max: section.body_bytes.unwrap_or(limits.body_bytes_max),
+            header_bytes_max: section.header_bytes.unwrap_or(limits.header_bytes_max),
+            header_timeout: time(section.header_time, limits.header_timeout),
+            body_timeout: time(section.body_time, limits.body_timeout),
+            connections_max: section.connections.unwrap_or(limits.connections_max).max(1),
+            ..limits
+        },
+    })
+}
+
+fn presence(section: &PresenceSection) -> Result<Limits, Failure> {
+    let usual = Limits::default();
+    let usual_fade = usual
+        .fade
+        .unwrap_or(Fade { inactive_after: Duration::from_secs(300), away_after: Duration::from_secs(600) });
+    let time = |iso: Option<Iso>, usual: Duration| iso.map_or(usual, |iso| iso.0);
+    let fade = Fade {
+        inactive_after: time(section.fade_inactive_after, usual_fade.inactive_after),
+        away_after: time(section.fade_away_after, usual_fade.away_after),
+    };
+    let zone = match &section.time_zone {
+        None => TimeZone::UTC,
+        Some(name) => {
+            TimeZone::get(name).map_err(|error| Failure::usage(format!("presence.time_zone: {error}")))?
+        }
+    };
+    let limits = Limits {
+        session_duration_min: time(section.session_duration_min, usual.session_duration_min),
+        session_duration_max: time(section.session_duration_max, usual.session_duration_max),
+        session_duration_default: time(section.session_duration_default, usual.session_duration_default),
+        fade: section.fade.unwrap_or(true).then_some(fade),
+        expiry_grace: time(section.expiry_grace, usual.expiry_grace),
+        sessions_max: section.sessions.unwrap_or(usual.sessions_max),
+        status_chars_max: section.status_message_characters.unwrap_or(usual.status_chars_max),
+        location_days: section.location_days.unwrap_or(usual.location_days),
+        zone,
+        ..usual
+    };
+    check(&limits)?;
+    Ok(limits)
+}
+
+/// Rules over several keys; each message names them.
+fn check(limits: &Limits) -> Result<(), Failure> {
+    let (min, max) = (limits.session_duration_min, limits.session_duration_max);
+    if min.is_zero() || min > max {
+        return Err(Failure::usage(
+            "presence.session_duration_min must be more than zero and at most presence.session_duration_max",
+        ));
+    }
+    if !(min..=max).contains(&limits.session_duration_default) {
+        return Err(Failure::usage(
+            "presence.session_duration_default must lie within presence.session_duration_min and presence.session_duration_max",
+        ));
+    }
+    if limits.fade.is_some_and(|fade| fade.inactive_after.is_zero() || fade.inactive_after > fade.away_after)
+    {
+        return Err(Failure::usage(
+            "presence.fade_inactive_after must be more than zero and at most presence.fade_away_after",
+        ));
+    }
+    Ok(())
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "porchlight".to_owned() } else { name.trim().to_owned() }
+}

@@ -1,0 +1,57 @@
+//! `porchlight doctor`: what is wrong with a data folder, and putting it right.
+
+use std::sync::Arc;
+
+use porchlight_engine::{Clock, Engine, OpenError, Options};
+use porchlight_store::{Embedded, Log, Repair, RepairError, repair};
+
+use crate::cli::DoctorFlags;
+use crate::exit::{DATA, Failure};
+use crate::say;
+
+/// Looks at the folder, or repairs it.
+pub(crate) fn run(flags: &DoctorFlags) -> Result<(), Failure> {
+    let folder = flags.data.display();
+    if flags.repair {
+        match repair(&flags.data) {
+            Ok(Repair::Nothing) => say(&format!("{folder}: nothing to repair")),
+            Ok(Repair::Cut { journal, bytes, copy }) => say(&format!(
+                "{folder}: cut {bytes} bytes of a torn batch off {}; they are kept in {}. They were never acknowledged at full durability.",
+                journal.display(),
+                copy.display()
+            )),
+            Err(RepairError::Open(error)) => return Err(error.into()),
+            Err(error) => return Err(Failure::new(DATA, error)),
+        }
+    }
+    look(flags)
+}
+
+fn look(flags: &DoctorFlags) -> Result<(), Failure> {
+    if !flags.data.is_dir() {
+        return Err(Failure::new(
+            crate::exit::CANNOT_CREATE,
+            anyhow::anyhow!("{} is no folder", flags.data.display()),
+        ));
+    }
+    let options = Options { accept_clock: true, ..Options::default() };
+    let opened = Engine::open(Arc::new(Clock::system()), options, |replica| {
+        let log = Embedded::open(&flags.data, porchlight_store::Options::default(), replica)?;
+        Ok::<_, porchlight_store::OpenError>(Arc::new(log) as Arc<dyn Log>)
+    });
+    match opened {
+        Ok(engine) => {
+            let users: usize = engine.tenants().iter().map(|tenant| tenant.users_len()).sum();
+            let people: usize = engine.tenants().iter().map(|tenant| tenant.directory().len()).sum();
+            say(&format!(
+                "{}: sound; revision {}, {people} people, {users} presence records",
+                flags.data.display(),
+                engine.applied()
+            ));
+            engine.close();
+            Ok(())
+        }
+        Err(OpenError::Log(error)) => Err(error.into()),
+        Err(error) => Err(Failure::new(DATA, error)),
+    }
+}

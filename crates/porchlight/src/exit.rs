@@ -1,0 +1,49 @@
+//! Exit codes, after BSD's `sysexits.h`, and the failures that end in them.
+
+/// Done.
+pub(crate) const OK: u8 = 0;
+/// `healthcheck`: the server does not answer, or says that it is not ready.
+pub(crate) const UNHEALTHY: u8 = 1;
+/// A wrong flag, environment variable or configuration file.
+pub(crate) const USAGE: u8 = 64;
+/// The data cannot be read: damaged, written by a newer program, or ahead of the clock.
+pub(crate) const DATA: u8 = 65;
+/// The address cannot be listened on.
+pub(crate) const UNAVAILABLE: u8 = 69;
+/// Something that should not happen.
+pub(crate) const INTERNAL: u8 = 70;
+/// The data folder cannot be made or written, or is not one.
+pub(crate) const CANNOT_CREATE: u8 = 73;
+/// Another process uses the data folder: try again when it has stopped.
+pub(crate) const IN_USE: u8 = 75;
+
+/// Why the program ends, and with which code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: u8,
+    pub(crate) cause: anyhow::Error,
+}
+
+impl Failure {
+    pub(crate) fn new(code: u8, cause: impl Into<anyhow::Error>) -> Failure {
+        Failure { code, cause: cause.into() }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Failure {
+        Failure::new(USAGE, anyhow::Error::msg(message.into()))
+    }
+}
+
+impl From<porchlight_store::OpenError> for Failure {
+    fn from(error: porchlight_store::OpenError) -> Failure {
+        use porchlight_store::OpenError;
+        let code = match &error {
+            OpenError::NotWritable { .. } | OpenError::Foreign { .. } | OpenError::Missing { .. } => {
+                CANNOT_CREATE
+            }
+            OpenError::InUse { .. } => IN_USE,
+            _ => DATA,
+        };
+        Failure::new(code, error)
+    }
+}

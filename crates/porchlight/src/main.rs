@@ -1,0 +1,60 @@
+//! Porchlight: a presence server that speaks the Microsoft Graph presence API.
+//!
+//! This is the program: command line, configuration, and the wiring of the crates that do the work. `run.rs` is the
+//! only place that knows all of them.
+
+mod cli;
+mod config;
+mod doctor;
+mod exit;
+mod healthcheck;
+mod run;
+mod seed;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::exit::Failure;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers, everything else is a mistake of the caller.
+            let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
+            error.print().ok();
+            return ExitCode::from(code);
+        }
+    };
+    let outcome = match cli.command {
+        Command::Serve(flags) => run::serve(&flags),
+        Command::Healthcheck(flags) => healthcheck::run(&flags),
+        Command::Doctor(flags) => doctor::run(&flags),
+        Command::Version => {
+            say(&format!("porchlight {}", env!("CARGO_PKG_VERSION")));
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(Failure { code, cause }) => {
+            complain(&format!("{cause:#}"));
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Prints for whoever runs the program; that nobody reads it any more is no fault.
+fn say(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).ok();
+}
+
+/// Says on standard error what went wrong.
+fn complain(text: &str) {
+    use std::io::Write;
+    writeln!(std::io::stderr().lock(), "porchlight: {text}").ok();
+}

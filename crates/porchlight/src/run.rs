@@ -1,0 +1,168 @@
+//! `porchlight serve`: the wiring, the order of starting and the order of stopping.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use porchlight_engine::{Clock, Engine, OpenError, Options};
+use porchlight_http::{Api, Development, Server, install_recorder, maintain_recorder};
+use porchlight_store::{Embedded, Log, Memory, Replica};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{LogFormat, ServeFlags};
+use crate::config::{Config, LogPlace};
+use crate::exit::{DATA, Failure, INTERNAL, UNAVAILABLE};
+use crate::say;
+
+/// How long a deleted key stays, so that whoever follows late still learns of it.
+const TOMBSTONES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Runs the server until it is told to stop.
+///
+/// # Errors
+///
+/// Whatever keeps it from starting, with the exit code that the help names.
+pub(crate) fn serve(flags: &ServeFlags) -> Result<(), Failure> {
+    let config = Config::read(flags)?;
+    start_logging(config.log_format);
+    install_recorder();
+    // The port first: it is the likeliest to be taken, and costs nothing to give back.
+    let listener = listen(config.listen)?;
+    let engine = open_engine(&config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(INTERNAL, error))?;
+    runtime.block_on(run(config, listener, engine))
+}
+
+async fn run(config: Config, listener: TcpListener, engine: Engine) -> Result<(), Failure> {
+    for seed in &config.seeds {
+        engine
+            .seed(seed)
+            .await
+            .context("cannot put the seed's people in")
+            .map_err(|cause| Failure::new(DATA, cause))?;
+    }
+    let remote = config.settings.development.is_some() && !config.listen.ip().is_loopback();
+    let api = Arc::new(Api::new(engine.clone(), config.settings.clone()));
+    // Before the server answers, so that a signal sent as soon as it does is not missed.
+    let stop = stop_signal().map_err(|error| Failure::new(INTERNAL, error))?;
+    let server =
+        Server::start(listener, &api, config.threads).map_err(|error| Failure::new(INTERNAL, error))?;
+    greet(&config, server.address());
+    tokio::select! {
+        () = engine.run_timers() => {}
+        () = maintain(&engine, remote) => {}
+        name = stop => tracing::info!(signal = name, "stopping"),
+    }
+    // Blocking from here on: nothing else runs on this thread any more.
+    server.stop();
+    tracing::info!("all requests are finished");
+    engine.close();
+    tracing::info!("everything is on disk");
+    Ok(())
+}
+
+fn start_logging(format: LogFormat) {
+    let filter = EnvFilter::try_from_env("PORCHLIGHT_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,fjall=warn,lsm_tree=warn"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Fails only if somebody has set a logger already, which nobody has.
+    match format {
+        LogFormat::Text => builder.with_ansi(false).try_init().ok(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init().ok(),
+    };
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                format!("cannot listen on {address}: another program does; stop it or choose another with --listen")
+            }
+            _ => format!("cannot listen on {address}: {error}"),
+        };
+        Failure::new(UNAVAILABLE, anyhow!(why))
+    })
+}
+
+fn open_engine(config: &Config) -> Result<Engine, Failure> {
+    let options =
+        Options { limits: config.presence.clone(), accept_clock: config.accept_clock, ..Options::default() };
+    let open = |replica: Arc<dyn Replica>| match &config.log {
+        LogPlace::Memory => Ok(Arc::new(Memory::new(replica)) as Arc<dyn Log>),
+        LogPlace::Folder { path, durability, waiting_max, cache_bytes } => {
+            let options = porchlight_store::Options {
+                durability: *durability,
+                waiting_max: *waiting_max,
+                cache_bytes: *cache_bytes,
+            };
+            Embedded::open(path, options, replica).map(|log| Arc::new(log) as Arc<dyn Log>)
+        }
+    };
+    Engine::open(Arc::new(Clock::system()), options, open).map_err(|error| match error {
+        OpenError::Log(error) => error.into(),
+        OpenError::ClockBehind { .. } => {
+            Failure::new(DATA, anyhow!("{error}: set the clock right, or start with --accept-clock"))
+        }
+        OpenError::Unreadable { .. } => Failure::new(DATA, anyhow!(error)),
+    })
+}
+
+/// The first of SIGTERM and SIGINT.
+fn stop_signal() -> std::io::Result<impl Future<Output = &'static str>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    })
+}
+
+/// What has to be done now and then, for ever.
+async fn maintain(engine: &Engine, remote: bool) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(5));
+    for tick in 0_u64.. {
+        ticks.tick().await;
+        maintain_recorder();
+        if tick % 12 == 0 && remote {
+            tracing::warn!("development mode takes any token, and others can reach this server");
+        }
+        if tick % 720 == 0 {
+            engine.purge(TOMBSTONES);
+        }
+    }
+}
+
+/// Says where the server is, and in development what to paste next.
+fn greet(config: &Config, address: SocketAddr) {
+    let place = match &config.log {
+        LogPlace::Memory => "in memory, gone at the end".to_owned(),
+        LogPlace::Folder { path, .. } => format!("in {}", path.display()),
+    };
+    let mode = if config.settings.development.is_some() { ", development mode" } else { "" };
+    say(&format!("porchlight {}{mode}; data {place}", env!("CARGO_PKG_VERSION")));
+    say(&format!("listening on http://{address}"));
+    let demo = config.settings.development.as_ref().and_then(|development| {
+        let ada = development.seeds.iter().flat_map(|seed| &seed.people).next()?;
+        let short = ada.user_principal_name.split('@').next()?;
+        Some((ada.given_name.as_deref().unwrap_or(short).to_owned(), short.to_owned(), ada.id))
+    });
+    let Some((name, short, id)) = demo else { return };
+    let application = Development::APPLICATION;
+    say(&format!(
+        r#"
+Set {name}'s presence:
+
+  curl -i http://{address}/v1.0/me/presence/setPresence \
+    -H 'Authorization: Bearer dev:{short}:' -H 'Content-Type: application/json' \
+    -d '{{"sessionId":"{application}","availability":"Busy","activity":"InACall","expirationDuration":"PT1H"}}'
+
+Read it:
+
+  curl http://{address}/v1.0/users/{id}/presence -H 'Authorization: Bearer dev:{short}:'
+"#
+    ));
+}
