@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use crate::status_message::Expiry;
-use crate::{ApplicationId, LocationSource, LocationType, OutOfOffice, PreferredPair, SessionKey, SessionPair, StandingPair};
+use crate::{
+    ApplicationId, LocationSource, LocationType, OutOfOffice, PreferredPair, SessionKey, SessionPair,
+    StandingPair,
+};
 
 /// A write to one user.
 #[derive(Clone, Debug, PartialEq, Eq)]

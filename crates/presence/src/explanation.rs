@@ -107,12 +107,21 @@ impl User {
             layers.push(Layer::new(LayerKind::Hidden, true, Reason::Hidden));
         }
         layers.extend(self.explain_preferred(now, decider));
-        let mut sessions: Vec<&Session> = self.sessions.iter().collect();
-        sessions.sort_by_key(|session| std::cmp::Reverse((session.pair_at(now).map(Pair::strength), session.set_at)));
+        // Of equals the last one wins, so it comes first here too.
+        let mut sessions: Vec<&Session> = self.sessions.iter().rev().collect();
+        sessions.sort_by_key(|session| {
+            std::cmp::Reverse((session.pair_at(now).map(Pair::strength), session.set_at))
+        });
         let explained = |session: &&Session| session.explain(now, decider, winner);
         layers.extend(sessions.iter().filter_map(explained));
         layers.extend(self.explain_others(now, decider));
-        Explanation { pair, decider, stamps: self.presence(now).stamps, next_change: self.next_change(now), layers }
+        Explanation {
+            pair,
+            decider,
+            stamps: self.presence(now).stamps,
+            next_change: self.next_change(now),
+            layers,
+        }
     }
 
     fn explain_preferred(&self, now: Timestamp, decider: Decider) -> Option<Layer> {
@@ -137,7 +146,8 @@ impl User {
         let mut layers = Vec::new();
         let shown = |reason: Reason| if self.hidden { Reason::Hidden } else { reason };
         if self.out_of_office.is_some() {
-            let reason = if decider == Decider::OutOfOffice { Reason::ChangesPair } else { Reason::ShowsBeside };
+            let reason =
+                if decider == Decider::OutOfOffice { Reason::ChangesPair } else { Reason::ShowsBeside };
             layers.push(Layer::new(LayerKind::OutOfOffice, !self.hidden, shown(reason)));
         }
         if let Some(message) = self.status_message.as_ref().filter(|message| message.lives(now)) {

@@ -71,7 +71,8 @@ impl Limits {
         if self.location_days == 0 {
             return None;
         }
-        let today = jiff::Timestamp::from_millisecond(now.as_millis()).ok()?.to_zoned(self.zone.clone()).date();
+        let today =
+            jiff::Timestamp::from_millisecond(now.as_millis()).ok()?.to_zoned(self.zone.clone()).date();
         let day = today.checked_add(jiff::Span::new().days(i64::from(self.location_days))).ok()?;
         let midnight = day.to_datetime(Time::midnight()).to_zoned(self.zone.clone()).ok()?;
         Some(Timestamp::from_millis(midnight.timestamp().as_millisecond()))

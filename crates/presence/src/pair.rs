@@ -204,12 +204,18 @@ impl StandingPair {
     /// [`Refusal::PairNotSupported`] for `AvailableInactive` and `PresenceUnknown`.
     pub fn of_activity(activity: Activity) -> Result<StandingPair, Refusal> {
         let availability = match activity {
-            Activity::Available | Activity::AvailableInactive | Activity::OutOfOffice => Availability::Available,
+            Activity::Available | Activity::AvailableInactive | Activity::OutOfOffice => {
+                Availability::Available
+            }
             Activity::Inactive => Availability::AvailableIdle,
             Activity::Away => Availability::Away,
             Activity::BeRightBack => Availability::BeRightBack,
-            Activity::Busy | Activity::InACall | Activity::InAConferenceCall | Activity::InAMeeting => Availability::Busy,
-            Activity::DoNotDisturb | Activity::Presenting | Activity::UrgentInterruptionsOnly => Availability::DoNotDisturb,
+            Activity::Busy | Activity::InACall | Activity::InAConferenceCall | Activity::InAMeeting => {
+                Availability::Busy
+            }
+            Activity::DoNotDisturb | Activity::Presenting | Activity::UrgentInterruptionsOnly => {
+                Availability::DoNotDisturb
+            }
             Activity::Offline | Activity::OffWork => Availability::Offline,
             Activity::PresenceUnknown => Availability::PresenceUnknown,
         };
@@ -226,7 +232,9 @@ impl StandingPair {
 pub(crate) fn preferred_duration_default(availability: Availability) -> Duration {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     match availability {
-        Availability::Available | Availability::BeRightBack | Availability::Away | Availability::Offline => DAY * 7,
+        Availability::Available | Availability::BeRightBack | Availability::Away | Availability::Offline => {
+            DAY * 7
+        }
         Availability::AvailableIdle
         | Availability::Busy
         | Availability::BusyIdle

@@ -27,7 +27,7 @@ pub enum RecordError {
     #[error("the record is empty")]
     Empty,
     /// Written by a newer program.
-    #[error("the record has format {0}, this program reads formats up to 1")]
+    #[error("the record has format {0}, this program reads formats up to {VERSION}")]
     Version(u8),
     /// Not what its version says.
     #[error("the record is damaged: {0}")]
@@ -51,8 +51,11 @@ impl User {
         match bytes.split_first() {
             None => Err(RecordError::Empty),
             Some((1, fields)) => {
-                let fields: UserV1<'_> =
-                    postcard::from_bytes(fields).map_err(|_| RecordError::Damaged("it does not parse"))?;
+                let (fields, rest): (UserV1<'_>, _) = postcard::take_from_bytes(fields)
+                    .map_err(|_| RecordError::Damaged("it does not parse"))?;
+                if !rest.is_empty() {
+                    return Err(RecordError::Damaged("there is more behind it"));
+                }
                 fields.into_user().ok_or(RecordError::Damaged("a value is out of range"))
             }
             Some((version, _)) => Err(RecordError::Version(*version)),
@@ -198,7 +201,10 @@ impl From<Pair> for PairV1 {
 
 impl PairV1 {
     fn into_pair(self) -> Option<Pair> {
-        Some(Pair { availability: Availability::from_number(self.0)?, activity: Activity::from_number(self.1)? })
+        Some(Pair {
+            availability: Availability::from_number(self.0)?,
+            activity: Activity::from_number(self.1)?,
+        })
     }
 }
 

@@ -43,6 +43,16 @@ impl Session {
         }
     }
 
+    /// Which session this is.
+    pub fn key(&self) -> SessionKey {
+        self.key
+    }
+
+    /// Whether it was set within 15 s after the same session had ended: its client renews too late.
+    pub fn was_renewed_late(&self) -> bool {
+        self.renewed_late
+    }
+
     /// What the session says at `now`: its pair, or what that has faded to. `None`: it has ended.
     ///
     /// Intervals are half-open: at exactly a deadline the new state holds. Source: presence-api 10.1.
@@ -63,6 +73,10 @@ impl Session {
     ///
     /// `None`: it has ended. Source: Graph, "presence: setPresence", section "Timeout, expiration, and keep alive".
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        [self.inactive_at, self.away_at, Some(self.ends_at)].into_iter().flatten().filter(|at| *at > now).min()
+        [self.inactive_at, self.away_at, Some(self.ends_at)]
+            .into_iter()
+            .flatten()
+            .filter(|at| *at > now)
+            .min()
     }
 }

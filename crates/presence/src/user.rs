@@ -82,8 +82,10 @@ impl User {
         next.write(command, now, limits)?;
         next.drop_ended(now);
         next.as_of = now;
-        let (before, after) = (self.presence(now), next.presence_with(now, self.presence(now).stamps));
-        next.stamps = if before == after { before.stamps } else { before.stamps.after(now, before.pair != after.pair) };
+        let before = self.presence(now);
+        let after = next.presence_with(now, before.stamps);
+        next.stamps =
+            if before == after { before.stamps } else { before.stamps.after(now, before.pair != after.pair) };
         Ok(next)
     }
 
@@ -137,7 +139,8 @@ impl User {
     /// The location layer that shows at `now`.
     pub(crate) fn location_at(&self, now: Timestamp) -> Option<(LocationSource, &Location)> {
         let manual = self.manual_location.as_ref().map(|location| (LocationSource::Manual, location));
-        let automatic = self.automatic_location.as_ref().map(|location| (LocationSource::Automatic, location));
+        let automatic =
+            self.automatic_location.as_ref().map(|location| (LocationSource::Automatic, location));
         [manual, automatic].into_iter().flatten().find(|(_, location)| !self.hidden && location.lives(now))
     }
 
@@ -201,8 +204,9 @@ impl User {
         others.into_iter().flatten().filter(|at| *at > now).chain(sessions).min()
     }
 
+    /// Drops what has ended; a session only some seconds later, since its client may be about to renew it too late.
     fn drop_ended(&mut self, now: Timestamp) {
-        self.sessions.retain(|session| session.pair_at(now).is_some());
+        self.sessions.retain(|session| session.ends_at.plus(RENEWED_LATE) >= now);
         self.preferred.take_if(|preferred| !preferred.lives(now));
         self.status_message.take_if(|message| !message.lives(now));
         self.manual_location.take_if(|location| !location.lives(now));
@@ -302,6 +306,10 @@ impl User {
         limits: &Limits,
     ) -> Result<(), Refusal> {
         let content = message.content.trim();
+        if content.is_empty() {
+            self.status_message = None;
+            return Ok(());
+        }
         check_text(content, Text::StatusMessage, limits.status_chars_max)?;
         if message.expiry.is_some_and(|expiry| expiry.at <= now) {
             return Err(Refusal::ExpiryInThePast);
@@ -358,7 +366,8 @@ impl User {
                 if let Some(message) = &out_of_office.message {
                     check_text(message, Text::OutOfOfficeMessage, limits.out_of_office_chars_max)?;
                 }
-                self.out_of_office = Some(out_of_office.clone());
+                let message = out_of_office.message.clone().filter(|message| !message.is_empty());
+                self.out_of_office = Some(OutOfOffice { message });
             }
         }
         match &patch.work_location {
@@ -371,5 +380,9 @@ impl User {
 }
 
 fn check_duration(given: Duration, min: Duration, max: Duration) -> Result<Duration, Refusal> {
-    if (min..=max).contains(&given) { Ok(given) } else { Err(Refusal::DurationOutOfRange { given, min, max }) }
+    if (min..=max).contains(&given) {
+        Ok(given)
+    } else {
+        Err(Refusal::DurationOutOfRange { given, min, max })
+    }
 }
