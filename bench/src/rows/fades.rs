@@ -146,7 +146,7 @@ async fn drained(address: SocketAddr, jumped: Stopwatch) -> Result<Duration> {
     let mut none_overdue = 0;
     let mut since = Duration::ZERO;
     while none_overdue < LOOKS {
-        let overdue = Metrics::of(address).await?.value("porchlight_timers_overdue")?;
+        let overdue = Metrics::of(address).await?.value("porchlight_timers_overdue_seconds")?;
         if overdue > 0.0 {
             none_overdue = 0;
         } else {

@@ -169,6 +169,11 @@ impl Engine {
         next.map_or(Duration::ZERO, |next| self.state.clock.now().since(next))
     }
 
+    /// The latest that a change was announced since the start.
+    pub fn timer_lateness_max(&self) -> Duration {
+        Duration::from_micros(self.state.lateness_max.load(Ordering::Relaxed))
+    }
+
     /// Runs the timers for ever: announces every change that time alone makes.
     pub async fn run_timers(&self) {
         let lateness = metrics::histogram!("porchlight_timer_lateness_seconds");

@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) sleeping_for: AtomicI64,
     /// Every fade up to this instant has been announced, in Unix milliseconds.
     pub(crate) fades_announced: AtomicI64,
+    /// The latest that a change was announced since the start, in microseconds.
+    pub(crate) lateness_max: AtomicU64,
     /// The revisions of keys whose values are not kept here, under a digest of the key.
     others: Mutex<HashMap<Uuid, Revision>>,
     /// The newest revision that was installed.
@@ -59,6 +61,7 @@ impl State {
             sooner: Notify::new(),
             sleeping_for: AtomicI64::new(Timestamp::MAX.as_millis()),
             fades_announced: AtomicI64::new(0),
+            lateness_max: AtomicU64::new(0),
             others: Mutex::default(),
             applied: AtomicU64::new(0),
             newest: AtomicI64::new(0),
@@ -123,7 +126,9 @@ impl State {
             let Some((user, revision, touched)) = tenants[number].users.wake(*slot, *at, now) else {
                 continue;
             };
-            lateness.record(clock.since(*at).as_secs_f64());
+            let late = clock.since(*at);
+            lateness.record(late.as_secs_f64());
+            self.lateness_max.fetch_max(u64::try_from(late.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
             changes[number].extend(touched.announce.map(|stamps| Change { user, revision, stamps }));
             self.rearm(&touched);
         }

@@ -83,7 +83,9 @@ impl Table {
 
     /// The user's record, decoded; that of a user nobody has written for is the default.
     pub(crate) fn user(&self, user: UserId) -> User {
-        self.user_and_revision(user).0
+        let (shard, hash) = self.shard(user);
+        let shard = self.shards[shard].read();
+        shard.find(hash, user).map(Slot::decoded).unwrap_or_default()
     }
 
     /// The user's record and its revision; [`Revision::NONE`] when there is none.

@@ -72,6 +72,7 @@ impl Instruments {
         gauge!("porchlight_people").set(people as f64);
         gauge!("porchlight_timers_armed").set(engine.timers_armed() as f64);
         gauge!("porchlight_timers_overdue_seconds").set(engine.timers_overdue().as_secs_f64());
+        gauge!("porchlight_timer_lateness_max_seconds").set(engine.timer_lateness_max().as_secs_f64());
         gauge!("porchlight_log_writable").set(f64::from(u8::from(engine.is_writable())));
         handle().render()
     }

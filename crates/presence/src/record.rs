@@ -1,10 +1,26 @@
 //! The bytes of a [`User`]: what the log keeps and what the table holds in memory.
 //!
-//! One byte of format version, then the fields in the encoding of postcard (whose wire format is specified and
-//! stable). Instants are written relative to `as_of`, so that the record of a user with one session stays near 50
-//! bytes. A released version is never changed: a new one gets a new number and the old one keeps its reader.
+//! One byte of format version, then the fields. Every read decodes one record, so the fields are read straight into a
+//! [`User`], without a twin in between. Instants are written relative to `as_of`, so that the record of a user with
+//! one session stays near 50 bytes. A released version is never changed: a new one gets a new number and the old one
+//! keeps its reader.
+//!
+//! Format 1 follows postcard's wire format, which is specified and which other tools read: numbers are varints of
+//! seven bits a byte, the lowest first; signed ones in zigzag; an optional field is a byte 0 or 1 before it; a text
+//! is its length and its bytes.
+//!
+//! ```text
+//! user      = as_of changed_at:offset state_since:offset hidden:bool
+//!             sessions:count *session  ?preferred ?status ?out_of_office ?manual:location ?automatic:location
+//! session   = application:16 bytes ?(session:16 bytes) pair set_at:offset ?inactive_at:offset ?away_at:offset
+//!             ends_at:offset renewed_late:bool       ; no session id: it is the application's
+//! pair      = availability:byte activity:byte
+//! preferred = pair set_at:offset ends_at:offset standing:bool
+//! status    = content:text published_at:offset ?(at:offset ticks)
+//! location  = type:byte ?place:text ?ends_at:offset
+//! offset    = signed milliseconds after as_of
+//! ```
 
-use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use uuid::Uuid;
 
@@ -37,9 +53,22 @@ pub enum RecordError {
 impl User {
     /// The record in the newest format.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(64);
-        bytes.push(VERSION);
-        postcard::to_extend(&UserV1::from(self), bytes).expect("a vector takes any number of bytes")
+        let mut writer = Writer { bytes: Vec::with_capacity(64), as_of: self.as_of };
+        writer.byte(VERSION);
+        writer.number(self.as_of.as_millis().unsigned_abs());
+        writer.instant(self.stamps.changed_at);
+        writer.instant(self.stamps.state_since);
+        writer.flag(self.hidden);
+        writer.number(self.sessions.len() as u64);
+        self.sessions.iter().for_each(|session| writer.session(session));
+        writer.optional(self.preferred.as_ref(), Writer::preferred);
+        writer.optional(self.status_message.as_ref(), Writer::status_message);
+        writer.optional(self.out_of_office.as_ref(), |writer, out_of_office| {
+            writer.optional(out_of_office.message.as_deref(), Writer::text);
+        });
+        writer.optional(self.manual_location.as_ref(), Writer::location);
+        writer.optional(self.automatic_location.as_ref(), Writer::location);
+        writer.bytes
     }
 
     /// The user of a record in any format that was ever released.
@@ -50,212 +79,234 @@ impl User {
     pub fn decode(bytes: &[u8]) -> Result<User, RecordError> {
         match bytes.split_first() {
             None => Err(RecordError::Empty),
-            Some((1, fields)) => {
-                let (fields, rest): (UserV1<'_>, _) = postcard::take_from_bytes(fields)
-                    .map_err(|_| RecordError::Damaged("it does not parse"))?;
-                if !rest.is_empty() {
-                    return Err(RecordError::Damaged("there is more behind it"));
-                }
-                fields.into_user().ok_or(RecordError::Damaged("a value is out of range"))
-            }
+            Some((1, fields)) => decode_v1(fields),
             Some((version, _)) => Err(RecordError::Version(*version)),
         }
     }
 }
 
-/// Milliseconds after (or before) `as_of`.
-type Offset = i64;
-
-#[derive(Serialize, Deserialize)]
-struct UserV1<'a> {
-    as_of: u64,
-    changed_at: Offset,
-    state_since: Offset,
-    hidden: bool,
-    sessions: SmallVec<[SessionV1; 2]>,
-    preferred: Option<PreferredV1>,
-    #[serde(borrow)]
-    status_message: Option<StatusMessageV1<'a>>,
-    out_of_office: Option<OutOfOfficeV1<'a>>,
-    manual_location: Option<LocationV1<'a>>,
-    automatic_location: Option<LocationV1<'a>>,
+fn decode_v1(fields: &[u8]) -> Result<User, RecordError> {
+    let mut reader = Reader { rest: fields, as_of: 0 };
+    reader.as_of = i64::try_from(reader.number()?).map_err(|_| OUT_OF_RANGE)?;
+    let mut user = User {
+        as_of: Timestamp::from_millis(reader.as_of),
+        stamps: Stamps { changed_at: reader.instant()?, state_since: reader.instant()? },
+        hidden: reader.flag()?,
+        ..User::default()
+    };
+    user.sessions = reader.sessions()?;
+    user.preferred = reader.optional(Reader::preferred)?;
+    user.status_message = reader.optional(Reader::status_message)?;
+    user.out_of_office = reader.optional(|reader| Ok(OutOfOffice { message: reader.optional(Reader::text)? }))?;
+    user.manual_location = reader.optional(Reader::location)?;
+    user.automatic_location = reader.optional(Reader::location)?;
+    if reader.rest.is_empty() { Ok(user) } else { Err(RecordError::Damaged("there is more behind it")) }
 }
 
-#[derive(Serialize, Deserialize)]
-struct SessionV1 {
-    application: [u8; 16],
-    /// `None`: the application's own id, as Graph documents it.
-    session: Option<[u8; 16]>,
-    pair: PairV1,
-    set_at: Offset,
-    inactive_at: Option<Offset>,
-    away_at: Option<Offset>,
-    ends_at: Offset,
-    renewed_late: bool,
+struct Writer {
+    bytes: Vec<u8>,
+    as_of: Timestamp,
 }
 
-#[derive(Serialize, Deserialize)]
-struct PairV1(u8, u8);
+impl Writer {
+    fn byte(&mut self, byte: u8) {
+        self.bytes.push(byte);
+    }
 
-#[derive(Serialize, Deserialize)]
-struct PreferredV1 {
-    pair: PairV1,
-    set_at: Offset,
-    ends_at: Offset,
-    standing: bool,
-}
+    fn flag(&mut self, flag: bool) {
+        self.byte(flag.into());
+    }
 
-#[derive(Serialize, Deserialize)]
-struct StatusMessageV1<'a> {
-    content: &'a str,
-    published_at: Offset,
-    expiry: Option<(Offset, u16)>,
-}
+    fn number(&mut self, mut number: u64) {
+        while number > 0x7f {
+            self.byte(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.byte(number as u8);
+    }
 
-#[derive(Serialize, Deserialize)]
-struct OutOfOfficeV1<'a> {
-    #[serde(borrow)]
-    message: Option<&'a str>,
-}
+    fn instant(&mut self, at: Timestamp) {
+        let offset = at.as_millis() - self.as_of.as_millis();
+        self.number((offset << 1 ^ offset >> 63).cast_unsigned());
+    }
 
-#[derive(Serialize, Deserialize)]
-struct LocationV1<'a> {
-    kind: u8,
-    #[serde(borrow)]
-    place: Option<&'a str>,
-    ends_at: Option<Offset>,
-}
+    fn text(&mut self, text: &str) {
+        self.number(text.len() as u64);
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
 
-impl<'a> From<&'a User> for UserV1<'a> {
-    fn from(user: &'a User) -> UserV1<'a> {
-        let offset = |at: Timestamp| at.as_millis() - user.as_of.as_millis();
-        let location = |location: &'a Location| LocationV1 {
-            kind: location.kind as u8,
-            place: location.place.as_deref(),
-            ends_at: location.ends_at.map(offset),
-        };
-        UserV1 {
-            as_of: user.as_of.as_millis().unsigned_abs(),
-            changed_at: offset(user.stamps.changed_at),
-            state_since: offset(user.stamps.state_since),
-            hidden: user.hidden,
-            sessions: user.sessions.iter().map(|session| SessionV1::new(session, offset)).collect(),
-            preferred: user.preferred.as_ref().map(|preferred| PreferredV1 {
-                pair: preferred.pair.into(),
-                set_at: offset(preferred.set_at),
-                ends_at: offset(preferred.ends_at),
-                standing: preferred.standing,
-            }),
-            status_message: user.status_message.as_ref().map(|message| StatusMessageV1 {
-                content: &message.content,
-                published_at: offset(message.published_at),
-                expiry: message.expiry.map(|expiry| (offset(expiry.at), expiry.ticks)),
-            }),
-            out_of_office: user
-                .out_of_office
-                .as_ref()
-                .map(|out_of_office| OutOfOfficeV1 { message: out_of_office.message.as_deref() }),
-            manual_location: user.manual_location.as_ref().map(location),
-            automatic_location: user.automatic_location.as_ref().map(location),
+    fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Writer, T)) {
+        self.flag(value.is_some());
+        if let Some(value) = value {
+            write(self, value);
         }
     }
-}
 
-impl SessionV1 {
-    fn new(session: &Session, offset: impl Fn(Timestamp) -> Offset) -> SessionV1 {
+    fn id(&mut self, id: Uuid) {
+        self.bytes.extend_from_slice(id.as_bytes());
+    }
+
+    fn pair(&mut self, pair: Pair) {
+        self.byte(pair.availability as u8);
+        self.byte(pair.activity as u8);
+    }
+
+    fn session(&mut self, session: &Session) {
         let SessionKey { application, session: id } = session.key;
-        SessionV1 {
-            application: application.0.into_bytes(),
-            session: (id.0 != application.0).then(|| id.0.into_bytes()),
-            pair: session.pair.into(),
-            set_at: offset(session.set_at),
-            inactive_at: session.inactive_at.map(&offset),
-            away_at: session.away_at.map(&offset),
-            ends_at: offset(session.ends_at),
-            renewed_late: session.renewed_late,
+        self.id(application.0);
+        self.optional((id.0 != application.0).then_some(id.0), Writer::id);
+        self.pair(session.pair);
+        self.instant(session.set_at);
+        self.optional(session.inactive_at, Writer::instant);
+        self.optional(session.away_at, Writer::instant);
+        self.instant(session.ends_at);
+        self.flag(session.renewed_late);
+    }
+
+    fn preferred(&mut self, preferred: &Preferred) {
+        self.pair(preferred.pair);
+        self.instant(preferred.set_at);
+        self.instant(preferred.ends_at);
+        self.flag(preferred.standing);
+    }
+
+    fn status_message(&mut self, message: &StatusMessage) {
+        self.text(&message.content);
+        self.instant(message.published_at);
+        self.optional(message.expiry, |writer, expiry| {
+            writer.instant(expiry.at);
+            writer.number(expiry.ticks.into());
+        });
+    }
+
+    fn location(&mut self, location: &Location) {
+        self.byte(location.kind as u8);
+        self.optional(location.place.as_deref(), Writer::text);
+        self.optional(location.ends_at, Writer::instant);
+    }
+}
+
+const CUT_SHORT: RecordError = RecordError::Damaged("it is cut short");
+const OUT_OF_RANGE: RecordError = RecordError::Damaged("a value is out of range");
+
+struct Reader<'a> {
+    rest: &'a [u8],
+    as_of: i64,
+}
+
+impl Reader<'_> {
+    fn byte(&mut self) -> Result<u8, RecordError> {
+        let (byte, rest) = self.rest.split_first().ok_or(CUT_SHORT)?;
+        self.rest = rest;
+        Ok(*byte)
+    }
+
+    fn flag(&mut self) -> Result<bool, RecordError> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(OUT_OF_RANGE),
         }
     }
 
-    fn into_session(self, instant: impl Fn(Offset) -> Timestamp) -> Option<Session> {
-        let application = Uuid::from_bytes(self.application);
-        Some(Session {
-            key: SessionKey {
-                application: ApplicationId(application),
-                session: SessionId(self.session.map_or(application, Uuid::from_bytes)),
-            },
-            pair: self.pair.into_pair()?,
-            set_at: instant(self.set_at),
-            inactive_at: self.inactive_at.map(&instant),
-            away_at: self.away_at.map(&instant),
-            ends_at: instant(self.ends_at),
-            renewed_late: self.renewed_late,
-        })
+    fn number(&mut self) -> Result<u64, RecordError> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if bits << shift >> shift != bits {
+                return Err(OUT_OF_RANGE);
+            }
+            number |= bits << shift;
+            if byte < 0x80 {
+                return Ok(number);
+            }
+        }
+        Err(OUT_OF_RANGE)
     }
-}
 
-impl From<Pair> for PairV1 {
-    fn from(pair: Pair) -> PairV1 {
-        PairV1(pair.availability as u8, pair.activity as u8)
+    fn instant(&mut self) -> Result<Timestamp, RecordError> {
+        let number = self.number()?;
+        let offset = (number >> 1).cast_signed() ^ -(number & 1).cast_signed();
+        Ok(Timestamp::from_millis(self.as_of.saturating_add(offset)))
     }
-}
 
-impl PairV1 {
-    fn into_pair(self) -> Option<Pair> {
-        Some(Pair {
-            availability: Availability::from_number(self.0)?,
-            activity: Activity::from_number(self.1)?,
-        })
+    fn text(&mut self) -> Result<String, RecordError> {
+        let length = usize::try_from(self.number()?).map_err(|_| OUT_OF_RANGE)?;
+        let (text, rest) = self.rest.split_at_checked(length).ok_or(CUT_SHORT)?;
+        self.rest = rest;
+        let text = std::str::from_utf8(text).map_err(|_| RecordError::Damaged("a text is not UTF-8"))?;
+        Ok(text.to_owned())
     }
-}
 
-impl LocationV1<'_> {
-    fn into_location(self, instant: impl Fn(Offset) -> Timestamp) -> Option<Location> {
-        Some(Location {
-            kind: LocationType::from_number(self.kind)?,
-            place: self.place.map(str::to_owned),
-            ends_at: self.ends_at.map(instant),
-        })
+    fn optional<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, RecordError>,
+    ) -> Result<Option<T>, RecordError> {
+        if self.flag()? { read(self).map(Some) } else { Ok(None) }
     }
-}
 
-impl UserV1<'_> {
-    /// `None` where a number stands for nothing.
-    fn into_user(self) -> Option<User> {
-        let as_of = i64::try_from(self.as_of).ok()?;
-        let instant = |offset: Offset| Timestamp::from_millis(as_of.saturating_add(offset));
+    fn id(&mut self) -> Result<Uuid, RecordError> {
+        let (id, rest) = self.rest.split_first_chunk().ok_or(CUT_SHORT)?;
+        self.rest = rest;
+        Ok(Uuid::from_bytes(*id))
+    }
+
+    fn pair(&mut self) -> Result<Pair, RecordError> {
+        let availability = Availability::from_number(self.byte()?).ok_or(OUT_OF_RANGE)?;
+        let activity = Activity::from_number(self.byte()?).ok_or(OUT_OF_RANGE)?;
+        Ok(Pair { availability, activity })
+    }
+
+    fn sessions(&mut self) -> Result<SmallVec<[Session; 1]>, RecordError> {
         let mut sessions = SmallVec::new();
-        for session in self.sessions {
-            sessions.push(session.into_session(instant)?);
+        for _ in 0..self.number()? {
+            sessions.push(self.session()?);
         }
-        let preferred = match self.preferred {
-            None => None,
-            Some(preferred) => Some(Preferred {
-                pair: preferred.pair.into_pair()?,
-                set_at: instant(preferred.set_at),
-                ends_at: instant(preferred.ends_at),
-                standing: preferred.standing,
-            }),
+        Ok(sessions)
+    }
+
+    fn session(&mut self) -> Result<Session, RecordError> {
+        let application = self.id()?;
+        let session = self.optional(Reader::id)?.unwrap_or(application);
+        Ok(Session {
+            key: SessionKey { application: ApplicationId(application), session: SessionId(session) },
+            pair: self.pair()?,
+            set_at: self.instant()?,
+            inactive_at: self.optional(Reader::instant)?,
+            away_at: self.optional(Reader::instant)?,
+            ends_at: self.instant()?,
+            renewed_late: self.flag()?,
+        })
+    }
+
+    fn preferred(&mut self) -> Result<Preferred, RecordError> {
+        Ok(Preferred {
+            pair: self.pair()?,
+            set_at: self.instant()?,
+            ends_at: self.instant()?,
+            standing: self.flag()?,
+        })
+    }
+
+    fn status_message(&mut self) -> Result<StatusMessage, RecordError> {
+        let expiry = |reader: &mut Self| {
+            let at = reader.instant()?;
+            let ticks = u16::try_from(reader.number()?).map_err(|_| OUT_OF_RANGE)?;
+            Ok(Expiry { at, ticks })
         };
-        let location = |location: Option<LocationV1<'_>>| match location {
-            None => Some(None),
-            Some(location) => location.into_location(instant).map(Some),
-        };
-        Some(User {
-            as_of: instant(0),
-            stamps: Stamps { changed_at: instant(self.changed_at), state_since: instant(self.state_since) },
-            hidden: self.hidden,
-            sessions,
-            preferred,
-            status_message: self.status_message.map(|message| StatusMessage {
-                content: message.content.to_owned(),
-                published_at: instant(message.published_at),
-                expiry: message.expiry.map(|(at, ticks)| Expiry { at: instant(at), ticks }),
-            }),
-            out_of_office: self
-                .out_of_office
-                .map(|out_of_office| OutOfOffice { message: out_of_office.message.map(str::to_owned) }),
-            manual_location: location(self.manual_location)?,
-            automatic_location: location(self.automatic_location)?,
+        Ok(StatusMessage {
+            content: self.text()?,
+            published_at: self.instant()?,
+            expiry: self.optional(expiry)?,
+        })
+    }
+
+    fn location(&mut self) -> Result<Location, RecordError> {
+        Ok(Location {
+            kind: LocationType::from_number(self.byte()?).ok_or(OUT_OF_RANGE)?,
+            place: self.optional(Reader::text)?,
+            ends_at: self.optional(Reader::instant)?,
         })
     }
 }
@@ -269,5 +320,12 @@ mod tests {
         assert_eq!(User::decode(&[9, 0, 0]), Err(RecordError::Version(9)));
         assert_eq!(User::decode(&[]), Err(RecordError::Empty));
         assert!(matches!(User::decode(&[1, 0xff]), Err(RecordError::Damaged(_))));
+    }
+
+    #[test]
+    fn what_is_behind_a_record_is_not_overlooked() {
+        let mut bytes = User::default().encode();
+        bytes.push(0);
+        assert!(matches!(User::decode(&bytes), Err(RecordError::Damaged(_))));
     }
 }

@@ -29,7 +29,7 @@ pub struct User {
     /// The stamps as they stood at `as_of`.
     pub(crate) stamps: Stamps,
     pub(crate) hidden: bool,
-    pub(crate) sessions: SmallVec<[Session; 2]>,
+    pub(crate) sessions: SmallVec<[Session; 1]>,
     pub(crate) preferred: Option<Preferred>,
     pub(crate) status_message: Option<StatusMessage>,
     pub(crate) out_of_office: Option<OutOfOffice>,

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use http::HeaderValue;
 use porchlight_engine::Tenant;
 use porchlight_presence::{Presence, Timestamp, UserId};
+use rapidhash::fast::RandomState;
 use uuid::Uuid;
 
 use super::users::Paging;
@@ -142,7 +143,7 @@ fn asked<'b>(
     if ids.len() > max {
         return Err(Error::TooManyIds { given: ids.len(), max });
     }
-    let mut known = HashSet::with_capacity(ids.len());
+    let mut known: HashSet<UserId, RandomState> = HashSet::with_capacity_and_hasher(ids.len(), RandomState::new());
     let mut unknown = HashSet::new();
     let mut asked = Vec::with_capacity(ids.len());
     for (at, id) in ids.iter().enumerate() {

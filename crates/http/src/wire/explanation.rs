@@ -35,8 +35,8 @@ pub(crate) fn explanation(context: Option<&str>, explanation: &Explanation) -> V
         "activity": explanation.pair.activity.name(),
         "decidedBy": decider(explanation.decider),
         "reason": reason,
-        "changedDateTime": date_time(Some(explanation.stamps.changed_at)),
-        "stateSinceDateTime": date_time(Some(explanation.stamps.state_since)),
+        "changedDateTime": stamp(explanation.stamps.changed_at),
+        "stateSinceDateTime": stamp(explanation.stamps.state_since),
         "nextChangeDateTime": date_time(explanation.next_change),
         "layers": explanation.layers.iter().map(layer).collect::<Vec<_>>(),
     });
@@ -89,6 +89,11 @@ fn reason(layer: &Layer) -> String {
     } else {
         reason.to_owned()
     }
+}
+
+/// Nobody has changed anything at the beginning of time.
+fn stamp(at: Timestamp) -> Option<String> {
+    date_time(Some(at).filter(|at| *at > Timestamp::ZERO))
 }
 
 fn date_time(at: Option<Timestamp>) -> Option<String> {
