@@ -113,20 +113,31 @@ impl Engine {
     }
 }
 
-/// The changes of one batch of entries, tenant by tenant.
+/// What came of one batch of entries: the changes, tenant by tenant, and the newest instant of a write.
 #[derive(Default)]
-pub(crate) struct Batch(Vec<(Arc<Tenant>, Vec<Change>)>);
+pub(crate) struct Batch {
+    changes: Vec<(Arc<Tenant>, Vec<Change>)>,
+    newest: Timestamp,
+}
 
 impl Batch {
+    pub(crate) fn written_at(&mut self, at: Timestamp) {
+        self.newest = self.newest.max(at);
+    }
+
+    pub(crate) fn newest(&self) -> Timestamp {
+        self.newest
+    }
+
     pub(crate) fn add(&mut self, tenant: &Arc<Tenant>, change: Change) {
-        match self.0.iter_mut().find(|(known, _)| known.id() == tenant.id()) {
+        match self.changes.iter_mut().find(|(known, _)| known.id() == tenant.id()) {
             Some((_, changes)) => changes.push(change),
-            None => self.0.push((Arc::clone(tenant), vec![change])),
+            None => self.changes.push((Arc::clone(tenant), vec![change])),
         }
     }
 
     pub(crate) fn push(self) {
-        for (tenant, changes) in self.0 {
+        for (tenant, changes) in self.changes {
             tenant.feed().push(changes);
         }
     }

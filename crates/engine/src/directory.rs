@@ -1,6 +1,6 @@
 //! The directory: a tenant's people, found by id, user principal name or mail address.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher;
 use std::ops::Bound;
 
@@ -29,6 +29,8 @@ struct People {
     /// By the hash of the address in ASCII lower case; several people may share one.
     by_mail: HashTable<u32>,
     ordered: BTreeSet<UserId>,
+    /// Claims of names that nobody in the directory has: given up, or of a person whose entry is still to come.
+    claims: HashMap<Box<str>, Revision>,
     hash: RandomState,
 }
 
@@ -36,6 +38,8 @@ struct People {
 struct Slot {
     user: UserId,
     revision: Revision,
+    /// The revision of the claim of the person's name.
+    claim: Revision,
     /// The entry as the log keeps it; empty for a person who was deleted.
     entry: Box<[u8]>,
 }
@@ -49,7 +53,7 @@ impl Directory {
     /// The person with this id.
     pub fn person(&self, user: UserId) -> Option<Person> {
         let people = self.people.read();
-        people.live(user).map(|slot| slot.fields().into())
+        people.live(user).map(|slot| slot.fields().person(user))
     }
 
     /// Whom a key in a path means: an id, a user principal name, or a mail address that exactly one person has.
@@ -113,6 +117,31 @@ impl Directory {
         Ok(())
     }
 
+    /// The revision of the claim of a name in lower case.
+    pub(crate) fn claim(&self, name: &str) -> Revision {
+        let people = self.people.read();
+        let claimed = people.named(name).and_then(|user| people.slot(user)).map(|slot| slot.claim);
+        claimed.or_else(|| people.claims.get(name).copied()).unwrap_or_default()
+    }
+
+    /// Notes the claim of a name in lower case, unless what is known is newer.
+    pub(crate) fn install_claim(&self, name: &str, revision: Revision) {
+        let mut people = self.people.write();
+        let claim = match people.named(name).and_then(|user| people.index(user)) {
+            Some(index) => &mut people.slots[index as usize].claim,
+            None => people.claims.entry(name.into()).or_default(),
+        };
+        *claim = revision.max(*claim);
+    }
+
+    /// Forgets a claim that was given up.
+    pub(crate) fn purge_claim(&self, name: &str, revision: Revision) {
+        let mut people = self.people.write();
+        if people.claims.get(name) == Some(&revision) {
+            people.claims.remove(name);
+        }
+    }
+
     /// Forgets that a person was deleted.
     pub(crate) fn purge(&self, user: UserId, revision: Revision) {
         let mut people = self.people.write();
@@ -170,7 +199,7 @@ impl People {
     }
 
     fn only_one_with_mail(&self, mail: &str) -> Option<UserId> {
-        let same = |slot: &&Slot| slot.fields().mail.is_some_and(|known| known.eq_ignore_ascii_case(mail));
+        let same = |slot: &&Slot| slot.fields().mail().is_some_and(|known| known.eq_ignore_ascii_case(mail));
         let mut with_mail = self
             .by_mail
             .iter_hash(self.hash_text(mail))
@@ -185,22 +214,51 @@ impl People {
         if revision <= self.slots[index as usize].revision {
             return;
         }
+        self.leave_claim(index);
         self.unlist(index);
         let slot = &mut self.slots[index as usize];
         slot.revision = revision;
         slot.entry = entry;
         self.list(index);
+        self.take_claim(index);
     }
 
     fn add(&mut self, user: UserId) -> u32 {
         let index =
             u32::try_from(self.slots.len()).expect("a directory holds fewer than four billion people");
-        self.slots.push(Slot { user, revision: Revision::NONE, entry: Box::default() });
+        self.slots.push(Slot {
+            user,
+            revision: Revision::NONE,
+            claim: Revision::NONE,
+            entry: Box::default(),
+        });
         let (slots, hasher) = (&self.slots, &self.hash);
         self.by_id.insert_unique(hasher.hash_one(user), index, |index| {
             hasher.hash_one(slots[*index as usize].user)
         });
         index
+    }
+
+    /// Moves the claim of a live slot's name to the slot.
+    fn take_claim(&mut self, index: u32) {
+        let slot = &self.slots[index as usize];
+        if slot.entry.is_empty() {
+            return;
+        }
+        let name = slot.fields().user_principal_name.to_ascii_lowercase();
+        if let Some(claim) = self.claims.remove(name.as_str()) {
+            self.slots[index as usize].claim = claim;
+        }
+    }
+
+    /// Moves the claim of a live slot's name back to the claims that nobody has.
+    fn leave_claim(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        if slot.entry.is_empty() || slot.claim == Revision::NONE {
+            return;
+        }
+        let name = slot.fields().user_principal_name.to_ascii_lowercase();
+        self.claims.insert(name.into(), std::mem::take(&mut slot.claim));
     }
 
     /// Enters a live slot into the indices of names, addresses and order.
@@ -216,12 +274,12 @@ impl People {
         self.by_name.insert_unique(hash(local_part(fields.user_principal_name)), index, |index| {
             hash(local_part(slots[*index as usize].fields().user_principal_name))
         });
-        if let Some(mail) = fields.mail {
+        if let Some(mail) = fields.mail() {
             self.by_mail.insert_unique(hash(mail), index, |index| {
                 hash(
                     slots[*index as usize]
                         .fields()
-                        .mail
+                        .mail()
                         .expect("only people with an address are in this index"),
                 )
             });
@@ -236,7 +294,7 @@ impl People {
         }
         let fields = slot.fields();
         let name = self.hash_text(local_part(fields.user_principal_name));
-        let mail = fields.mail.map(|mail| self.hash_text(mail));
+        let mail = fields.mail().map(|mail| self.hash_text(mail));
         let user = slot.user;
         self.ordered.remove(&user);
         if let Ok(entry) = self.by_name.find_entry(name, |other| *other == index) {
@@ -299,6 +357,21 @@ mod tests {
         directory.install(id, Revision(6), None).unwrap();
         assert_eq!((directory.resolve("new@x"), directory.contains(id), directory.len()), (None, false, 0));
         assert_eq!(directory.revision(id), Revision(6));
+    }
+
+    #[test]
+    fn a_claim_follows_the_name_from_person_to_person() {
+        let directory = Directory::default();
+        directory.install_claim("ada@x", Revision(1));
+        put(&directory, 2, &person(1, "Ada@x", None));
+        assert_eq!(directory.claim("ada@x"), Revision(1));
+        put(&directory, 3, &person(1, "lovelace@x", None));
+        directory.install_claim("ada@x", Revision(4));
+        assert_eq!((directory.claim("ada@x"), directory.claim("lovelace@x")), (Revision(4), Revision::NONE));
+        directory.purge_claim("ada@x", Revision(1));
+        assert_eq!(directory.claim("ada@x"), Revision(4), "it is newer than what was purged");
+        directory.purge_claim("ada@x", Revision(4));
+        assert_eq!(directory.claim("ada@x"), Revision::NONE);
     }
 
     #[test]

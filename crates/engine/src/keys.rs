@@ -9,14 +9,16 @@ pub(crate) const CLOCK: &str = "development/clock";
 
 /// What a key names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Named {
+pub(crate) enum Named<'k> {
     /// A user's record.
     User(TenantId, UserId),
     /// A person's directory entry.
     Person(TenantId, UserId),
+    /// The claim of a user principal name, in lower case.
+    Name(TenantId, &'k str),
     /// How far development's clock was moved.
     Clock,
-    /// Something whose value the engine does not keep, such as the claim of a name.
+    /// Something whose value the engine does not keep.
     Other,
 }
 
@@ -30,27 +32,29 @@ pub(crate) fn person(tenant: TenantId, user: UserId) -> Key {
     Key::new(format!("directory/{tenant}/{user}"))
 }
 
-/// `name/{tenant}/{user principal name}`, the name in lower case: whoever creates it owns the name.
+/// `name/{tenant}/{user principal name}`, the name in ASCII lower case: whoever creates it owns the name.
 pub(crate) fn name(tenant: TenantId, user_principal_name: &str) -> Key {
-    Key::new(format!("name/{tenant}/{}", user_principal_name.to_lowercase()))
+    Key::new(format!("name/{tenant}/{}", user_principal_name.to_ascii_lowercase()))
 }
 
 /// What `key` names.
-pub(crate) fn parse(key: &Key) -> Named {
+pub(crate) fn parse(key: &Key) -> Named<'_> {
     let text = key.as_str();
     if text == CLOCK {
         return Named::Clock;
     }
-    let (kind, rest) = text.split_once('/').unwrap_or((text, ""));
-    let ids = || {
-        let (tenant, user) = rest.split_once('/')?;
-        Some((TenantId(Uuid::try_parse(tenant).ok()?), UserId(Uuid::try_parse(user).ok()?)))
+    let named = || {
+        let (kind, rest) = text.split_once('/')?;
+        let (tenant, rest) = rest.split_once('/')?;
+        let tenant = TenantId(Uuid::try_parse(tenant).ok()?);
+        match kind {
+            "user" => Some(Named::User(tenant, UserId(Uuid::try_parse(rest).ok()?))),
+            "directory" => Some(Named::Person(tenant, UserId(Uuid::try_parse(rest).ok()?))),
+            "name" => Some(Named::Name(tenant, rest)),
+            _ => None,
+        }
     };
-    match (kind, ids()) {
-        ("user", Some((tenant, user))) => Named::User(tenant, user),
-        ("directory", Some((tenant, user))) => Named::Person(tenant, user),
-        _ => Named::Other,
-    }
+    named().unwrap_or(Named::Other)
 }
 
 #[cfg(test)]
@@ -62,8 +66,8 @@ mod tests {
         let (tenant, id) = (TenantId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)));
         assert_eq!(parse(&user(tenant, id)), Named::User(tenant, id));
         assert_eq!(parse(&person(tenant, id)), Named::Person(tenant, id));
-        assert_eq!(parse(&name(tenant, "Ada@Example.ORG")), Named::Other);
+        assert_eq!(parse(&name(tenant, "Ada@Example.ORG")), Named::Name(tenant, "ada@example.org"));
+        assert_eq!(parse(&Key::new("user/x/y")), Named::Other);
         assert_eq!(parse(&Key::new(CLOCK)), Named::Clock);
-        assert_eq!(name(tenant, "Ada@Example.ORG").as_str().rsplit('/').next(), Some("ada@example.org"));
     }
 }

@@ -2,7 +2,6 @@
 
 use porchlight_presence::UserId;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 /// The newest format of a person's entry, which this program writes.
 const VERSION: u8 = 1;
@@ -30,14 +29,13 @@ pub struct Person {
     pub account_enabled: bool,
 }
 
-/// The fields of format 1, borrowed from the bytes.
+/// The fields of format 1, borrowed from the bytes. The id is in the key.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct PersonV1<'a> {
-    id: [u8; 16],
     pub(crate) user_principal_name: &'a str,
     display_name: &'a str,
     #[serde(borrow)]
-    pub(crate) mail: Option<&'a str>,
+    mail: MailV1<'a>,
     given_name: Option<&'a str>,
     surname: Option<&'a str>,
     job_title: Option<&'a str>,
@@ -45,14 +43,52 @@ pub(crate) struct PersonV1<'a> {
     account_enabled: bool,
 }
 
+/// Most people's mail address is their user principal name.
+#[derive(Serialize, Deserialize)]
+enum MailV1<'a> {
+    None,
+    SameAsName,
+    Other(&'a str),
+}
+
+impl<'a> PersonV1<'a> {
+    /// The mail address.
+    pub(crate) fn mail(&self) -> Option<&'a str> {
+        match self.mail {
+            MailV1::None => None,
+            MailV1::SameAsName => Some(self.user_principal_name),
+            MailV1::Other(mail) => Some(mail),
+        }
+    }
+
+    /// The person with this id.
+    pub(crate) fn person(&self, id: UserId) -> Person {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Person {
+            id,
+            user_principal_name: self.user_principal_name.to_owned(),
+            display_name: self.display_name.to_owned(),
+            mail: owned(self.mail()),
+            given_name: owned(self.given_name),
+            surname: owned(self.surname),
+            job_title: owned(self.job_title),
+            department: owned(self.department),
+            account_enabled: self.account_enabled,
+        }
+    }
+}
+
 impl Person {
     /// The entry in the newest format.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let fields = PersonV1 {
-            id: self.id.0.into_bytes(),
             user_principal_name: &self.user_principal_name,
             display_name: &self.display_name,
-            mail: self.mail.as_deref(),
+            mail: match self.mail.as_deref() {
+                None => MailV1::None,
+                Some(mail) if mail == self.user_principal_name => MailV1::SameAsName,
+                Some(mail) => MailV1::Other(mail),
+            },
             given_name: self.given_name.as_deref(),
             surname: self.surname.as_deref(),
             job_title: self.job_title.as_deref(),
@@ -76,39 +112,28 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<PersonV1<'_>, String> {
     }
 }
 
-impl From<PersonV1<'_>> for Person {
-    fn from(fields: PersonV1<'_>) -> Person {
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        Person {
-            id: UserId(Uuid::from_bytes(fields.id)),
-            user_principal_name: fields.user_principal_name.to_owned(),
-            display_name: fields.display_name.to_owned(),
-            mail: owned(fields.mail),
-            given_name: owned(fields.given_name),
-            surname: owned(fields.surname),
-            job_title: owned(fields.job_title),
-            department: owned(fields.department),
-            account_enabled: fields.account_enabled,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]
     fn entries_of_format_1_still_load() {
-        let mut bytes = vec![1];
-        bytes.extend([7; 16]);
-        bytes.extend(b"\x05ada@x\x03Ada\x01\x05a@x.y\x00\x00\x00\x01\x03Eng\x01");
-        let person = Person::from(decode(&bytes).unwrap());
-        assert_eq!(person.user_principal_name, "ada@x");
-        assert_eq!(person.mail.as_deref(), Some("a@x.y"));
-        assert_eq!(person.department.as_deref(), Some("Eng"));
-        assert!(person.account_enabled);
-        assert_eq!(person.encode(), bytes);
-        bytes[0] = 2;
-        assert!(decode(&bytes).is_err());
+        let id = UserId(Uuid::from_u128(7));
+        let table: [(&[u8], Option<&str>); 3] = [
+            (b"\x01\x05ada@x\x03Ada\x02\x05a@x.y\x00\x00\x00\x01\x03Eng\x01", Some("a@x.y")),
+            (b"\x01\x05ada@x\x03Ada\x01\x00\x00\x00\x01\x03Eng\x01", Some("ada@x")),
+            (b"\x01\x05ada@x\x03Ada\x00\x00\x00\x00\x01\x03Eng\x01", None),
+        ];
+        for (bytes, mail) in table {
+            let person = decode(bytes).unwrap().person(id);
+            assert_eq!((person.id, person.user_principal_name.as_str()), (id, "ada@x"));
+            assert_eq!(person.mail.as_deref(), mail);
+            assert_eq!(person.department.as_deref(), Some("Eng"));
+            assert!(person.account_enabled);
+            assert_eq!(person.encode(), bytes);
+        }
+        assert!(decode(b"\x02").is_err());
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 use porchlight_presence::{TenantId, Timestamp, User, UserId};
 use porchlight_store::{Entry, Key, Replica, Revision, Value};
+use rapidhash::fast::RandomState;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -47,7 +48,7 @@ pub(crate) struct State {
 
 #[derive(Debug, Default)]
 struct Tenants {
-    by_id: HashMap<TenantId, Arc<Tenant>>,
+    by_id: HashMap<TenantId, Arc<Tenant>, RandomState>,
     by_number: Vec<Arc<Tenant>>,
 }
 
@@ -110,8 +111,13 @@ impl State {
         self.unreadable.lock().clone()
     }
 
-    /// The replay is over: from now on changes are announced.
+    /// The replay is over: arms what has come of it, and from now on changes are announced.
     pub(crate) fn go_live(&self) {
+        let mut armed = Vec::new();
+        for tenant in self.tenants() {
+            tenant.users.armed(&mut armed);
+        }
+        self.timers.arm_all(armed);
         self.replayed.store(true, Ordering::SeqCst);
     }
 
@@ -128,7 +134,8 @@ impl State {
             };
             let late = clock.since(*at);
             lateness.record(late.as_secs_f64());
-            self.lateness_max.fetch_max(u64::try_from(late.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            self.lateness_max
+                .fetch_max(u64::try_from(late.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
             changes[number].extend(touched.announce.map(|stamps| Change { user, revision, stamps }));
             self.rearm(&touched);
         }
@@ -151,14 +158,19 @@ impl State {
         }
     }
 
-    fn install_one(&self, entry: &Entry, changes: &mut changes::Batch) -> Result<(), String> {
-        let (revision, quietly) = (entry.revision, self.quietly());
+    fn install_one(
+        &self,
+        entry: &Entry,
+        quietly: Option<Timestamp>,
+        changes: &mut changes::Batch,
+    ) -> Result<(), String> {
+        let revision = entry.revision;
         match (keys::parse(&entry.key), &entry.value) {
             (Named::User(tenant, user), Value::Live(record)) => {
                 let tenant = self.tenant_or_new(tenant);
                 let decoded = User::decode(record).map_err(|error| error.to_string())?;
+                changes.written_at(decoded.as_of());
                 let touched = tenant.users.install(user, revision, record, &decoded, quietly);
-                self.newest.fetch_max(decoded.as_of().as_millis(), Ordering::SeqCst);
                 self.announce(&tenant, user, revision, touched, changes);
             }
             (Named::User(tenant, user), Value::Tombstone { at }) => {
@@ -171,6 +183,9 @@ impl State {
             }
             (Named::Person(tenant, user), Value::Tombstone { .. }) => {
                 self.tenant_or_new(tenant).directory().install(user, revision, None)?;
+            }
+            (Named::Name(tenant, name), _) => {
+                self.tenant_or_new(tenant).directory().install_claim(name, revision);
             }
             (Named::Clock, Value::Live(offset)) => {
                 self.others.lock().insert(digest(&entry.key), revision);
@@ -196,9 +211,10 @@ impl State {
         touched: Option<Touched>,
         changes: &mut changes::Batch,
     ) {
-        let Some(touched) = touched else { return };
+        // While the log is replayed nobody is told, and all deadlines are armed together at its end.
+        let Some(touched) = touched.filter(|_| self.replayed.load(Ordering::SeqCst)) else { return };
         self.rearm(&touched);
-        if let Some(stamps) = touched.announce.filter(|_| self.replayed.load(Ordering::SeqCst)) {
+        if let Some(stamps) = touched.announce {
             changes.add(tenant, Change { user, revision, stamps });
         }
     }
@@ -223,20 +239,25 @@ impl Replica for State {
             Named::Person(tenant, user) => {
                 self.tenant(tenant).map_or(Revision::NONE, |tenant| tenant.directory().revision(user))
             }
+            Named::Name(tenant, name) => {
+                self.tenant(tenant).map_or(Revision::NONE, |tenant| tenant.directory().claim(name))
+            }
             Named::Clock | Named::Other => self.others.lock().get(&digest(key)).copied().unwrap_or_default(),
         }
     }
 
     fn install(&self, entries: Vec<Entry>) {
-        let mut changes = changes::Batch::default();
+        let (quietly, mut changes) = (self.quietly(), changes::Batch::default());
         for entry in &entries {
-            if let Err(cause) = self.install_one(entry, &mut changes) {
+            if let Err(cause) = self.install_one(entry, quietly, &mut changes) {
                 tracing::error!(key = %entry.key, %cause, "an entry of the log cannot be read");
                 self.unreadable.lock().get_or_insert_with(|| (entry.key.clone(), cause));
             }
-            self.applied.fetch_max(entry.revision.0, Ordering::SeqCst);
         }
+        self.newest.fetch_max(changes.newest().as_millis(), Ordering::SeqCst);
         changes.push();
+        let newest = entries.iter().map(|entry| entry.revision.0).max().unwrap_or_default();
+        self.applied.fetch_max(newest, Ordering::SeqCst);
     }
 
     fn purge(&self, key: &Key, revision: Revision) {
@@ -246,6 +267,9 @@ impl Replica for State {
             }
             Named::Person(tenant, user) => {
                 self.tenant(tenant).inspect(|tenant| tenant.directory().purge(user, revision));
+            }
+            Named::Name(tenant, name) => {
+                self.tenant(tenant).inspect(|tenant| tenant.directory().purge_claim(name, revision));
             }
             Named::Clock | Named::Other => {
                 let mut others = self.others.lock();

@@ -205,6 +205,15 @@ impl Table {
         }
     }
 
+    /// Every deadline that is to be armed.
+    pub(crate) fn armed(&self, armed: &mut Vec<(Timestamp, SlotId)>) {
+        for (number, shard) in self.shards.iter().enumerate() {
+            let shard = shard.read();
+            let slots = (0..).zip(&shard.slots).filter(|(_, slot)| slot.armed != Timestamp::MAX);
+            armed.extend(slots.map(|(index, slot)| (slot.armed, SlotId::new(self.tenant, number, index))));
+        }
+    }
+
     /// How many users have a record.
     pub(crate) fn len(&self) -> usize {
         let live =
