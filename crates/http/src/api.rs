@@ -19,14 +19,14 @@ use tokio::time::Instant;
 
 use crate::auth::{self, Caller};
 use crate::body::{self, Body};
-use crate::call::Call;
+use crate::call::{self, Call};
 use crate::error::Error;
 use crate::graph;
 use crate::instruments::Instruments;
 use crate::reply::{self, Reply, RequestIds, header_value};
 use crate::resource::{self, PathError, Resource, Version};
 use crate::routes::batch::Batch;
-use crate::routes::{development, operations};
+use crate::routes::{development, documents, operations};
 use crate::settings::Settings;
 use crate::wire::date_time;
 use crate::wire::presence::instant;
@@ -51,6 +51,8 @@ pub(crate) struct Step {
 struct Context<'r> {
     headers: &'r HeaderMap,
     origin: &'r str,
+    /// Host and port as the request names them.
+    authority: &'r str,
     request: uuid::Uuid,
 }
 
@@ -112,15 +114,17 @@ impl Api {
             return Err(path_error(error));
         }
         *route = parsed.as_ref().map_or("unknown", graph::route);
-        let origin = self.origin(parts);
-        let context = Context { headers: &parts.headers, origin: &origin, request: ids.request };
+        let authority = authority(parts);
+        let origin = self.origin(&parts.headers, authority);
+        let context = Context { headers: &parts.headers, origin: &origin, authority, request: ids.request };
         let query = parts.uri.query().unwrap_or_default();
         if let Ok(resource @ (Resource::Metadata | Resource::ServiceDocument)) = &parsed {
             graph::check_method(&parts.method, resource, self.settings.profile)?;
-            return Ok(match resource {
-                Resource::Metadata => crate::routes::documents::metadata(),
-                _ => crate::routes::documents::service_document(&format!("{origin}/{}", version.name())),
-            });
+            if *resource == Resource::Metadata {
+                return Ok(documents::metadata());
+            }
+            call::metadata_level(&parts.headers)?;
+            return Ok(documents::service_document(&format!("{origin}/{}", version.name())));
         }
         let caller =
             auth::authenticate(&parts.headers, &self.engine, &self.settings).map_err(Error::Token)?;
@@ -163,11 +167,8 @@ impl Api {
         caller: &Caller,
         body: Body,
     ) -> Result<Reply, Error> {
-        body::check_content_type(context.headers)?;
-        let bytes = body.read(context.headers, &self.settings.limits).await?;
-        if bytes.trim_ascii().is_empty() {
-            return Err(Error::EmptyPayload);
-        }
+        call::metadata_level(context.headers)?;
+        let bytes = body.read_json(context.headers, &self.settings.limits).await?;
         let batch = Batch::read(&bytes, self.settings.limits.batch_steps_max)?;
         let answers = batch.run(|step| self.step(context, version, caller, step)).await;
         Ok(Reply::json(&answers))
@@ -199,7 +200,7 @@ impl Api {
         caller: &Caller,
         step: Step,
     ) -> Result<Reply, Error> {
-        let (path, query) = self.below_version(&step.url, context.origin, version)?;
+        let (path, query) = self.below_version(&step.url, context, version)?;
         let resource = Resource::parse(path).map_err(path_error)?;
         body::check_announced_length(&step.headers, &self.settings.limits)?;
         let call = self.call(context, &step.method, version, query, &step.headers, caller);
@@ -210,7 +211,7 @@ impl Api {
     fn below_version<'u>(
         &self,
         url: &'u str,
-        origin: &str,
+        context: &Context<'_>,
         version: Version,
     ) -> Result<(&'u str, &'u str), Error> {
         let url = url.split_once('#').map_or(url, |(url, _)| url);
@@ -219,10 +220,9 @@ impl Api {
         let relative = match url.split_once("://") {
             Some((scheme, rest)) if !scheme.contains(['/', '?']) => {
                 let (authority, path) = rest.split_at(rest.find('/').ok_or_else(foreign)?);
-                let own = [Some(origin), self.settings.public_url.as_deref()];
-                let mut own =
-                    own.into_iter().flatten().map(|url| url.split_once("://").map_or(url, |(_, rest)| rest));
-                if !own.any(|own| own.eq_ignore_ascii_case(authority)) {
+                let public = self.settings.public_url.as_deref().and_then(|url| url.split_once("://"));
+                let own = [Some(context.authority), public.map(|(_, authority)| authority)];
+                if !own.into_iter().flatten().any(|own| own.eq_ignore_ascii_case(authority)) {
                     return Err(foreign());
                 }
                 let (named, below) = resource::split_version(path).map_err(|_| foreign())?;
@@ -275,17 +275,16 @@ impl Api {
     }
 
     /// Scheme, host and port as the client sees them.
-    fn origin(&self, parts: &Parts) -> String {
+    fn origin(&self, headers: &HeaderMap, authority: &str) -> String {
         if let Some(url) = &self.settings.public_url {
             return url.clone();
         }
-        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let forwarded = |name: &str| header(name).filter(|_| self.settings.trust_forwarded);
+        let forwarded = |name: &str| {
+            let value = headers.get(name).filter(|_| self.settings.trust_forwarded);
+            value.and_then(|value| value.to_str().ok())
+        };
         let scheme = forwarded("x-forwarded-proto").unwrap_or("http");
-        let host = forwarded("x-forwarded-host")
-            .or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))
-            .or_else(|| header(HOST.as_str()))
-            .unwrap_or("localhost");
+        let host = forwarded("x-forwarded-host").unwrap_or(authority);
         format!("{scheme}://{host}")
     }
 
@@ -316,6 +315,12 @@ impl Api {
             tracing::info!(target: "porchlight::request", request = %ids.request, %method, path, status, took_ms);
         }
     }
+}
+
+/// Host and port as a request names them: `:authority` or `Host`.
+fn authority(parts: &Parts) -> &str {
+    let host = || parts.headers.get(HOST).and_then(|value| value.to_str().ok());
+    parts.uri.authority().map(http::uri::Authority::as_str).or_else(host).unwrap_or("localhost")
 }
 
 fn path_error(error: PathError) -> Error {

@@ -21,6 +21,17 @@ pub(crate) enum Body {
 }
 
 impl Body {
+    /// A body that must be there and be JSON.
+    ///
+    /// # Errors
+    ///
+    /// E30, what [`Body::read`] answers, and E10.
+    pub(crate) async fn read_json(self, headers: &HeaderMap, limits: &HttpLimits) -> Result<Bytes, Error> {
+        check_content_type(headers)?;
+        let bytes = self.read(headers, limits).await?;
+        if bytes.trim_ascii().is_empty() { Err(Error::EmptyPayload) } else { Ok(bytes) }
+    }
+
     /// The whole body, inflated.
     ///
     /// # Errors

@@ -44,15 +44,20 @@ impl Call<'_> {
     ///
     /// E31 when none.
     pub(crate) fn metadata_level(&self) -> Result<MetadataLevel, Error> {
-        let mut ranges = self.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let Some(first) = ranges.next() else { return Ok(MetadataLevel::Minimal) };
-        let all = std::iter::once(first).chain(ranges).flat_map(|value| value.split(','));
-        all.filter(|range| !range.trim().is_empty())
-            .map(media_range)
-            .reduce(Option::or)
-            .unwrap_or(Some(MetadataLevel::Minimal))
-            .ok_or(Error::NotAcceptable)
+        metadata_level(self.headers)
     }
+}
+
+/// Which of JSON's forms a request with these headers accepts.
+///
+/// # Errors
+///
+/// E31 when none.
+pub(crate) fn metadata_level(headers: &HeaderMap) -> Result<MetadataLevel, Error> {
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let ranges = values.flat_map(|value| value.split(',')).filter(|range| !range.trim().is_empty());
+    let accepted = ranges.map(media_range).reduce(Option::or);
+    accepted.unwrap_or(Some(MetadataLevel::Minimal)).ok_or(Error::NotAcceptable)
 }
 
 /// The form of JSON that a media range asks for; `None` when it does not take JSON.

@@ -46,7 +46,7 @@ pub(crate) enum Error {
     ValueUnknown { member: &'static str, value: String },
     /// An activity with a null availability: a sort of E16.
     ActivityWithoutAvailability(String),
-    /// E17, when it is not positive or too large to be counted.
+    /// E17, for the clock: it only goes ahead, and not beyond the year 9999.
     DurationOutOfRange,
     /// E18.
     DurationUnreadable,

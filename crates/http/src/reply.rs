@@ -121,18 +121,19 @@ pub(crate) fn error(error: &Error, ids: &RequestIds, date: &str, profile: Profil
     let mut reply = Reply { status: row.status, ..Reply::json(&body) };
     reply.headers.extend(row.allow.map(|allow| (ALLOW, HeaderValue::from_static(allow))));
     reply.headers.extend(row.retry_after.map(|after| (RETRY_AFTER, after.as_secs().max(1).into())));
-    if let Error::Token(token) = error {
-        reply.headers.insert(WWW_AUTHENTICATE, challenge(*token));
+    if row.status == StatusCode::UNAUTHORIZED {
+        reply.headers.insert(WWW_AUTHENTICATE, challenge(error));
     }
     reply
 }
 
 /// Source: subscriptions-and-auth 23.1.
-fn challenge(token: TokenError) -> HeaderValue {
-    HeaderValue::from_static(match token {
-        TokenError::Missing => r#"Bearer realm="""#,
-        TokenError::Malformed | TokenError::Invalid => {
+fn challenge(error: &Error) -> HeaderValue {
+    HeaderValue::from_static(match error {
+        Error::Token(TokenError::Malformed | TokenError::Invalid) => {
             r#"Bearer realm="", error="invalid_token", error_description="The access token is not valid.""#
         }
+        // No token, or one that is good for something else.
+        _ => r#"Bearer realm="""#,
     })
 }

@@ -97,7 +97,8 @@ fn decode_v1(fields: &[u8]) -> Result<User, RecordError> {
     user.sessions = reader.sessions()?;
     user.preferred = reader.optional(Reader::preferred)?;
     user.status_message = reader.optional(Reader::status_message)?;
-    user.out_of_office = reader.optional(|reader| Ok(OutOfOffice { message: reader.optional(Reader::text)? }))?;
+    user.out_of_office =
+        reader.optional(|reader| Ok(OutOfOffice { message: reader.optional(Reader::text)? }))?;
     user.manual_location = reader.optional(Reader::location)?;
     user.automatic_location = reader.optional(Reader::location)?;
     if reader.rest.is_empty() { Ok(user) } else { Err(RecordError::Damaged("there is more behind it")) }

@@ -305,17 +305,22 @@ impl User {
         now: Timestamp,
         limits: &Limits,
     ) -> Result<(), Refusal> {
-        let content = message.content.trim();
-        if content.is_empty() {
+        let text = message.content.trim();
+        if text.is_empty() {
             self.status_message = None;
             return Ok(());
         }
-        check_text(content, Text::StatusMessage, limits.status_chars_max)?;
+        check_text(text, Text::StatusMessage, limits.status_chars_max)?;
+        // White space around the text is kept and not counted, within reason.
+        check_text(&message.content, Text::StatusMessage, limits.status_chars_max.saturating_mul(4))?;
         if message.expiry.is_some_and(|expiry| expiry.at <= now) {
             return Err(Refusal::ExpiryInThePast);
         }
-        self.status_message =
-            Some(StatusMessage { content: content.to_owned(), published_at: now, expiry: message.expiry });
+        self.status_message = Some(StatusMessage {
+            content: message.content.clone(),
+            published_at: now,
+            expiry: message.expiry,
+        });
         Ok(())
     }
 

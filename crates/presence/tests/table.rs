@@ -377,13 +377,13 @@ fn a_status_message_lives_apart_from_sessions_and_preference() {
 }
 
 #[test]
-fn a_status_message_is_trimmed_dated_and_keeps_the_expiry_that_it_was_given() {
+fn a_status_message_is_dated_and_kept_as_it_was_given() {
     let expiry = Some(Expiry { at: clock("13:00:00"), ticks: 1234 });
     let new = NewStatusMessage { content: " \tBack\nafter lunch ".to_owned(), expiry };
     let set = Command::SetStatusMessage(Some(new));
     let user = User::default().apply(&set, clock("12:00:00"), &Limits::default()).expect("nothing to refuse");
     let shown = user.presence(clock("12:30:00")).status_message.expect("it lives");
-    assert_eq!(shown.content, "Back\nafter lunch");
+    assert_eq!(shown.content, " \tBack\nafter lunch ");
     assert_eq!(shown.published_at, clock("12:00:00"));
     assert_eq!(shown.expiry, expiry);
 }

@@ -9,7 +9,7 @@ use rapidhash::fast::RandomState;
 use uuid::Uuid;
 
 use super::users::Paging;
-use crate::body::{self, Body};
+use crate::body::Body;
 use crate::call::Call;
 use crate::error::Error;
 use crate::odata::{Filter, Options, Select};
@@ -82,11 +82,7 @@ pub(crate) async fn by_user_id(call: &Call<'_>, body: Body) -> Result<Reply, Err
     let options = Options::parse(call.query)?;
     options.check(&["$select"], &["$expand"], call.settings.profile)?;
     let select = Select::parse(options.get("$select"))?;
-    body::check_content_type(call.headers)?;
-    let bytes = body.read(call.headers, &call.settings.limits).await?;
-    if bytes.trim_ascii().is_empty() {
-        return Err(Error::EmptyPayload);
-    }
+    let bytes = body.read_json(call.headers, &call.settings.limits).await?;
     let body = Json::parse(&bytes)?.into_object()?;
     let tenant = call.tenant();
     let asked = asked(call, &tenant, &body)?;
@@ -143,7 +139,8 @@ fn asked<'b>(
     if ids.len() > max {
         return Err(Error::TooManyIds { given: ids.len(), max });
     }
-    let mut known: HashSet<UserId, RandomState> = HashSet::with_capacity_and_hasher(ids.len(), RandomState::new());
+    let mut known: HashSet<UserId, RandomState> =
+        HashSet::with_capacity_and_hasher(ids.len(), RandomState::new());
     let mut unknown = HashSet::new();
     let mut asked = Vec::with_capacity(ids.len());
     for (at, id) in ids.iter().enumerate() {
@@ -153,7 +150,7 @@ fn asked<'b>(
             return Err(Error::BadId(at));
         }
         let user = tenant.directory().resolve(id);
-        if user.is_none() && call.settings.profile == Profile::Strict && Uuid::try_parse(id).is_err() {
+        if user.is_none() && call.settings.profile == Profile::Strict && !is_guid(id) {
             return Err(Error::BadId(at));
         }
         let first = match user {
@@ -165,6 +162,11 @@ fn asked<'b>(
         }
     }
     Ok(asked)
+}
+
+/// A GUID in the form 8-4-4-4-12.
+fn is_guid(id: &str) -> bool {
+    id.len() == 36 && Uuid::try_parse(id).is_ok()
 }
 
 fn options<'q>(call: &Call<'q>) -> Result<Options<'q>, Error> {

@@ -1,6 +1,5 @@
 //! One presence: reading it, and every way of writing it.
 
-use bytes::Bytes;
 use http::StatusCode;
 use porchlight_engine::Written;
 use porchlight_presence::{Command, LocationSource, UserId};
@@ -64,7 +63,7 @@ pub(crate) async fn act(
         | Action::SetStatusMessage
         | Action::SetAutomaticLocation
         | Action::SetManualLocation => {
-            let bytes = required_body(call, body).await?;
+            let bytes = body.read_json(call.headers, &call.settings.limits).await?;
             from_body(call, action, &Json::parse(&bytes)?.into_object()?)?
         }
     };
@@ -83,7 +82,7 @@ pub(crate) async fn patch(call: &Call<'_>, path: &PresencePath<'_>, body: Body) 
     let tenant = call.tenant();
     let user = rights::writable(call, &tenant, &path.key, false)?;
     let select = select(call)?;
-    let bytes = required_body(call, body).await?;
+    let bytes = body.read_json(call.headers, &call.settings.limits).await?;
     let is_own_id = |id: &str| tenant.directory().resolve(id) == Some(user);
     let command = command::patch(&Json::parse(&bytes)?.into_object()?, is_own_id)?;
     let written = write(call, user, &command, "patch").await?;
@@ -112,13 +111,6 @@ fn from_body(call: &Call<'_>, action: Action, body: &Object<'_>) -> Result<Comma
         Action::ClearAutomaticLocation => Ok(Command::ClearLocation { manual_too: false }),
         Action::ClearLocation => Ok(Command::ClearLocation { manual_too: true }),
     }
-}
-
-/// The body of a method that has parameters.
-async fn required_body(call: &Call<'_>, body: Body) -> Result<Bytes, Error> {
-    body::check_content_type(call.headers)?;
-    let bytes = body.read(call.headers, &call.settings.limits).await?;
-    if bytes.trim_ascii().is_empty() { Err(Error::EmptyPayload) } else { Ok(bytes) }
 }
 
 /// A method without parameters takes no body as well as `{}`, and needs no content type without one.

@@ -139,10 +139,13 @@ impl<'b> State<'b> {
     }
 
     fn duration(&self) -> Result<Option<Duration>, Error> {
-        self.duration.map(duration::parse).transpose().map_err(|error| match error {
-            DurationError::Unparsable => Error::DurationUnreadable,
-            DurationError::NotPositive | DurationError::TooLarge => Error::DurationOutOfRange,
-        })
+        match self.duration.map(duration::parse).transpose() {
+            Ok(duration) => Ok(duration),
+            // Out of every range: the domain refuses them with the range that holds.
+            Err(DurationError::NotPositive) => Ok(Some(Duration::ZERO)),
+            Err(DurationError::TooLarge) => Ok(Some(Duration::MAX)),
+            Err(DurationError::Unparsable) => Err(Error::DurationUnreadable),
+        }
     }
 }
 

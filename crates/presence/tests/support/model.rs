@@ -253,7 +253,7 @@ impl Model {
             status_message: message
                 .and_then(|(set_at, said)| said.as_ref().map(|message| (set_at, message)))
                 .filter(|(_, message)| message.expiry.is_none_or(|expiry| at < expiry.at.as_millis()))
-                .map(|(set_at, message)| (message.content.trim().to_owned(), set_at, message.expiry)),
+                .map(|(set_at, message)| (message.content.clone(), set_at, message.expiry)),
             work_location: [LocationSource::Manual, LocationSource::Automatic]
                 .into_iter()
                 .find_map(|layer| self.location(count, at, layer)),

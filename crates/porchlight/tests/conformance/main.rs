@@ -1,0 +1,35 @@
+//! The presence half of the API, row by row of its specification: over HTTP, on a clock that stands still until it is
+//! moved.
+//!
+//! A test whose name begins with `t` and a number is that case of presence-api 21, one with `e` and a number that row
+//! of 16.3. The others are in files by subject and name the section that they hold the server to. Cases 46 and 47
+//! (throttling) are not here, since the server does not throttle yet; neither is row E29.
+
+mod actions;
+mod authorization;
+mod batch;
+mod batch_steps;
+mod beta;
+mod collection;
+mod complaints;
+mod development;
+mod errors;
+mod errors_of_arguments;
+mod headers;
+mod locations;
+mod out_of_office;
+mod patch;
+mod patch_pairs;
+mod paths;
+mod people;
+mod preferred;
+mod quirks;
+mod reading;
+mod restart;
+mod select;
+mod sessions;
+mod small_rules;
+mod snapshots;
+mod status_messages;
+mod strict;
+mod support;
