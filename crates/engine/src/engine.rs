@@ -33,11 +33,18 @@ pub struct Options {
     pub append_timeout: Duration,
     /// Start although the log's newest write lies in the future.
     pub accept_clock: bool,
+    /// Go on from how far development has moved the clock; otherwise that is forgotten.
+    pub development: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { limits: Limits::default(), append_timeout: Duration::from_secs(10), accept_clock: false }
+        Options {
+            limits: Limits::default(),
+            append_timeout: Duration::from_secs(10),
+            accept_clock: false,
+            development: false,
+        }
     }
 }
 
@@ -83,7 +90,7 @@ impl Engine {
         options: Options,
         open: impl FnOnce(Arc<dyn Replica>) -> Result<Arc<dyn Log>, E>,
     ) -> Result<Engine, OpenError<E>> {
-        let state = Arc::new(State::new(clock));
+        let state = Arc::new(State::new(clock, options.development));
         let clock = Arc::clone(&state.clock);
         let log = open(Arc::clone(&state) as Arc<dyn Replica>).map_err(OpenError::Log)?;
         if let Some((key, cause)) = state.unreadable() {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use porchlight_presence::{Command, TenantId, UserId};
-use porchlight_store::{AppendError, Value};
+use porchlight_store::{Append, AppendError, Value};
 
 use crate::engine::Engine;
 use crate::person::Person;
@@ -38,10 +38,10 @@ impl Engine {
     ///
     /// The first failure; those before it stay.
     pub async fn seed(&self, seed: &Seed) -> Result<(), PersonError> {
-        /// How many people are on their way to the log together.
-        const TOGETHER: usize = 1024;
+        // As many as may be on their way to the log together.
+        let together = self.waiting_writes_max().clamp(1, 1024);
         let tenant = self.state.tenant_or_new(seed.tenant);
-        for people in seed.people.chunks(TOGETHER) {
+        for people in seed.people.chunks(together) {
             let mut writes = tokio::task::JoinSet::new();
             for person in people {
                 let (engine, tenant, person) = (self.clone(), tenant.id(), person.clone());
@@ -64,11 +64,11 @@ impl Engine {
         let before = known.directory().person(person.id);
         if before.as_ref() != Some(person) {
             self.claim_name(&known, person).await?;
-            let lane = self.lanes.enter(tenant, person.id).await;
+            let lane = self.lane(tenant, person.id).await?;
             let expected = known.directory().revision(person.id);
             let entry = Value::Live(Bytes::from(person.encode()));
-            self.put(keys::person(tenant, person.id), expected, entry).await?;
-            drop(lane);
+            let append = Append { key: keys::person(tenant, person.id), expected, value: entry };
+            self.append(append, Box::new(lane)).await?;
             if let Some(before) = before.filter(|before| !same_name(before, person)) {
                 self.give_up_name(tenant, &before.user_principal_name).await?;
             }
@@ -79,7 +79,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes a person out of the directory, and their record with them.
+    /// Takes a person out of the directory; their record is another matter.
     ///
     /// # Errors
     ///

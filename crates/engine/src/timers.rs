@@ -12,11 +12,11 @@ use crate::table::SlotId;
 /// A deadline is a hint, never an order: it lies no later than the user's next change, and whoever takes it looks at
 /// the record again. So a keep-alive, which only moves a deadline later, touches nothing here.
 ///
-/// An ordered set rather than a wheel of slots: it is measured to be quick enough (see docs/ARCHITECTURE.md), has no
+/// An ordered set rather than a wheel of slots: it is quick enough by the benchmark's rows on fades, has no
 /// resolution to choose, and a jump of the clock over a year costs what is due and no more.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    /// A mutex, since only the thread that installs and the one that fires come here, never one that serves requests.
+    /// A mutex: the thread that installs and the one that fires come here, and a request only for the metrics.
     deadlines: Mutex<BTreeSet<(Timestamp, SlotId)>>,
 }
 

@@ -8,6 +8,7 @@ use porchlight_store::{Append, AppendError, Hold, Key, Revision, Value};
 
 use crate::engine::Engine;
 use crate::keys;
+use crate::lanes::Lane;
 
 /// A write that is durable.
 #[derive(Clone, Debug)]
@@ -40,14 +41,15 @@ impl Engine {
     /// # Errors
     ///
     /// [`WriteError::Refused`]: nothing has changed. [`WriteError::Log`]: see [`AppendError`]; after
-    /// [`AppendError::Unknown`] the write may be there.
+    /// [`AppendError::Unknown`] the write may be there. [`AppendError::Unavailable`] also when an earlier write to the
+    /// user hangs for longer than the time-out.
     pub async fn write(
         &self,
         tenant: TenantId,
         user: UserId,
         command: &Command,
     ) -> Result<Written, WriteError> {
-        let lane = self.lanes.enter(tenant, user).await;
+        let lane = self.lane(tenant, user).await?;
         let claim = self.state.in_flight.begin(&self.state.clock);
         let at = claim.at();
         let table = self.state.tenant_or_new(tenant);
@@ -77,7 +79,13 @@ impl Engine {
         self.append(Append { key, expected, value }, Box::new(())).await
     }
 
-    async fn append(&self, append: Append, hold: Hold) -> Result<Revision, WriteError> {
+    /// The user's lane, unless a write that hangs keeps it closed for too long.
+    pub(crate) async fn lane(&self, tenant: TenantId, user: UserId) -> Result<Lane, WriteError> {
+        let lane = tokio::time::timeout(self.options.append_timeout, self.lanes.enter(tenant, user)).await;
+        lane.map_err(|_| WriteError::Log(AppendError::Unavailable))
+    }
+
+    pub(crate) async fn append(&self, append: Append, hold: Hold) -> Result<Revision, WriteError> {
         let receipt = self.log.append(append, hold).map_err(WriteError::Log)?;
         let answer = tokio::time::timeout(self.options.append_timeout, receipt).await;
         answer.unwrap_or(Err(AppendError::Unknown)).map_err(WriteError::Log)
@@ -88,7 +96,7 @@ impl Engine {
         let mut users = Vec::new();
         tenant.users.scan(|user, _, _| users.push(user));
         for user in users {
-            let lane = self.lanes.enter(tenant.id(), user).await;
+            let lane = self.lane(tenant.id(), user).await?;
             let claim = self.state.in_flight.begin(&self.state.clock);
             let value = Value::Tombstone { at: claim.at().as_millis() };
             let expected = tenant.users.revision(user);

@@ -23,7 +23,7 @@ use crate::call::{self, Call};
 use crate::error::Error;
 use crate::graph;
 use crate::instruments::Instruments;
-use crate::reply::{self, Reply, RequestIds, header_value};
+use crate::reply::{self, MetadataLevel, Reply, RequestIds, header_value};
 use crate::resource::{self, PathError, Resource, Version};
 use crate::routes::batch::Batch;
 use crate::routes::{development, documents, operations};
@@ -53,7 +53,7 @@ struct Context<'r> {
     origin: &'r str,
     /// Host and port as the request names them.
     authority: &'r str,
-    request: uuid::Uuid,
+    ids: &'r RequestIds,
 }
 
 impl Api {
@@ -114,9 +114,9 @@ impl Api {
             return Err(path_error(error));
         }
         *route = parsed.as_ref().map_or("unknown", graph::route);
-        let authority = authority(parts);
+        let authority = authority(parts)?;
         let origin = self.origin(&parts.headers, authority);
-        let context = Context { headers: &parts.headers, origin: &origin, authority, request: ids.request };
+        let context = Context { headers: &parts.headers, origin: &origin, authority, ids };
         let query = parts.uri.query().unwrap_or_default();
         if let Ok(resource @ (Resource::Metadata | Resource::ServiceDocument)) = &parsed {
             graph::check_method(&parts.method, resource, self.settings.profile)?;
@@ -155,7 +155,7 @@ impl Api {
             headers,
             caller,
             origin: context.origin,
-            request: context.request,
+            request: context.ids.request,
         }
     }
 
@@ -171,7 +171,7 @@ impl Api {
         let bytes = body.read_json(context.headers, &self.settings.limits).await?;
         let batch = Batch::read(&bytes, self.settings.limits.batch_steps_max)?;
         let answers = batch.run(|step| self.step(context, version, caller, step)).await;
-        Ok(Reply::json(&answers))
+        Ok(Reply::odata(answers.to_string(), MetadataLevel::Minimal))
     }
 
     /// One step of a batch, with a request id of its own and the client's of the batch.
@@ -182,11 +182,11 @@ impl Api {
         caller: &Caller,
         step: Result<Step, Error>,
     ) -> Reply {
-        let ids = RequestIds::new(context.headers);
+        let ids = RequestIds { request: uuid::Uuid::new_v4(), client: context.ids.client.clone() };
         let outcome = match step {
             Err(error) => Err(error),
             Ok(step) => {
-                let context = Context { request: ids.request, ..*context };
+                let context = Context { ids: &ids, ..*context };
                 self.run_step(&context, version, caller, step).await
             }
         };
@@ -200,40 +200,11 @@ impl Api {
         caller: &Caller,
         step: Step,
     ) -> Result<Reply, Error> {
-        let (path, query) = self.below_version(&step.url, context, version)?;
+        let (path, query) = below_version(&step.url, context, version)?;
         let resource = Resource::parse(path).map_err(path_error)?;
         body::check_announced_length(&step.headers, &self.settings.limits)?;
         let call = self.call(context, &step.method, version, query, &step.headers, caller);
         graph::answer(&call, &resource, Body::Whole(step.body.clone())).await
-    }
-
-    /// Path and query of a step's URL: relative to the version, or absolute when it names this very server.
-    fn below_version<'u>(
-        &self,
-        url: &'u str,
-        context: &Context<'_>,
-        version: Version,
-    ) -> Result<(&'u str, &'u str), Error> {
-        let url = url.split_once('#').map_or(url, |(url, _)| url);
-        let foreign =
-            || Error::BadBatch("The url of the request is not one of this server and version.".into());
-        let relative = match url.split_once("://") {
-            Some((scheme, rest)) if !scheme.contains(['/', '?']) => {
-                let (authority, path) = rest.split_at(rest.find('/').ok_or_else(foreign)?);
-                let public = self.settings.public_url.as_deref().and_then(|url| url.split_once("://"));
-                let own = [Some(context.authority), public.map(|(_, authority)| authority)];
-                if !own.into_iter().flatten().any(|own| own.eq_ignore_ascii_case(authority)) {
-                    return Err(foreign());
-                }
-                let (named, below) = resource::split_version(path).map_err(|_| foreign())?;
-                if named != version {
-                    return Err(foreign());
-                }
-                below
-            }
-            _ => url,
-        };
-        Ok(relative.split_once('?').unwrap_or((relative, "")))
     }
 
     /// What is under `/porchlight/`.
@@ -279,12 +250,19 @@ impl Api {
         if let Some(url) = &self.settings.public_url {
             return url.clone();
         }
-        let forwarded = |name: &str| {
-            let value = headers.get(name).filter(|_| self.settings.trust_forwarded);
-            value.and_then(|value| value.to_str().ok())
+        if !self.settings.trust_forwarded {
+            return format!("http://{authority}");
+        }
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        // RFC 7239: the first element is the client's own proxy's.
+        let element = header("forwarded").and_then(|value| value.split(',').next()).unwrap_or_default();
+        let pairs = || element.split(';').filter_map(|pair| pair.trim().split_once('='));
+        let named = |name: &str| {
+            let value = pairs().find(|(known, _)| known.eq_ignore_ascii_case(name));
+            value.map(|(_, value)| value.trim_matches('"'))
         };
-        let scheme = forwarded("x-forwarded-proto").unwrap_or("http");
-        let host = forwarded("x-forwarded-host").unwrap_or(authority);
+        let scheme = named("proto").or_else(|| header("x-forwarded-proto")).unwrap_or("http");
+        let host = named("host").or_else(|| header("x-forwarded-host")).unwrap_or(authority);
         format!("{scheme}://{host}")
     }
 
@@ -317,10 +295,53 @@ impl Api {
     }
 }
 
-/// Host and port as a request names them: `:authority` or `Host`.
-fn authority(parts: &Parts) -> &str {
-    let host = || parts.headers.get(HOST).and_then(|value| value.to_str().ok());
-    parts.uri.authority().map(http::uri::Authority::as_str).or_else(host).unwrap_or("localhost")
+/// Path and query of a step's URL: relative to the version, or absolute when it names this very server.
+fn below_version<'u>(
+    url: &'u str,
+    context: &Context<'_>,
+    version: Version,
+) -> Result<(&'u str, &'u str), Error> {
+    let url = url.split_once('#').map_or(url, |(url, _)| url);
+    let foreign = || Error::BadBatch("The url of the request is not one of this server and version.".into());
+    let relative = match url.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains(['/', '?']) => {
+            let (authority, path) = rest.split_at(rest.find('/').ok_or_else(foreign)?);
+            let seen = context.origin.split_once("://").map_or("", |(_, authority)| authority);
+            if ![context.authority, seen].iter().any(|own| own.eq_ignore_ascii_case(authority)) {
+                return Err(foreign());
+            }
+            let (named, below) = resource::split_version(path).map_err(|_| foreign())?;
+            if named != version {
+                return Err(foreign());
+            }
+            below
+        }
+        _ => url,
+    };
+    let (path, query) = relative.split_once('?').unwrap_or((relative, ""));
+    Ok((path.strip_prefix('/').unwrap_or(path), query))
+}
+
+/// Host and port as a request names them: `:authority`, or the one `Host` that RFC 9112 3.2 asks for.
+///
+/// # Errors
+///
+/// 400 when there is none, more than one, or one that is no host.
+fn authority(parts: &Parts) -> Result<&str, Error> {
+    const BAD: Error = Error::BadPath("The request must have one valid Host header.");
+    if let Some(authority) = parts.uri.authority() {
+        return Ok(authority.as_str());
+    }
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => {
+            let host = host.to_str().map_err(|_| BAD)?;
+            host.parse::<http::uri::Authority>().map_err(|_| BAD)?;
+            Ok(host)
+        }
+        (None, _) if parts.version < http::Version::HTTP_11 => Ok("localhost"),
+        _ => Err(BAD),
+    }
 }
 
 fn path_error(error: PathError) -> Error {
@@ -384,12 +405,15 @@ impl Api {
         const EXPOSED: HeaderValue = HeaderValue::from_static(
             "request-id, client-request-id, Retry-After, Location, ETag, porchlight-revision, porchlight-effective",
         );
-        let Some(origin) = asked.get(ORIGIN) else { return };
         let allowed = &self.settings.cors_origins;
-        let allowed = if allowed.iter().any(|allowed| allowed == "*") {
+        let everybody = allowed.iter().any(|allowed| allowed == "*");
+        if !everybody {
+            headers.append(VARY, HeaderValue::from_static("Origin"));
+        }
+        let Some(origin) = asked.get(ORIGIN) else { return };
+        let allowed = if everybody {
             HeaderValue::from_static("*")
         } else if allowed.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) {
-            headers.append(VARY, HeaderValue::from_static("Origin"));
             origin.clone()
         } else {
             return;

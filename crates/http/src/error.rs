@@ -166,9 +166,9 @@ impl Error {
             Error::UserNotFound(key) => Row::new(
                 StatusCode::NOT_FOUND,
                 "Request_ResourceNotFound",
-                format!("Resource '{key}' does not exist or one of its queried reference-property objects are not present."),
+                format!("Resource '{}' does not exist or one of its queried reference-property objects are not present.", shown(key)),
             ),
-            Error::UnknownSegment(segment) => bad_request(format!("Resource not found for the segment '{segment}'.")),
+            Error::UnknownSegment(segment) => bad_request(format!("Resource not found for the segment '{}'.", shown(segment))),
             Error::MethodNotAllowed(allow) => Row {
                 allow: Some(allow),
                 ..Row::new(
@@ -189,7 +189,7 @@ impl Error {
             }
             Error::ValueMissing(member) => argument(format!("[{member}]: The {member} field is required.")),
             Error::ValueUnknown { member, value } => {
-                argument(format!("The provided [{member}] value '{value}' is invalid."))
+                argument(format!("The provided [{member}] value '{}' is invalid.", shown(value)))
             }
             Error::ActivityWithoutAvailability(activity) => argument(format!(
                 "The provided [Availability] and [Activity] combination 'null/{activity}' is not supported by PATCH. Supported: {}.",
@@ -206,7 +206,7 @@ impl Error {
             }
             Error::BadId(index) => argument(format!("The provided [Ids] entry at index {index} is invalid.")),
             Error::ContentType => argument("The provided [ContentType] is not supported; use 'text'."),
-            Error::UnknownTimeZone(zone) => argument(format!("The provided [TimeZone] '{zone}' is not known."))
+            Error::UnknownTimeZone(zone) => argument(format!("The provided [TimeZone] '{}' is not known.", shown(zone)))
                 .hint("use a Windows name such as 'Pacific Standard Time', an IANA name such as 'Europe/Berlin', or 'UTC'"),
             Error::BadExpiry => argument("The provided [ExpiryDateTime] is invalid."),
             Error::BadLocationType => argument("The provided [WorkLocationType] is invalid.")
@@ -244,7 +244,7 @@ impl Error {
                 "Supply at least one of: availability, activity, statusMessage, outOfOfficeSettings, workLocation.",
             ),
             Error::AnotherId => argument("The provided [Id] is not the id of this presence."),
-            Error::InvalidVersion(version) => bad_request(format!("Invalid version: {version}."))
+            Error::InvalidVersion(version) => bad_request(format!("Invalid version: {}.", shown(version)))
                 .hint("begin the path with /v1.0 or /beta"),
             Error::BadPath(what) => bad_request(*what),
             Error::StatusMessageMissing => argument("[StatusMessage]: The StatusMessage field is required.")
@@ -339,6 +339,15 @@ fn name(text: Text) -> &'static str {
         Text::StatusMessage => "StatusMessage",
         Text::OutOfOfficeMessage => "OutOfOfficeSettings/Message",
         Text::PlaceId => "PlaceId",
+    }
+}
+
+/// A client's own text in a message: as much of it as helps.
+fn shown(text: &str) -> Cow<'_, str> {
+    const CHARS_MAX: usize = 256;
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct Reply {
     pub(crate) body: Bytes,
 }
 
-/// The revision that a write has left. A client that sends it back reads nothing older.
+/// The revision that a write has left.
 pub(crate) const PORCHLIGHT_REVISION: HeaderName = HeaderName::from_static("porchlight-revision");
 /// The pair that results from a write, and what decided it.
 pub(crate) const PORCHLIGHT_EFFECTIVE: HeaderName = HeaderName::from_static("porchlight-effective");

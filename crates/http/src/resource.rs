@@ -158,13 +158,12 @@ pub(crate) fn split_version(path: &str) -> Result<(Version, &str), PathError> {
 }
 
 impl<'p> Resource<'p> {
-    /// The resource of a path below the version; a leading slash is optional.
+    /// The resource of a path below the version, without a leading slash.
     ///
     /// # Errors
     ///
     /// [`PathError::Malformed`] and [`PathError::Segment`].
     pub(crate) fn parse(path: &'p str) -> Result<Resource<'p>, PathError> {
-        let path = path.strip_prefix('/').unwrap_or(path);
         let path = path.strip_suffix('/').unwrap_or(path);
         let mut segments = Segments { rest: (!path.is_empty()).then_some(path) };
         let Some(first) = segments.next()? else { return Ok(Resource::ServiceDocument) };
@@ -205,7 +204,8 @@ fn below_communications<'p>(segments: &mut Segments<'p>) -> Result<Resource<'p>,
     if segment.is_plain() {
         // Literals beat keys; those below `$count` are served by nobody yet, and are no keys either.
         let mut ahead = Segments { rest: segments.rest };
-        if let Some(literal) = ahead.next()? {
+        // A key may have parentheses that no literal has.
+        if let Ok(Some(literal)) = ahead.next() {
             if literal.is_plain() && literal.name.eq_ignore_ascii_case("$count") {
                 *segments = ahead;
                 return Ok(Resource::PresencesCount);
@@ -320,9 +320,11 @@ impl<'p> Segment<'p> {
     }
 }
 
+const CONTROL: PathError = PathError::Malformed("The request path has a control character.");
+
 fn decode(raw: &str) -> Result<Cow<'_, str>, PathError> {
     if !raw.contains('%') {
-        return Ok(Cow::Borrowed(raw));
+        return if raw.chars().any(char::is_control) { Err(CONTROL) } else { Ok(Cow::Borrowed(raw)) };
     }
     let whole = |at: usize| {
         raw.as_bytes().get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
@@ -334,7 +336,7 @@ fn decode(raw: &str) -> Result<Cow<'_, str>, PathError> {
         .decode_utf8()
         .map_err(|_| PathError::Malformed("The request path is not UTF-8 once it is decoded."))?;
     if text.chars().any(char::is_control) {
-        return Err(PathError::Malformed("The request path has a control character."));
+        return Err(CONTROL);
     }
     Ok(text)
 }
@@ -370,7 +372,7 @@ mod tests {
         let table = [
             ("", Resource::ServiceDocument),
             ("$metadata", Resource::Metadata),
-            ("/$BATCH", Resource::Batch),
+            ("$BATCH", Resource::Batch),
             ("me", Resource::User(UserKey::Me)),
             ("users/", Resource::Users),
             ("users/me-token-to-replace/presence", Resource::Presence(me.clone())),
@@ -401,6 +403,7 @@ mod tests {
         assert_eq!(Resource::parse("me/presence/setPresence/more"), Err(segment("more")));
         assert_eq!(Resource::parse("communications/presences/delta()"), Err(segment("delta")));
         assert_eq!(Resource::parse("../me"), Err(segment("..")));
+        assert_eq!(Resource::parse("/me"), Err(segment("")));
         for path in [
             "users('x",
             "users('x)/presence",

@@ -1,15 +1,17 @@
 //! Sockets: one listener, and one current-thread runtime per core that serves connections.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -18,6 +20,9 @@ use crate::api::Api;
 /// The largest request head that is parsed at all. More than the documented limit, so that what is a little too large
 /// gets a proper answer, and so that a filter of 650 ids fits into a request line.
 const HEAD_BYTES: usize = 128 * 1024;
+
+/// Requests of one HTTP/2 connection that are answered at the same time.
+const STREAMS: u32 = 256;
 
 /// A running server.
 pub struct Server {
@@ -115,7 +120,6 @@ async fn accept(
 
 /// Serves the connections that it is handed until the server stops.
 async fn work(api: Arc<Api>, mut connections: mpsc::Receiver<Accepted>, mut stopping: watch::Receiver<bool>) {
-    let builder = builder(&api);
     let graceful = GracefulShutdown::new();
     loop {
         let (stream, peer, place) = tokio::select! {
@@ -128,16 +132,9 @@ async fn work(api: Arc<Api>, mut connections: mpsc::Receiver<Accepted>, mut stop
         let Ok(stream) = stream.set_nodelay(true).and_then(|()| TcpStream::from_std(stream)) else {
             continue;
         };
-        let api = Arc::clone(&api);
-        let service = service_fn(move |request| {
-            let api = Arc::clone(&api);
-            async move { Ok::<_, std::convert::Infallible>(api.answer(request, peer.ip()).await) }
-        });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
+        let (api, watcher) = (Arc::clone(&api), graceful.watcher());
         tokio::spawn(async move {
-            // How a connection ends is its client's business.
-            let _ = connection.await;
+            serve(&api, stream, peer, watcher).await;
             drop(place);
         });
     }
@@ -146,20 +143,58 @@ async fn work(api: Arc<Api>, mut connections: mpsc::Receiver<Accepted>, mut stop
     }
 }
 
-fn builder(api: &Api) -> Builder<TokioExecutor> {
+/// Serves one connection to its end, in the version of HTTP that it begins with.
+async fn serve(api: &Arc<Api>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
     let limits = &api.settings().limits;
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .max_buf_size(HEAD_BYTES)
-        .pipeline_flush(true);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
-        .max_concurrent_streams(1024)
-        .keep_alive_interval(Duration::from_secs(30));
-    builder
+    let version = tokio::time::timeout(limits.header_timeout, version(&stream)).await;
+    let service = service_fn(|request| {
+        let api = Arc::clone(api);
+        async move { Ok::<_, Infallible>(api.answer(request, peer.ip()).await) }
+    });
+    // How a connection ends is its client's business.
+    match version {
+        Err(_) | Ok(Err(_)) => {}
+        Ok(Ok(Version::One)) => {
+            let mut builder = http1::Builder::new();
+            builder
+                .timer(TokioTimer::new())
+                .header_read_timeout(limits.header_timeout)
+                .max_buf_size(HEAD_BYTES);
+            let _ = watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await;
+        }
+        Ok(Ok(Version::Two)) => {
+            let mut builder = http2::Builder::new(TokioExecutor::new());
+            builder
+                .timer(TokioTimer::new())
+                .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
+                .max_concurrent_streams(STREAMS)
+                .keep_alive_interval(Duration::from_secs(30));
+            let _ = watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await;
+        }
+    }
+}
+
+enum Version {
+    One,
+    Two,
+}
+
+/// What a connection begins with: HTTP/2's preface or anything else. It stays unread.
+async fn version(stream: &TcpStream) -> io::Result<Version> {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut seen = [0; PREFACE.len()];
+    loop {
+        let count = stream.peek(&mut seen).await?;
+        if count == 0 || !PREFACE.starts_with(&seen[..count]) {
+            return Ok(Version::One);
+        }
+        if count == PREFACE.len() {
+            return Ok(Version::Two);
+        }
+        if stream.ready(Interest::READABLE).await?.is_read_closed() {
+            return Ok(Version::One);
+        }
+        // A part of the preface: whoever sends it in pieces can wait until the rest has arrived.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

@@ -26,7 +26,8 @@ pub struct Settings {
     /// Scheme, host and port under which clients reach the server, without a trailing slash; `None`: what each
     /// request names.
     pub public_url: Option<String>,
-    /// Take scheme and host from `X-Forwarded-Proto` and `X-Forwarded-Host`. Only behind a proxy that sets them.
+    /// Take scheme and host from `Forwarded`, or `X-Forwarded-Proto` and `X-Forwarded-Host`. Only behind a proxy that
+    /// sets them.
     pub trust_forwarded: bool,
     /// Origins that browsers may call from: `*` for all, none for no answers to browsers.
     pub cors_origins: Vec<String>,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A presence server that speaks the Microsoft Graph presence API.
@@ -31,10 +32,10 @@ pub(crate) enum Command {
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ServeFlags {
     /// Development mode: a demo tenant with a dozen people, tokens like `dev:ada:`, a clock that can be moved.
-    #[arg(long, env = "PORCHLIGHT_DEV", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, env = "PORCHLIGHT_DEV", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub(crate) dev: Option<bool>,
     /// Let development mode listen on an address that others can reach. Whoever reaches it may do anything.
-    #[arg(long, env = "PORCHLIGHT_DEV_ALLOW_REMOTE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, env = "PORCHLIGHT_DEV_ALLOW_REMOTE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub(crate) dev_allow_remote: Option<bool>,
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, env = "PORCHLIGHT_LISTEN")]
@@ -43,7 +44,7 @@ pub(crate) struct ServeFlags {
     #[arg(long, env = "PORCHLIGHT_DATA", value_name = "FOLDER")]
     pub(crate) data: Option<PathBuf>,
     /// Keep everything in memory and lose it at the end.
-    #[arg(long, env = "PORCHLIGHT_EPHEMERAL", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, env = "PORCHLIGHT_EPHEMERAL", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub(crate) ephemeral: Option<bool>,
     /// What an answered write survives [default: full]
     #[arg(long, env = "PORCHLIGHT_DURABILITY")]
@@ -58,7 +59,7 @@ pub(crate) struct ServeFlags {
     #[arg(long, env = "PORCHLIGHT_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Write a log line for every request [default: on in development mode]
-    #[arg(long, env = "PORCHLIGHT_ACCESS_LOG", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, env = "PORCHLIGHT_ACCESS_LOG", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub(crate) access_log: Option<bool>,
     /// How log lines look; they go to standard error [default: text in development mode, else json]
     #[arg(long, env = "PORCHLIGHT_LOG_FORMAT")]
@@ -78,7 +79,7 @@ pub(crate) struct ServeFlags {
     )]
     pub(crate) cors_origins: Option<Vec<String>>,
     /// Start although the newest write in the data lies more than five minutes in the future.
-    #[arg(long, env = "PORCHLIGHT_ACCEPT_CLOCK", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, env = "PORCHLIGHT_ACCEPT_CLOCK", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub(crate) accept_clock: Option<bool>,
 }
 
@@ -88,6 +89,8 @@ Examples:
   porchlight serve --dev --ephemeral --listen 127.0.0.1:0
   porchlight serve --config /etc/porchlight.toml
   PORCHLIGHT_LISTEN=0.0.0.0:8080 porchlight serve --data /var/lib/porchlight
+
+Log lines go to standard error; PORCHLIGHT_LOG=info,porchlight::write=warn leaves out those of writes.
 
 Exit codes:
   0 done, 64 wrong flag or configuration, 65 data damaged or ahead of the clock, 69 address in use,

@@ -185,6 +185,9 @@ fn settings(flags: &ServeFlags, file: &File, development: Option<Development>) -
     let limits = HttpLimits::default();
     let section = &file.limits;
     let time = |iso: Option<Iso>, usual: Duration| iso.map_or(usual, |iso| iso.0);
+    if [section.header_time, section.body_time].into_iter().flatten().any(|time| time.0.is_zero()) {
+        return Err(Failure::usage("limits.header_time and limits.body_time must be more than zero"));
+    }
     Ok(Settings {
         profile: match flags.profile.or(file.profile) {
             None | Some(ProfileFlag::Open) => Profile::Open,
@@ -242,6 +245,9 @@ fn presence(section: &PresenceSection) -> Result<Limits, Failure> {
 
 /// Rules over several keys; each message names them.
 fn check(limits: &Limits) -> Result<(), Failure> {
+    if limits.sessions_max == 0 {
+        return Err(Failure::usage("presence.sessions must be at least 1"));
+    }
     let (min, max) = (limits.session_duration_min, limits.session_duration_max);
     if min.is_zero() || min > max {
         return Err(Failure::usage(

@@ -28,11 +28,9 @@ pub(crate) fn run(flags: &DoctorFlags) -> Result<(), Failure> {
 }
 
 fn look(flags: &DoctorFlags) -> Result<(), Failure> {
-    if !flags.data.is_dir() {
-        return Err(Failure::new(
-            crate::exit::CANNOT_CREATE,
-            anyhow::anyhow!("{} is no folder", flags.data.display()),
-        ));
+    // Opening makes a data folder of an empty one, which is not what somebody who looks wants.
+    if !Embedded::exists(&flags.data) {
+        return Err(porchlight_store::OpenError::Missing { path: flags.data.clone() }.into());
     }
     let options = Options { accept_clock: true, ..Options::default() };
     let opened = Engine::open(Arc::new(Clock::system()), options, |replica| {

@@ -40,10 +40,21 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::from(exit::OK),
         Err(Failure { code, cause }) => {
-            complain(&format!("{cause:#}"));
+            complain(&in_full(&cause));
             ExitCode::from(code)
         }
     }
+}
+
+/// An error and what caused it, without saying twice what the error already quotes.
+fn in_full(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// Prints for whoever runs the program; that nobody reads it any more is no fault.

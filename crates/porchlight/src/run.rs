@@ -4,8 +4,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
-use porchlight_engine::{Clock, Engine, OpenError, Options};
+use anyhow::anyhow;
+use porchlight_engine::{Clock, Engine, OpenError, Options, PersonError, Seed};
 use porchlight_http::{Api, Development, Server, install_recorder, maintain_recorder};
 use porchlight_store::{Embedded, Log, Memory, Replica};
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::{LogFormat, ServeFlags};
 use crate::config::{Config, LogPlace};
-use crate::exit::{DATA, Failure, INTERNAL, UNAVAILABLE};
+use crate::exit::{DATA, Failure, INTERNAL, UNAVAILABLE, USAGE};
 use crate::say;
 
 /// How long a deleted key stays, so that whoever follows late still learns of it.
@@ -38,11 +38,7 @@ pub(crate) fn serve(flags: &ServeFlags) -> Result<(), Failure> {
 
 async fn run(config: Config, listener: TcpListener, engine: Engine) -> Result<(), Failure> {
     for seed in &config.seeds {
-        engine
-            .seed(seed)
-            .await
-            .context("cannot put the seed's people in")
-            .map_err(|cause| Failure::new(DATA, cause))?;
+        seed_people(&engine, seed).await?;
     }
     let remote = config.settings.development.is_some() && !config.listen.ip().is_loopback();
     let api = Arc::new(Api::new(engine.clone(), config.settings.clone()));
@@ -62,6 +58,16 @@ async fn run(config: Config, listener: TcpListener, engine: Engine) -> Result<()
     engine.close();
     tracing::info!("everything is on disk");
     Ok(())
+}
+
+async fn seed_people(engine: &Engine, seed: &Seed) -> Result<(), Failure> {
+    engine.seed(seed).await.map_err(|error| {
+        let code = match &error {
+            PersonError::NameTaken(_) => USAGE,
+            PersonError::Write(_) => DATA,
+        };
+        Failure::new(code, anyhow!("cannot put the seed's people in: {error}"))
+    })
 }
 
 fn start_logging(format: LogFormat) {
@@ -88,8 +94,12 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 fn open_engine(config: &Config) -> Result<Engine, Failure> {
-    let options =
-        Options { limits: config.presence.clone(), accept_clock: config.accept_clock, ..Options::default() };
+    let options = Options {
+        limits: config.presence.clone(),
+        accept_clock: config.accept_clock,
+        development: config.settings.development.is_some(),
+        ..Options::default()
+    };
     let open = |replica: Arc<dyn Replica>| match &config.log {
         LogPlace::Memory => Ok(Arc::new(Memory::new(replica)) as Arc<dyn Log>),
         LogPlace::Folder { path, durability, waiting_max, cache_bytes } => {

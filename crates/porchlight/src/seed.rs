@@ -9,6 +9,9 @@ use uuid::Uuid;
 
 use crate::exit::Failure;
 
+/// The longest user principal name, in characters.
+const NAME_CHARS_MAX: usize = 256;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -50,6 +53,17 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Seed>, Failure> {
     let options = serde_saphyr::options! { budget: None };
     let file: File =
         serde_saphyr::from_str_with_options(&text, options).map_err(|error| wrong(error.to_string()))?;
+    for user in file.tenants.iter().flat_map(|tenant| &tenant.users) {
+        let name = &user.user_principal_name;
+        if name.trim().is_empty()
+            || name.chars().count() > NAME_CHARS_MAX
+            || name.chars().any(char::is_control)
+        {
+            return Err(wrong(format!(
+                "the userPrincipalName '{name:.80}' must have 1 to {NAME_CHARS_MAX} characters"
+            )));
+        }
+    }
     Ok(file.tenants.into_iter().map(seed).collect())
 }
 

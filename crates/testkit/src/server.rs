@@ -92,8 +92,12 @@ impl Builder {
     /// When it does not start.
     pub async fn start(self) -> TestServer {
         let clock = Arc::new(Clock::manual(self.start));
-        let options =
-            Options { limits: self.limits, append_timeout: self.append_timeout, accept_clock: false };
+        let options = Options {
+            limits: self.limits,
+            append_timeout: self.append_timeout,
+            accept_clock: false,
+            development: self.settings.development.is_some(),
+        };
         let mut memory = None;
         let open = |replica: Arc<dyn Replica>| {
             if let Some(folder) = &self.data {

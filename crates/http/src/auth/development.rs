@@ -12,7 +12,7 @@ use crate::settings::Development;
 /// The caller that a token names.
 pub(super) fn caller(token: &str, engine: &Engine, development: &Development) -> Result<Caller, TokenError> {
     let (scheme, rest) = token.split_once(':').ok_or(TokenError::Malformed)?;
-    // The list follows the last colon: a name has none.
+    // The list follows the next colon: no name has one.
     let (who, permissions) = rest.split_once(':').unwrap_or((rest, ""));
     if !scheme.eq_ignore_ascii_case("dev") || who.is_empty() {
         return Err(TokenError::Malformed);

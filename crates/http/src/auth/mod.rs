@@ -57,7 +57,11 @@ pub(crate) fn authenticate(
 
 /// The bearer token. The scheme's name is compared without case.
 fn bearer(headers: &HeaderMap) -> Result<&str, TokenError> {
-    let value = headers.get(AUTHORIZATION).ok_or(TokenError::Missing)?;
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(TokenError::Missing)?;
+    if values.next().is_some() {
+        return Err(TokenError::Malformed);
+    }
     let value = value.to_str().map_err(|_| TokenError::Malformed)?.trim();
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     if value.is_empty() || (scheme.eq_ignore_ascii_case("bearer") && token.trim().is_empty()) {

@@ -17,15 +17,15 @@ use crate::settings::Profile;
 /// How deep parentheses may nest.
 const DEPTH_MAX: usize = 32;
 
-/// What a presence must be to be listed.
+/// What a presence must be to be listed; `I` is how the users of an `id in (…)` are held.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Filter {
-    /// Its id, UPN or mail address is one of these.
-    IdIn(Vec<String>),
+pub(crate) enum Filter<I = Vec<String>> {
+    /// Its user is one of these: ids, user principal names or mail addresses as they were sent.
+    IdIn(I),
     Availability(Availability),
     Activity(Activity),
-    All(Vec<Filter>),
-    Any(Vec<Filter>),
+    All(Vec<Filter<I>>),
+    Any(Vec<Filter<I>>),
 }
 
 impl Filter {
@@ -37,16 +37,30 @@ impl Filter {
         let filter = parser.any(0)?;
         if parser.rest.trim().is_empty() { Ok(filter) } else { Err(invalid()) }
     }
+}
 
-    /// The only ids that can match; `None` when anybody may.
-    pub(crate) fn ids(&self) -> Option<Vec<&str>> {
+impl<I> Filter<I> {
+    /// The same filter with its users held in another way.
+    pub(crate) fn map<J>(&self, with: &impl Fn(&I) -> J) -> Filter<J> {
+        let all = |parts: &[Filter<I>]| parts.iter().map(|part| part.map(with)).collect();
         match self {
-            Filter::IdIn(ids) => Some(ids.iter().map(String::as_str).collect()),
+            Filter::IdIn(ids) => Filter::IdIn(with(ids)),
+            Filter::Availability(availability) => Filter::Availability(*availability),
+            Filter::Activity(activity) => Filter::Activity(*activity),
+            Filter::All(parts) => Filter::All(all(parts)),
+            Filter::Any(parts) => Filter::Any(all(parts)),
+        }
+    }
+
+    /// The only users that can match; `None` when anybody may.
+    pub(crate) fn candidates(&self) -> Option<Vec<&I>> {
+        match self {
+            Filter::IdIn(ids) => Some(vec![ids]),
             Filter::Availability(_) | Filter::Activity(_) => None,
-            Filter::All(parts) => parts.iter().find_map(Filter::ids),
+            Filter::All(parts) => parts.iter().find_map(Filter::candidates),
             Filter::Any(parts) => {
-                let ids: Option<Vec<Vec<&str>>> = parts.iter().map(Filter::ids).collect();
-                ids.map(|ids| ids.concat())
+                let candidates: Option<Vec<_>> = parts.iter().map(Filter::candidates).collect();
+                candidates.map(|candidates| candidates.concat())
             }
         }
     }
@@ -193,8 +207,9 @@ mod tests {
                 Filter::Any(vec![Filter::Activity(Activity::InACall), ids(&["x"])]),
             ]))
         );
-        assert_eq!(parse("id eq a or id in (b,c)").unwrap().ids(), Some(vec!["a", "b", "c"]));
-        assert_eq!(parse("id eq a or activity eq 'Busy'").unwrap().ids(), None);
+        let both = parse("id eq a or id in (b,c)").unwrap();
+        assert_eq!(both.candidates().map(|ids| ids.into_iter().flatten().count()), Some(3));
+        assert_eq!(parse("id eq a or activity eq 'Busy'").unwrap().candidates(), None);
     }
 
     #[test]

@@ -71,7 +71,9 @@ impl Select {
             }
             let (_, meant) = PATHS.iter().find(|(known, _)| *known == path).ok_or_else(|| unknown(path))?;
             parts |= meant.iter().fold(0, |bits, part| bits | *part as u32);
-            paths.push(path);
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
         }
         Ok(Select { parts, context: format!("({})", paths.join(",")) })
     }

@@ -27,9 +27,9 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Error> {
     call.caller.may_read_everybody()?;
     let options = options(call)?;
     let select = Select::parse(options.get("$select"))?;
-    let filter = filter(call, &options)?;
-    let paging = Paging::read(&options, TOP_MAX)?;
     let (tenant, now) = (call.tenant(), call.engine.now());
+    let filter = filter(call, &options, &tenant)?;
+    let paging = Paging::read(&options, TOP_MAX)?;
     let page = page(&tenant, filter.as_ref(), &paging, now);
     let base = call.base();
     let mut out = Vec::with_capacity(256 * (page.users.len() + 1));
@@ -70,8 +70,9 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Error> {
 /// GET `/communications/presences/$count` (P5)
 pub(crate) fn count(call: &Call<'_>) -> Result<Reply, Error> {
     call.caller.may_read_everybody()?;
-    let filter = filter(call, &options(call)?)?;
-    let total = matching(&call.tenant(), filter.as_ref(), call.engine.now()).count();
+    let tenant = call.tenant();
+    let filter = filter(call, &options(call)?, &tenant)?;
+    let total = matching(&tenant, filter.as_ref(), call.engine.now()).count();
     Ok(Reply::ok(HeaderValue::from_static("text/plain"), total.to_string()))
 }
 
@@ -179,9 +180,14 @@ fn options<'q>(call: &Call<'q>) -> Result<Options<'q>, Error> {
     }
 }
 
-fn filter(call: &Call<'_>, options: &Options<'_>) -> Result<Option<Filter>, Error> {
-    let parse = |text| Filter::parse(text, call.settings.profile, call.settings.limits.ids_max);
-    options.get("$filter").map(parse).transpose()
+/// A filter whose users are known: each name is looked up once, not once for everybody who is asked about.
+type UserFilter = Filter<HashSet<UserId, RandomState>>;
+
+fn filter(call: &Call<'_>, options: &Options<'_>, tenant: &Tenant) -> Result<Option<UserFilter>, Error> {
+    let Some(text) = options.get("$filter") else { return Ok(None) };
+    let filter = Filter::parse(text, call.settings.profile, call.settings.limits.ids_max)?;
+    let users = |ids: &Vec<String>| ids.iter().filter_map(|id| tenant.directory().resolve(id)).collect();
+    Ok(Some(filter.map(&users)))
 }
 
 /// One page of users, and the last of them if more follow.
@@ -190,7 +196,7 @@ struct Page {
     more_after: Option<UserId>,
 }
 
-fn page(tenant: &Tenant, filter: Option<&Filter>, paging: &Paging, now: Timestamp) -> Page {
+fn page(tenant: &Tenant, filter: Option<&UserFilter>, paging: &Paging, now: Timestamp) -> Page {
     let after = |user: &UserId| paging.after.is_none_or(|after| *user > after);
     let rest = matching(tenant, filter, now).filter(after).skip(paging.skip);
     let mut users: Vec<UserId> = rest.take(paging.top + 1).collect();
@@ -203,19 +209,18 @@ fn page(tenant: &Tenant, filter: Option<&Filter>, paging: &Paging, now: Timestam
 /// Everybody who matches, in ascending order of ids.
 fn matching<'a>(
     tenant: &'a Tenant,
-    filter: Option<&'a Filter>,
+    filter: Option<&'a UserFilter>,
     now: Timestamp,
 ) -> Box<dyn Iterator<Item = UserId> + 'a> {
     let Some(filter) = filter else { return Box::new(everybody(tenant)) };
     let matches = move |user: &UserId| {
         let record = tenant.user(*user);
-        holds(filter, tenant, *user, &record.presence(now))
+        holds(filter, *user, &record.presence(now))
     };
-    match filter.ids() {
+    match filter.candidates() {
         None => Box::new(everybody(tenant).filter(matches)),
-        Some(ids) => {
-            let mut users: Vec<UserId> =
-                ids.into_iter().filter_map(|id| tenant.directory().resolve(id)).collect();
+        Some(candidates) => {
+            let mut users: Vec<UserId> = candidates.into_iter().flatten().copied().collect();
             users.sort_unstable();
             users.dedup();
             Box::new(users.into_iter().filter(matches))
@@ -235,13 +240,13 @@ fn everybody(tenant: &Tenant) -> impl Iterator<Item = UserId> {
     .flatten()
 }
 
-fn holds(filter: &Filter, tenant: &Tenant, user: UserId, presence: &Presence<'_>) -> bool {
+fn holds(filter: &UserFilter, user: UserId, presence: &Presence<'_>) -> bool {
     match filter {
-        Filter::IdIn(ids) => ids.iter().any(|id| tenant.directory().resolve(id) == Some(user)),
+        Filter::IdIn(users) => users.contains(&user),
         Filter::Availability(availability) => presence.pair.availability == *availability,
         Filter::Activity(activity) => presence.pair.activity == *activity,
-        Filter::All(parts) => parts.iter().all(|part| holds(part, tenant, user, presence)),
-        Filter::Any(parts) => parts.iter().any(|part| holds(part, tenant, user, presence)),
+        Filter::All(parts) => parts.iter().all(|part| holds(part, user, presence)),
+        Filter::Any(parts) => parts.iter().any(|part| holds(part, user, presence)),
     }
 }
 

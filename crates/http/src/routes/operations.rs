@@ -38,7 +38,13 @@ pub(crate) fn limits(engine: &Engine, settings: &Settings) -> Reply {
     let limits = [
         limit("bodyBytes", http.body_bytes_max.into(), "413"),
         limit("headerBytes", http.header_bytes_max.into(), "431"),
-        limit("headerTime", duration(http.header_timeout).into(), "the connection is closed"),
+        limit(
+            "headerTime",
+            duration(http.header_timeout).into(),
+            "the connection is closed; an idle one too",
+        ),
+        limit("headers", 100.into(), "431 without a body"),
+        limit("streamsPerConnection", 256.into(), "HTTP/2: more wait"),
         limit("bodyTime", duration(http.body_timeout).into(), "408"),
         limit("connections", http.connections_max.into(), "more wait to be accepted"),
         limit("idsPerCall", http.ids_max.into(), "400 InvalidArgument"),
@@ -61,7 +67,11 @@ pub(crate) fn limits(engine: &Engine, settings: &Settings) -> Reply {
             duration(presence.preferred_duration_max).into(),
             "400 InvalidArgument",
         ),
-        limit("statusMessageCharacters", presence.status_chars_max.into(), "400 InvalidArgument"),
+        limit(
+            "statusMessageCharacters",
+            presence.status_chars_max.into(),
+            "400 InvalidArgument; white space around the text counts only beyond four times as much",
+        ),
         limit("outOfOfficeMessageCharacters", presence.out_of_office_chars_max.into(), "400 InvalidArgument"),
         limit("placeIdCharacters", presence.place_chars_max.into(), "400 InvalidArgument"),
         limit("workLocationDays", presence.location_days.into(), "it ends at midnight; 0: when cleared"),

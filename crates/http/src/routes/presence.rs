@@ -24,8 +24,10 @@ pub(crate) fn get(call: &Call<'_>, path: &PresencePath<'_>) -> Result<Reply, Err
     let tenant = call.tenant();
     let user = rights::readable(call, &tenant, &path.key)?;
     let select = select(call)?;
+    // The time before the record: a record that is read later is never evaluated past a write that it lacks.
+    let now = call.engine.now();
     let record = tenant.user(user);
-    Ok(show(call, path.root, user, &record.presence(call.engine.now()), &select, level))
+    Ok(show(call, path.root, user, &record.presence(now), &select, level))
 }
 
 /// GET `…/presence/porchlight.explain`: under the rights of GET.
@@ -33,9 +35,11 @@ pub(crate) fn explain(call: &Call<'_>, path: &PresencePath<'_>) -> Result<Reply,
     let level = call.metadata_level()?;
     let tenant = call.tenant();
     let user = rights::readable(call, &tenant, &path.key)?;
+    no_options(call)?;
     let context = format!("{}/$metadata#porchlight.explanation", call.base());
     let context = (level != MetadataLevel::None).then_some(context.as_str());
-    let explained = tenant.user(user).explain(call.engine.now());
+    let now = call.engine.now();
+    let explained = tenant.user(user).explain(now);
     Ok(Reply::odata(explanation::explanation(context, &explained).to_string(), level))
 }
 
@@ -48,7 +52,7 @@ pub(crate) async fn act(
 ) -> Result<Reply, Error> {
     call.metadata_level()?;
     let user = rights::writable(call, &call.tenant(), &path.key, action.is_delegated_only())?;
-    Options::parse(call.query)?.check(&[], &["$expand"], call.settings.profile)?;
+    no_options(call)?;
     let command = match action {
         Action::ClearUserPreferredPresence => without_parameters(call, body, Command::ClearPreferred).await?,
         Action::ClearAutomaticLocation => {
@@ -94,6 +98,7 @@ pub(crate) async fn patch(call: &Call<'_>, path: &PresencePath<'_>, body: Body) 
 pub(crate) async fn delete(call: &Call<'_>, path: &PresencePath<'_>) -> Result<Reply, Error> {
     call.metadata_level()?;
     let user = rights::writable(call, &call.tenant(), &path.key, false)?;
+    no_options(call)?;
     let written = write(call, user, &Command::Clear(call.caller.application), "delete").await?;
     Ok(Reply::empty(StatusCode::NO_CONTENT).with(PORCHLIGHT_REVISION, written.revision.0.into()))
 }
@@ -148,6 +153,11 @@ async fn write(
         Err(error) => log(&error.to_string(), None),
     }
     Ok(outcome?)
+}
+
+/// Refuses query options where there are none.
+fn no_options(call: &Call<'_>) -> Result<(), Error> {
+    Options::parse(call.query)?.check(&[], &["$expand"], call.settings.profile)
 }
 
 fn select(call: &Call<'_>) -> Result<Select, Error> {

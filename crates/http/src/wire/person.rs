@@ -34,7 +34,9 @@ impl PersonSelect {
                     "Could not find a property named '{name}' on type 'microsoft.graph.user'."
                 )));
             }
-            names.push(name.to_owned());
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
         }
         Ok(PersonSelect { context: format!("({})", names.join(",")), names })
     }

@@ -24,6 +24,11 @@ use crate::LogId;
 /// The format of the data folder that this program writes, and the newest that it reads.
 const FORMAT: u32 = 1;
 
+/// Whether the folder at `path` has the marker of a log.
+pub(super) fn is_marked(path: &Path) -> bool {
+    path.join(MARKER).exists()
+}
+
 const TITLE: &str = "porchlight log";
 const MARKER: &str = "porchlight.log";
 const MARKER_NEW: &str = "porchlight.log.new";

@@ -57,6 +57,11 @@ impl Embedded {
         })
     }
 
+    /// Whether there is a log in the folder at `path`, in whatever state.
+    pub fn exists(path: &Path) -> bool {
+        folder::is_marked(path)
+    }
+
     /// Bytes that the data folder takes on the disk.
     ///
     /// # Errors

@@ -1,0 +1,334 @@
+//! The engine over a log in memory and a clock that stands still until it is moved.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use porchlight_engine::{
+    Clock, Cursor, Engine, OpenError, Options, Person, PersonError, Recent, Seed, Stamp, Whom, WriteError,
+};
+use porchlight_presence::{
+    Activity, ApplicationId, Availability, Command, NewStatusMessage, Pair, SessionId, SessionKey,
+    SessionPair, SetPresence, Stamps, TenantId, Timestamp, UserId,
+};
+use porchlight_store::{AppendError, Fault, Log, Memory, Replica};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+const START: i64 = 1_795_165_200_000;
+const TENANT: TenantId = TenantId(Uuid::from_u128(1));
+const APPLICATION: ApplicationId = ApplicationId(Uuid::from_u128(0xa));
+
+struct Node {
+    engine: Engine,
+    memory: Arc<Memory>,
+}
+
+/// An engine over a new log, or over what `before` has left.
+fn open(before: Option<&Memory>) -> Node {
+    let mut memory = None;
+    let start = Timestamp::from_millis(START);
+    let options =
+        Options { append_timeout: Duration::from_millis(50), development: true, ..Options::default() };
+    let engine = Engine::open(Arc::new(Clock::manual(start)), options, |replica: Arc<dyn Replica>| {
+        let log = Arc::new(match before {
+            Some(before) => before.reopen(replica),
+            None => Memory::new(replica),
+        });
+        memory = Some(Arc::clone(&log));
+        Ok::<_, Infallible>(log as Arc<dyn Log>)
+    });
+    let engine = engine.unwrap_or_else(|error| panic!("it opens: {error}"));
+    Node { engine, memory: memory.expect("the log was opened") }
+}
+
+fn user(number: u8) -> UserId {
+    UserId(Uuid::from_u128(0x100 + u128::from(number)))
+}
+
+fn available(duration: Duration) -> Command {
+    let pair = Pair { availability: Availability::Available, activity: Activity::Available };
+    Command::SetPresence(SetPresence {
+        session: SessionKey { application: APPLICATION, session: SessionId(APPLICATION.0) },
+        pair: SessionPair::new(pair).expect("one of the five"),
+        duration: Some(duration),
+    })
+}
+
+fn status(text: &str) -> Command {
+    Command::SetStatusMessage(Some(NewStatusMessage { content: text.to_owned(), expiry: None }))
+}
+
+fn minutes(count: u64) -> Duration {
+    Duration::from_secs(60 * count)
+}
+
+impl Node {
+    async fn write(&self, user: UserId, command: &Command) {
+        self.engine.write(TENANT, user, command).await.expect("nothing is wrong with it");
+    }
+
+    fn stamps(&self, user: UserId) -> Stamps {
+        self.engine.tenant(TENANT).expect("it is known").user(user).presence(self.engine.now()).stamps
+    }
+
+    fn changed(&self, cursor: Cursor, whom: Whom<'_>, stamp: Stamp) -> (Vec<UserId>, Cursor) {
+        let tenant = self.engine.tenant(TENANT).expect("it is known");
+        let changes = self.engine.changes_since(&tenant, cursor, whom, stamp);
+        (changes.changed.into_iter().map(|changed| changed.user).collect(), changes.next)
+    }
+
+    /// Runs the timers until they wait.
+    async fn fire(&self) {
+        tokio::select! {
+            biased;
+            () = self.engine.run_timers() => {}
+            () = tokio::task::yield_now() => {}
+        }
+        while !self.engine.timers_overdue().is_zero() {
+            tokio::select! {
+                biased;
+                () = self.engine.run_timers() => {}
+                () = tokio::task::yield_now() => {}
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_fade_is_announced_once_and_a_keep_alive_announces_nothing() {
+    let node = open(None);
+    node.write(user(1), &available(minutes(60))).await;
+    let tenant = node.engine.tenant(TENANT).expect("it is known");
+    let Recent::Changes(first, next) = tenant.feed().since_number(0) else { panic!("all is remembered") };
+    assert_eq!(first.len(), 1);
+    node.engine.clock().advance(minutes(4));
+    node.write(user(1), &available(minutes(60))).await;
+    assert_eq!(
+        tenant.feed().since_number(next),
+        Recent::Changes(vec![], next),
+        "nothing shows of a keep-alive"
+    );
+    node.engine.clock().advance(minutes(5));
+    node.fire().await;
+    let Recent::Changes(faded, next) = tenant.feed().since_number(next) else { panic!("all is remembered") };
+    assert_eq!(faded.iter().map(|change| change.user).collect::<Vec<_>>(), [user(1)]);
+    assert_eq!(faded[0].stamps, node.stamps(user(1)));
+    node.fire().await;
+    assert_eq!(tenant.feed().since_number(next), Recent::Changes(vec![], next), "it was announced already");
+}
+
+#[tokio::test]
+async fn a_cursor_lies_before_this_millisecond() {
+    let node = open(None);
+    node.write(user(1), &status("one")).await;
+    node.engine.clock().advance(Duration::from_millis(5));
+    let cursor = node.engine.cursor();
+    node.write(user(2), &status("in the millisecond in which the cursor was taken")).await;
+    assert_eq!(node.changed(cursor, Whom::Everybody, Stamp::ChangedAt).0, [user(2)]);
+}
+
+#[tokio::test]
+async fn who_listens_to_the_pair_is_not_told_of_a_status_message() {
+    let node = open(None);
+    node.engine.clock().advance(Duration::from_millis(5));
+    let cursor = node.engine.cursor();
+    node.write(user(1), &status("hello")).await;
+    node.write(user(2), &available(minutes(5))).await;
+    let both = [user(1), user(2), user(3), user(1)];
+    assert_eq!(node.changed(cursor, Whom::Users(&both), Stamp::StateSince).0, [user(2)]);
+    let mut told = node.changed(cursor, Whom::Users(&both), Stamp::ChangedAt).0;
+    told.sort_unstable();
+    assert_eq!(told, [user(1), user(2)]);
+}
+
+#[tokio::test]
+async fn a_write_that_hangs_holds_back_engine_time_and_its_own_lane_alone() {
+    let node = open(None);
+    node.write(user(1), &available(minutes(60))).await;
+    node.write(user(2), &available(minutes(60))).await;
+    node.engine.clock().advance(minutes(4));
+    node.memory.inject(Fault::FailedNotWritten);
+    let failed = node.engine.write(TENANT, user(1), &available(minutes(60))).await;
+    assert_eq!(failed.expect_err("the log fails"), WriteError::Log(AppendError::Unknown));
+    node.engine.clock().advance(minutes(2));
+    assert_eq!(node.engine.now(), Timestamp::from_millis(START).plus(minutes(4)), "nobody looks past it");
+    let tenant = node.engine.tenant(TENANT).expect("it is known");
+    assert_eq!(tenant.user(user(2)).presence(node.engine.now()).pair.activity, Activity::Available);
+    node.memory.resolve();
+    assert_eq!(node.engine.now(), node.engine.clock().now());
+    assert_eq!(tenant.user(user(2)).presence(node.engine.now()).pair.activity, Activity::AvailableInactive);
+    node.write(user(1), &available(minutes(60))).await;
+}
+
+#[tokio::test]
+async fn a_write_that_turns_out_durable_is_seen_although_nobody_waits_for_it() {
+    let node = open(None);
+    node.memory.inject(Fault::FailedAndWritten);
+    let unknown = node.engine.write(TENANT, user(1), &status("kept")).await;
+    assert_eq!(unknown.expect_err("the log fails"), WriteError::Log(AppendError::Unknown));
+    let tenant = node.engine.tenant(TENANT).expect("it is known");
+    assert!(tenant.user(user(1)).presence(node.engine.now()).status_message.is_none());
+    node.memory.resolve();
+    let record = tenant.user(user(1));
+    assert_eq!(
+        record.presence(node.engine.now()).status_message.map(|message| message.content),
+        Some("kept")
+    );
+}
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart() {
+    let node = open(None);
+    node.write(user(1), &available(minutes(60))).await;
+    node.engine.advance_clock(minutes(6)).await.expect("the log takes it");
+    let before = node.stamps(user(1));
+    let again = open(Some(&node.memory));
+    assert_eq!(again.engine.clock().offset(), minutes(6), "the clock goes on from where it was");
+    assert_eq!(again.stamps(user(1)), before);
+    assert_eq!(again.engine.timers_armed(), 1);
+    assert_eq!(again.engine.log_id(), node.engine.log_id());
+}
+
+#[tokio::test]
+async fn a_cursor_from_before_a_restart_misses_no_write() {
+    let node = open(None);
+    node.engine.advance_clock(minutes(6)).await.expect("the log takes it");
+    let cursor = node.engine.cursor();
+    node.write(user(1), &status("after the cursor")).await;
+    let again = open(Some(&node.memory));
+    assert_eq!(again.changed(cursor, Whom::Everybody, Stamp::ChangedAt).0, [user(1)]);
+}
+
+#[tokio::test]
+async fn data_from_the_future_is_refused_unless_it_is_accepted() {
+    let node = open(None);
+    node.engine.clock().advance(minutes(6));
+    node.write(user(1), &status("later")).await;
+    let reopen = |accept_clock| {
+        let options = Options { accept_clock, ..Options::default() };
+        let clock = Arc::new(Clock::manual(Timestamp::from_millis(START)));
+        Engine::open(clock, options, |replica| {
+            Ok::<_, Infallible>(Arc::new(node.memory.reopen(replica)) as Arc<dyn Log>)
+        })
+    };
+    let refused = reopen(false).err().expect("six minutes are too much");
+    assert!(matches!(refused, OpenError::ClockBehind { ahead } if ahead == minutes(6)));
+    let accepted = reopen(true).unwrap_or_else(|error| panic!("it was accepted: {error}"));
+    assert_eq!(accepted.now(), Timestamp::from_millis(START).plus(minutes(6)), "time does not go back");
+}
+
+fn person(number: u8, name: &str) -> Person {
+    Person {
+        id: user(number),
+        user_principal_name: name.to_owned(),
+        display_name: name.to_owned(),
+        mail: None,
+        given_name: None,
+        surname: None,
+        job_title: None,
+        department: None,
+        account_enabled: true,
+    }
+}
+
+#[tokio::test]
+async fn a_name_belongs_to_one_person() {
+    let node = open(None);
+    let put = async |person| node.engine.put_person(TENANT, &person).await;
+    put(person(1, "ada@x")).await.expect("it is free");
+    let taken = put(person(2, "ADA@x")).await.expect_err("it is taken");
+    assert_eq!(taken, PersonError::NameTaken("ADA@x".to_owned()));
+    put(person(1, "lovelace@x")).await.expect("it is free");
+    put(person(2, "ada@x")).await.expect("it was given up");
+    let again = open(Some(&node.memory));
+    let tenant = again.engine.tenant(TENANT).expect("it is known");
+    assert_eq!(tenant.directory().resolve("ada@x"), Some(user(2)));
+    assert_eq!(
+        again.engine.put_person(TENANT, &person(3, "lovelace@x")).await.err().map(|error| error.to_string()),
+        Some("the user principal name 'lovelace@x' belongs to somebody else".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_reset_leaves_the_seeds_people_and_nothing_else() {
+    let node = open(None);
+    let seed = Seed { tenant: TENANT, people: vec![person(1, "ada@x")] };
+    node.engine.seed(&seed).await.expect("the name is free");
+    node.engine.put_person(TENANT, &person(2, "ben@x")).await.expect("the name is free");
+    node.engine.advance_clock(minutes(90)).await.expect("the log takes it");
+    node.write(user(1), &available(minutes(60))).await;
+    node.engine.reset(std::slice::from_ref(&seed)).await.expect("the log takes it");
+    let tenant = node.engine.tenant(TENANT).expect("it is known");
+    assert_eq!((tenant.directory().len(), tenant.users_len()), (1, 0));
+    assert_eq!(node.engine.now(), Timestamp::from_millis(START));
+    let cursor = Cursor { at: Timestamp::from_millis(START - 1), ..node.engine.cursor() };
+    node.write(user(1), &status("anew")).await;
+    assert_eq!(node.changed(cursor, Whom::Everybody, Stamp::ChangedAt).0, [user(1)]);
+    assert_eq!(
+        node.stamps(user(1)).changed_at,
+        Timestamp::from_millis(START),
+        "nothing of before is left in it"
+    );
+}
+
+/// A step of a random history.
+#[derive(Clone, Debug)]
+enum Step {
+    Available(u8, u64),
+    Status(u8),
+    Advance(u64),
+    Fire,
+    /// The follower asks what has changed.
+    Ask,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        (0..6_u8, 5..20_u64).prop_map(|(user, minutes)| Step::Available(user, minutes)),
+        (0..6_u8).prop_map(Step::Status),
+        prop_oneof![Just(0), Just(1), Just(2), 1..400_000_u64].prop_map(Step::Advance),
+        Just(Step::Fire),
+        Just(Step::Ask),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    /// Whoever only ever asks `changes_since` its cursor, and reads whom it is told, ends with what everybody sees.
+    #[test]
+    fn a_follower_of_changes_since_misses_nothing(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let node = open(None);
+            node.write(user(0), &status("so that the tenant is known")).await;
+            let mut cursor = Cursor { at: Timestamp::ZERO, ..node.engine.cursor() };
+            let mut known: HashMap<UserId, Stamps> = HashMap::new();
+            let last = [Step::Advance(2), Step::Fire, Step::Ask];
+            for step in steps.into_iter().chain(last) {
+                match step {
+                    Step::Available(number, life) => node.write(user(number), &available(minutes(life))).await,
+                    Step::Status(number) => node.write(user(number), &status("hello")).await,
+                    Step::Advance(millis) => node.engine.clock().advance(Duration::from_millis(millis)),
+                    Step::Fire => node.fire().await,
+                    Step::Ask => {
+                        let (changed, next) = node.changed(cursor, Whom::Everybody, Stamp::ChangedAt);
+                        assert!(next.at >= cursor.at, "a cursor never goes back");
+                        for user in changed {
+                            known.insert(user, node.stamps(user));
+                        }
+                        cursor = next;
+                    }
+                }
+            }
+            for number in 0..6 {
+                let stamps = node.stamps(user(number));
+                let told = known.get(&user(number)).copied().unwrap_or_default();
+                assert_eq!(told, stamps, "user {number}");
+            }
+        });
+    }
+}

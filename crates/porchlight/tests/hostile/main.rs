@@ -1,0 +1,9 @@
+//! Porchlight among enemies: bad input, rude clients, odd but lawful forms of HTTP, a log that fails, clients that
+//! vanish. Everything goes over real sockets to a server in this process; what nobody may normalise is sent as bytes.
+
+mod bad_input;
+mod disconnects;
+mod faults;
+mod rude_clients;
+mod support;
+mod wire_forms;

@@ -1,0 +1,235 @@
+//! Clients that are slow, fall silent, hang up, push ahead, or never read what they asked for.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use porchlight_testkit::TestServer;
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpSocket;
+
+use crate::support::{Connection, ME, Message, ask, pair, presence, within};
+
+/// A time-out short enough to wait for.
+const SHORT: Duration = Duration::from_millis(200);
+
+/// A server that waits no longer than [`SHORT`] for a head, and for a body.
+async fn impatient() -> TestServer {
+    let settings = |settings: &mut porchlight_http::Settings| {
+        settings.limits.header_timeout = SHORT;
+        settings.limits.body_timeout = SHORT;
+    };
+    TestServer::builder().settings(settings).start().await
+}
+
+fn busy() -> Message {
+    Message::by("ada", "PATCH", ME).json(json!({"availability": "Busy", "activity": "InACall"}).to_string())
+}
+
+/// What still comes on a connection that the server is to end, as text.
+async fn end_of(connection: &mut Connection) -> String {
+    let rest = within("the end of the connection", connection.rest()).await;
+    String::from_utf8_lossy(&rest).into_owned()
+}
+
+#[tokio::test]
+async fn half_a_head_and_then_silence_ends_the_connection() {
+    let server = impatient().await;
+    let whole = Message::by("ada", "GET", ME).bytes();
+    for length in [1, 10, whole.len() / 2, whole.len() - 1] {
+        let mut slow = Connection::open(server.address()).await;
+        slow.send(&whole[..length]).await.expect("the server listens");
+        // Nobody else waits for it.
+        assert_eq!(pair(&presence(server.address(), "ada").await), "Offline/Offline");
+        let rest = end_of(&mut slow).await;
+        assert!(rest.is_empty() || rest.starts_with("HTTP/1.1 408"), "{length} bytes: {rest}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_does_not_stay_open() {
+    let server = impatient().await;
+    // The second is the beginning of HTTP/2, whose rest never comes.
+    for beginning in ["", "PRI * HTTP/2.0\r\n\r\nSM"] {
+        let mut silent = Connection::open(server.address()).await;
+        silent.send(beginning.as_bytes()).await.expect("the server listens");
+        end_of(&mut silent).await;
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_stay_open() {
+    let server = impatient().await;
+    let mut idle = Connection::open(server.address()).await;
+    let answer = within("an answer", idle.exchange(&Message::by("ada", "GET", ME).bytes())).await;
+    assert_eq!(answer.expect("an answer").status, 200);
+    assert_eq!(end_of(&mut idle).await, "");
+}
+
+#[tokio::test]
+async fn half_a_body_and_then_silence_is_answered_408() {
+    let server = impatient().await;
+    let whole = busy().bytes();
+    let mut slow = Connection::open(server.address()).await;
+    let answer = within("an answer", slow.exchange(&whole[..whole.len() - 1])).await.expect("an answer");
+    assert_eq!((answer.status, answer.code().as_str()), (408, "RequestTimeout"), "{answer:?}");
+    assert_eq!(answer.flaw(), None);
+    assert_eq!(end_of(&mut slow).await, "");
+    assert_eq!(pair(&presence(server.address(), "ada").await), "Offline/Offline");
+}
+
+#[tokio::test]
+async fn chunks_without_an_end_are_answered_408() {
+    let server = impatient().await;
+    let endless = Message::by("ada", "PATCH", ME).header("Transfer-Encoding", "chunked").tail("2\r\n{}\r\n");
+    let answer = ask(server.address(), &endless).await;
+    assert_eq!((answer.status, answer.code().as_str()), (408, "RequestTimeout"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn hanging_up_in_the_middle_of_a_request_writes_nothing() {
+    let server = TestServer::start().await;
+    let whole = busy().bytes();
+    for length in 1..whole.len() {
+        let mut gone = Connection::open(server.address()).await;
+        gone.send(&whole[..length]).await.expect("the server listens");
+        if length % 2 == 0 {
+            continue;
+        }
+        // Says that nothing more comes, and looks what is made of it.
+        gone.finish().await.ok();
+        let rest = end_of(&mut gone).await;
+        assert!(rest.is_empty() || rest.starts_with("HTTP/1.1 400"), "{length} bytes: {rest}");
+    }
+    assert_eq!(pair(&presence(server.address(), "ada").await), "Offline/Offline");
+    // The whole of it would have.
+    assert_eq!(ask(server.address(), &busy()).await.status, 200);
+    assert_eq!(pair(&presence(server.address(), "ada").await), "Busy/InACall");
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let server = TestServer::start().await;
+    let mut requests = Vec::new();
+    for number in 0..10 {
+        let message = match number {
+            4 => busy(),
+            7 => Message::by("ada", "GET", "/v1.0/users/nobody/presence"),
+            _ => Message::by("ada", "GET", ME),
+        };
+        requests.extend(message.bytes());
+    }
+    let mut connection = Connection::open(server.address()).await;
+    connection.send(&requests).await.expect("the server listens");
+    for number in 0..10 {
+        let answer = within("an answer", connection.answer()).await.expect("an answer");
+        match number {
+            0..=3 => assert_eq!(answer.pair(), "Offline/Offline", "{number}"),
+            7 => assert_eq!(answer.status, 404, "{number}"),
+            _ => assert_eq!(answer.pair(), "Busy/InACall", "{number}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_does_not_wait_for_the_rest_of_the_next_request() {
+    let server = TestServer::start().await;
+    let request = Message::by("ada", "GET", ME).bytes();
+    let mut connection = Connection::open(server.address()).await;
+    connection.send(&[&request[..], &request[..20]].concat()).await.expect("the server listens");
+    let answer = within("the answer to the first", connection.answer()).await.expect("an answer");
+    assert_eq!(answer.status, 200);
+    connection.send(&request[20..]).await.expect("the server listens");
+    let answer = within("the answer to the second", connection.answer()).await.expect("an answer");
+    assert_eq!(answer.status, 200);
+}
+
+/// How many documents of metadata this process has sent; no other test here asks for any.
+async fn documents(address: SocketAddr) -> usize {
+    let answer = ask(address, &Message::anonymous("GET", "/porchlight/metrics")).await;
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    let wanted = |line: &&str| line.contains(r#"route="metadata""#) && line.contains(r#"status="200""#);
+    let line = text.lines().find(wanted);
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_do_not_pile_up() {
+    const REQUESTS: usize = 10_000;
+    let server = TestServer::start().await;
+    let address = server.address();
+    // So that what the sockets hold is a small part of all answers.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(64 * 1024).expect("a small buffer");
+    let stream = within("a connection", socket.connect(address)).await.expect("the server listens");
+    let (_never_read, mut writer) = stream.into_split();
+    let requests = Message::anonymous("GET", "/v1.0/$metadata").bytes().repeat(REQUESTS);
+    let writing = tokio::spawn(async move {
+        writer.write_all(&requests).await.ok();
+        // Kept, or the server would see that nothing more comes.
+        writer
+    });
+    // Until the server has stopped working on it: the number stays the same for a while.
+    let (mut sent, mut unchanged) = (0, 0);
+    for _ in 0..2_000 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let now = documents(address).await;
+        unchanged = if now == sent { unchanged + 1 } else { 0 };
+        sent = now;
+        if sent > 0 && unchanged == 25 {
+            break;
+        }
+    }
+    assert!(sent > 0, "the server has begun to answer");
+    writing.abort();
+    writing.await.ok();
+    assert!(sent < REQUESTS / 2, "{sent} answers of 8 KB were made, and nobody has read any");
+}
+
+#[tokio::test]
+async fn connections_that_were_dropped_make_room_for_others() {
+    let few = |settings: &mut porchlight_http::Settings| settings.limits.connections_max = 4;
+    let server = TestServer::builder().settings(few).start().await;
+    let whole = Message::by("ada", "GET", ME).bytes();
+    for number in 0..100 {
+        let mut dropped = Connection::open(server.address()).await;
+        let length = [0, 10, whole.len() - 1, whole.len()][number % 4];
+        dropped.send(&whole[..length]).await.expect("the server listens");
+    }
+    assert_eq!(pair(&presence(server.address(), "ada").await), "Offline/Offline");
+}
+
+#[tokio::test]
+async fn one_connection_too_many_waits_for_its_turn() {
+    let few = |settings: &mut porchlight_http::Settings| settings.limits.connections_max = 2;
+    let server = TestServer::builder().settings(few).start().await;
+    let request = Message::by("ada", "GET", ME).bytes();
+    let mut first = Connection::open(server.address()).await;
+    let mut second = Connection::open(server.address()).await;
+    for connection in [&mut first, &mut second] {
+        let answer = within("an answer", connection.exchange(&request)).await.expect("an answer");
+        assert_eq!(answer.status, 200);
+    }
+    let mut third = Connection::open(server.address()).await;
+    third.send(&request).await.expect("it is queued");
+    // The two that are served go on being served.
+    let answer = within("an answer", second.exchange(&request)).await.expect("an answer");
+    assert_eq!(answer.status, 200);
+    drop(first);
+    let answer = within("its turn", third.answer()).await.expect("an answer");
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn rubbish_after_the_beginning_of_http_2_ends_the_connection() {
+    let server = TestServer::start().await;
+    let rubbish: [&[u8]; 3] = [&[0xff; 100], &[0; 100], b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"];
+    for rubbish in rubbish {
+        let mut connection = Connection::open(server.address()).await;
+        connection.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("the server listens");
+        connection.send(rubbish).await.ok();
+        let rest = end_of(&mut connection).await;
+        assert!(!rest.contains("HTTP/1.1"), "{rest}");
+    }
+    assert_eq!(pair(&presence(server.address(), "ada").await), "Offline/Offline");
+}
