@@ -60,11 +60,13 @@ impl Directory {
     ///
     /// Source: presence-api 3.1.
     pub fn resolve(&self, key: &str) -> Option<UserId> {
+        self.people.read().resolve(key)
+    }
+
+    /// Whom each of many keys means, looked up together.
+    pub fn resolve_all<'k>(&self, keys: impl Iterator<Item = &'k str>) -> Vec<Option<UserId>> {
         let people = self.people.read();
-        if let Some(id) = guid(key) {
-            return people.live(UserId(id)).map(|slot| slot.user);
-        }
-        people.named(key).or_else(|| people.only_one_with_mail(key))
+        keys.map(|key| people.resolve(key)).collect()
     }
 
     /// Who has this user principal name.
@@ -181,6 +183,13 @@ impl People {
 
     fn live(&self, user: UserId) -> Option<&Slot> {
         self.slot(user).filter(|slot| !slot.entry.is_empty())
+    }
+
+    fn resolve(&self, key: &str) -> Option<UserId> {
+        if let Some(id) = guid(key) {
+            return self.live(UserId(id)).map(|slot| slot.user);
+        }
+        self.named(key).or_else(|| self.only_one_with_mail(key))
     }
 
     fn hash_text(&self, text: &str) -> u64 {

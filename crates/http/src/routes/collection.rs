@@ -140,17 +140,19 @@ fn asked<'b>(
     if ids.len() > max {
         return Err(Error::TooManyIds { given: ids.len(), max });
     }
+    let mut texts = Vec::with_capacity(ids.len());
+    for (at, id) in ids.iter().enumerate() {
+        match id {
+            Json::String(id) if !id.trim().is_empty() => texts.push(id.as_ref()),
+            _ => return Err(Error::BadId(at)),
+        }
+    }
+    let users = tenant.directory().resolve_all(texts.iter().copied());
     let mut known: HashSet<UserId, RandomState> =
         HashSet::with_capacity_and_hasher(ids.len(), RandomState::new());
     let mut unknown = HashSet::new();
     let mut asked = Vec::with_capacity(ids.len());
-    for (at, id) in ids.iter().enumerate() {
-        let Json::String(id) = id else { return Err(Error::BadId(at)) };
-        let id = id.as_ref();
-        if id.trim().is_empty() {
-            return Err(Error::BadId(at));
-        }
-        let user = tenant.directory().resolve(id);
+    for (at, (id, user)) in texts.into_iter().zip(users).enumerate() {
         if user.is_none() && call.settings.profile == Profile::Strict && !is_guid(id) {
             return Err(Error::BadId(at));
         }

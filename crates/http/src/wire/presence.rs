@@ -177,12 +177,10 @@ impl Object<'_> {
         self.out.push(b'}');
     }
 
+    #[inline]
     fn name(&mut self, name: &str) {
-        if !self.empty {
-            self.out.push(b',');
-        }
+        self.out.extend_from_slice(if self.empty { b"\"" } else { b",\"" });
         self.empty = false;
-        self.out.push(b'"');
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
     }

@@ -1,0 +1,119 @@
+//! The log: one line for each write, and never a token or what people write about themselves.
+
+use http::Method;
+use porchlight_http::Development;
+use porchlight_testkit::{ADA, APP_A, Answer};
+use serde_json::{Value, json};
+
+use crate::connection::Connection;
+use crate::http_2;
+use crate::support::{ME, Program, in_memory, presence_of};
+
+const STATUS: &str = "gone to the dentist";
+const OUT_OF_OFFICE: &str = "my sister stands in for me";
+const PLACE: &str = "behind the boiler room";
+
+/// The lines of the log that come from this part of the program.
+fn lines<'l>(log: &'l [Value], target: &str) -> Vec<&'l Value> {
+    log.iter().filter(|line| line["target"] == target).collect()
+}
+
+/// A body with everything that people write about themselves.
+fn private() -> Value {
+    json!({
+        "availability": "Busy",
+        "statusMessage": {"message": {"content": STATUS}},
+        "outOfOfficeSettings": {"isOutOfOffice": true, "message": OUT_OF_OFFICE},
+        "workLocation": {"workLocationType": "office", "placeId": PLACE},
+    })
+}
+
+/// Stops the server, and takes its log apart, which is JSON.
+fn log_of(server: Program) -> Vec<Value> {
+    let log = server.stop().err;
+    log.iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_write_leaves_one_line_that_says_who_did_what_to_whom() {
+    let server = Program::start(in_memory().args(["--log-format", "json"]));
+    let ada = server.client(&format!("ada@{APP_A}:"));
+    let session = json!({"sessionId": APP_A, "availability": "Busy", "activity": "InACall"});
+    let cleared = json!({"sessionId": APP_A});
+    let writes: [(&str, Answer); 5] = [
+        ("setPresence", ada.post(&format!("{ME}/setPresence"), &session).await),
+        ("patch", ada.patch(ME, &private()).await),
+        ("clearPresence", ada.post(&format!("{ME}/clearPresence"), &cleared).await),
+        ("clearPresence", ada.post(&format!("{ME}/clearPresence"), &cleared).await),
+        ("delete", ada.delete(ME).await),
+    ];
+    let read = ada.get(ME).await;
+    let log = log_of(server);
+
+    let lines_of_writes = lines(&log, "porchlight::write");
+    assert_eq!(
+        lines_of_writes.len(),
+        writes.len(),
+        "one line for each, and none for a read: {lines_of_writes:#?}"
+    );
+    for ((action, answer), line) in writes.iter().zip(lines_of_writes) {
+        assert_eq!(line["level"], "INFO", "{line}");
+        assert_eq!(line["request"], answer.header("request-id"), "{line}");
+        assert_eq!(line["tenant"], Development::TENANT.to_string(), "{line}");
+        assert_eq!(line["user"], ADA, "{line}");
+        assert_eq!(line["application"], APP_A, "{line}");
+        assert_eq!(line["action"], *action, "{line}");
+        if answer.status == 404 {
+            assert_eq!(line["outcome"], "the session does not exist or has ended", "{line}");
+            assert_eq!(line["revision"], Value::Null, "{line}");
+        } else {
+            assert!(answer.status.is_success(), "{answer:?}");
+            assert_eq!(line["outcome"], "written", "{line}");
+            assert_eq!(line["revision"].to_string(), answer.header("porchlight-revision"), "{line}");
+        }
+    }
+    let lines_of_requests = lines(&log, "porchlight::request");
+    assert_eq!(lines_of_requests.len(), writes.len() + 1, "{lines_of_requests:#?}");
+    let last = lines_of_requests.last().expect("there are some");
+    assert_eq!(last["request"], read.header("request-id"), "{last}");
+    assert_eq!((&last["method"], &last["path"], &last["status"]), (&json!("GET"), &json!(ME), &json!(200)));
+    assert!(last["took_ms"].is_number(), "{last}");
+}
+
+/// Not even when everything is logged, over either protocol, in requests that are done and in those that are refused.
+#[tokio::test]
+async fn no_token_and_nothing_that_people_write_is_ever_logged() {
+    let server = Program::start(in_memory().args(["--log-format", "json"]).env("PORCHLIGHT_LOG", "trace"));
+    let path = presence_of("ada@porchlight.example");
+    let ada = server.client("ada:Presence.ReadWrite");
+    assert_eq!(ada.patch(ME, &private()).await.status, 200);
+    assert_eq!(ada.get(ME).await.status, 200);
+    assert_eq!(server.client("ben:Presence.Read.All").get(&path).await.status, 200);
+    assert_eq!(server.client("nobody:Presence.Read").get(&path).await.status, 401);
+    let refused = json!({"statusMessage": {"message": {"content": STATUS, "contentType": "html"}}});
+    assert_eq!(ada.patch(ME, &refused).await.status, 400);
+    let too_long = json!({"statusMessage": {"message": {"content": STATUS.repeat(100)}}});
+    assert_eq!(ada.patch(ME, &too_long).await.status, 400);
+    let batch = json!({"requests": [{
+        "id": "1", "method": "PATCH", "url": "/me/presence", "headers": {"Content-Type": "application/json"},
+        "body": private(),
+    }]});
+    assert_eq!(ada.post("/v1.0/$batch", &batch).await.json()["responses"][0]["status"], 200);
+
+    let mut broken = Connection::open(server.address()).await.expect("the server listens");
+    let body = private().to_string();
+    let answer = broken.call("PATCH", &path, &body[..body.len() - 1]).await.expect("it is answered");
+    assert_eq!(answer.status, 400, "{answer:?}");
+    let patch = http_2::request(&server, Method::PATCH, private().to_string());
+    let answer = http_2::connect(&server).await.send_request(patch).await.expect("it is answered");
+    assert_eq!(answer.status(), 200, "{answer:?}");
+
+    let log = server.stop().err;
+    assert!(log.iter().any(|line| line.contains(r#""level":"TRACE""#)), "everything is logged");
+    for secret in [STATUS, OUT_OF_OFFICE, PLACE, "dev:", "Bearer", "Presence.Read"] {
+        let told: Vec<&String> = log.iter().filter(|line| line.contains(secret)).collect();
+        assert!(told.is_empty(), "{secret}: {told:#?}");
+    }
+}

@@ -1,0 +1,25 @@
+//! The program as it is built: run as a child process, over real sockets, signals and folders.
+//!
+//! Nothing here knows anything of the program's insides. Every child is killed, by its own id, when the test that
+//! started it ends, and every folder is a temporary one.
+
+mod connection;
+mod development;
+mod disconnects;
+mod doctor;
+mod environment;
+mod explained;
+mod folders;
+mod help;
+mod http_2;
+mod kill;
+mod load;
+mod logs;
+mod metadata;
+mod metrics;
+mod production;
+mod protocols;
+mod restarts;
+mod stopping;
+mod support;
+mod usage;
