@@ -100,6 +100,12 @@ impl Engine {
         if ahead > AHEAD_MAX && !options.accept_clock {
             return Err(OpenError::ClockBehind { ahead });
         }
+        if ahead > AHEAD_MAX {
+            tracing::warn!(
+                ahead_s = ahead.as_secs(),
+                "the newest write lies in the future: time stands still until this machine's clock is there"
+            );
+        }
         clock.not_before(state.newest());
         state.go_live();
         Ok(Engine { state, log, lanes: Arc::new(Lanes::new()), options: Arc::new(options) })

@@ -32,6 +32,23 @@ impl Body {
         if bytes.trim_ascii().is_empty() { Err(Error::EmptyPayload) } else { Ok(bytes) }
     }
 
+    /// The body of a method without parameters: nothing, which needs no content type, or JSON.
+    ///
+    /// # Errors
+    ///
+    /// What [`Body::read`] answers, and E30.
+    pub(crate) async fn read_json_or_nothing(
+        self,
+        headers: &HeaderMap,
+        limits: &HttpLimits,
+    ) -> Result<Bytes, Error> {
+        let bytes = self.read(headers, limits).await?;
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Bytes::new());
+        }
+        check_content_type(headers).map(|()| bytes)
+    }
+
     /// The whole body, inflated.
     ///
     /// # Errors
@@ -104,7 +121,7 @@ pub(crate) fn check_announced_length(headers: &HeaderMap, limits: &HttpLimits) -
 /// # Errors
 ///
 /// E30.
-pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<(), Error> {
+fn check_content_type(headers: &HeaderMap) -> Result<(), Error> {
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let essence = value.to_str().ok().and_then(|text| text.split(';').next()).map(str::trim);
     match essence {

@@ -355,15 +355,20 @@ fn list(pairs: &[Pair]) -> String {
     pairs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// A duration as a client would write it.
+/// A duration as a client would write it, such as `P1DT30M`.
 pub(crate) fn duration(duration: Duration) -> String {
     let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
-    match (seconds / 86_400, seconds % 86_400 / 3_600, seconds % 3_600 / 60, seconds % 60, millis) {
-        (days, 0, 0, 0, 0) if days > 0 => format!("P{days}D"),
-        (0, hours, 0, 0, 0) if hours > 0 => format!("PT{hours}H"),
-        (0, 0, minutes, 0, 0) if minutes > 0 => format!("PT{minutes}M"),
-        (_, _, _, _, 0) => format!("PT{seconds}S"),
-        (_, _, _, _, millis) => format!("PT{seconds}.{millis:03}S"),
+    let unit = |count: u64, letter: &str| if count > 0 { format!("{count}{letter}") } else { String::new() };
+    let day = unit(seconds / 86_400, "D");
+    let rest = match (seconds % 60, millis) {
+        (seconds, 0) => unit(seconds, "S"),
+        (seconds, millis) => format!("{seconds}.{millis:03}S"),
+    };
+    let time = unit(seconds % 86_400 / 3_600, "H") + &unit(seconds % 3_600 / 60, "M") + &rest;
+    match (day.as_str(), time.as_str()) {
+        ("", "") => "PT0S".to_owned(),
+        (day, "") => format!("P{day}"),
+        (day, time) => format!("P{day}T{time}"),
     }
 }
 
@@ -391,5 +396,26 @@ impl From<WriteError> for Error {
                 retry_after: Duration::from_secs(2),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_clients_write_them() {
+        let table = [
+            (0, "PT0S"),
+            (300, "PT5M"),
+            (14_400, "PT4H"),
+            (176_400, "P2DT1H"),
+            (86_400, "P1D"),
+            (61, "PT1M1S"),
+        ];
+        for (seconds, text) in table {
+            assert_eq!(duration(Duration::from_secs(seconds)), text);
+        }
+        assert_eq!(duration(Duration::from_millis(1)), "PT0.001S");
     }
 }

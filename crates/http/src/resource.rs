@@ -120,6 +120,14 @@ impl Action {
         }
     }
 
+    /// Whether it takes a body with parameters.
+    pub(crate) fn has_parameters(self) -> bool {
+        !matches!(
+            self,
+            Action::ClearUserPreferredPresence | Action::ClearAutomaticLocation | Action::ClearLocation
+        )
+    }
+
     /// Whether only a user may do it, not an application of its own right. Source: presence-api 5.2.
     pub(crate) fn is_delegated_only(self) -> bool {
         matches!(

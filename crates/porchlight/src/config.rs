@@ -31,7 +31,7 @@ pub(crate) struct Config {
 /// Where the records are kept.
 #[derive(Debug)]
 pub(crate) enum LogPlace {
-    Memory,
+    Memory { waiting_max: usize },
     Folder { path: PathBuf, durability: Durability, waiting_max: usize, cache_bytes: u64 },
 }
 
@@ -151,10 +151,11 @@ fn read_file(path: &Path) -> Result<File, Failure> {
 }
 
 fn log_place(flags: &ServeFlags, file: &File) -> LogPlace {
-    if flags.ephemeral.or(file.ephemeral).unwrap_or(false) {
-        return LogPlace::Memory;
-    }
     let usual = porchlight_store::Options::default();
+    let waiting_max = file.limits.waiting_writes.unwrap_or(usual.waiting_max).max(1);
+    if flags.ephemeral.or(file.ephemeral).unwrap_or(false) {
+        return LogPlace::Memory { waiting_max };
+    }
     let path = flags.data.clone().or_else(|| file.data.clone());
     LogPlace::Folder {
         path: path.unwrap_or_else(|| PathBuf::from("porchlight-data")),
@@ -162,7 +163,7 @@ fn log_place(flags: &ServeFlags, file: &File) -> LogPlace {
             None | Some(DurabilityFlag::Full) => Durability::Full,
             Some(DurabilityFlag::Relaxed) => Durability::Relaxed,
         },
-        waiting_max: file.limits.waiting_writes.unwrap_or(usual.waiting_max).max(1),
+        waiting_max,
         cache_bytes: file.limits.cache_bytes.unwrap_or(usual.cache_bytes),
     }
 }

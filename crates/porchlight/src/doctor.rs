@@ -32,7 +32,8 @@ fn look(flags: &DoctorFlags) -> Result<(), Failure> {
     if !Embedded::exists(&flags.data) {
         return Err(porchlight_store::OpenError::Missing { path: flags.data.clone() }.into());
     }
-    let options = Options { accept_clock: true, ..Options::default() };
+    // With the moved clock of development, if there is one: what is meant is the data, not who serves it.
+    let options = Options { development: true, ..Options::default() };
     let opened = Engine::open(Arc::new(Clock::system()), options, |replica| {
         let log = Embedded::open(&flags.data, porchlight_store::Options::default(), replica)?;
         Ok::<_, porchlight_store::OpenError>(Arc::new(log) as Arc<dyn Log>)

@@ -30,11 +30,12 @@ fn ask(url: &str) -> anyhow::Result<()> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)
         .with_context(|| format!("no server answers on {host}"))?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET /porchlight/health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+    let request = format!("GET /porchlight/health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.take(64 * 1024).read_to_string(&mut answer).context("the server does not answer")?;
     match answer.split_whitespace().nth(1) {
-        Some("200") => Ok(()),
+        Some("200") if answer.contains("\"ready\":true") => Ok(()),
         Some("503") => bail!("the server on {host} is not ready"),
         _ => bail!("what answers on {host} is no porchlight"),
     }

@@ -30,20 +30,20 @@ pub(crate) fn serve(flags: &ServeFlags) -> Result<(), Failure> {
     install_recorder();
     // The port first: it is the likeliest to be taken, and costs nothing to give back.
     let listener = listen(config.listen)?;
-    let engine = open_engine(&config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(INTERNAL, error))?;
-    runtime.block_on(run(config, listener, engine))
+    runtime.block_on(run(config, listener))
 }
 
-async fn run(config: Config, listener: TcpListener, engine: Engine) -> Result<(), Failure> {
+async fn run(config: Config, listener: TcpListener) -> Result<(), Failure> {
+    // Before anything is opened: who is told to stop while starting stops in order too, once started.
+    let stop = stop_signal().map_err(|error| Failure::new(INTERNAL, error))?;
+    let engine = open_engine(&config)?;
     for seed in &config.seeds {
         seed_people(&engine, seed).await?;
     }
     let remote = config.settings.development.is_some() && !config.listen.ip().is_loopback();
     let api = Arc::new(Api::new(engine.clone(), config.settings.clone()));
-    // Before the server answers, so that a signal sent as soon as it does is not missed.
-    let stop = stop_signal().map_err(|error| Failure::new(INTERNAL, error))?;
     let server =
         Server::start(listener, &api, config.threads).map_err(|error| Failure::new(INTERNAL, error))?;
     greet(&config, server.address());
@@ -54,7 +54,7 @@ async fn run(config: Config, listener: TcpListener, engine: Engine) -> Result<()
     }
     // Blocking from here on: nothing else runs on this thread any more.
     server.stop();
-    tracing::info!("all requests are finished");
+    tracing::info!("no requests are left");
     engine.close();
     tracing::info!("everything is on disk");
     Ok(())
@@ -101,7 +101,9 @@ fn open_engine(config: &Config) -> Result<Engine, Failure> {
         ..Options::default()
     };
     let open = |replica: Arc<dyn Replica>| match &config.log {
-        LogPlace::Memory => Ok(Arc::new(Memory::new(replica)) as Arc<dyn Log>),
+        LogPlace::Memory { waiting_max } => {
+            Ok(Arc::new(Memory::with_waiting_max(replica, *waiting_max)) as Arc<dyn Log>)
+        }
         LogPlace::Folder { path, durability, waiting_max, cache_bytes } => {
             let options = porchlight_store::Options {
                 durability: *durability,
@@ -149,7 +151,7 @@ async fn maintain(engine: &Engine, remote: bool) {
 /// Says where the server is, and in development what to paste next.
 fn greet(config: &Config, address: SocketAddr) {
     let place = match &config.log {
-        LogPlace::Memory => "in memory, gone at the end".to_owned(),
+        LogPlace::Memory { .. } => "in memory, gone at the end".to_owned(),
         LogPlace::Folder { path, .. } => format!("in {}", path.display()),
     };
     let mode = if config.settings.development.is_some() { ", development mode" } else { "" };

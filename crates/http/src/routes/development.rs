@@ -17,8 +17,7 @@ use http::{HeaderMap, StatusCode};
 pub(crate) fn clock(engine: &Engine) -> Reply {
     let mut now = Vec::new();
     date_time::write_utc(instant(engine.clock().now()), &mut now);
-    let offset = engine.clock().offset();
-    let offset = if offset.is_zero() { "PT0S".to_owned() } else { error::duration(offset) };
+    let offset = error::duration(engine.clock().offset());
     Reply::json(&json!({"now": String::from_utf8_lossy(&now), "offset": offset}))
 }
 

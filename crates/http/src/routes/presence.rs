@@ -5,7 +5,7 @@ use porchlight_engine::Written;
 use porchlight_presence::{Command, LocationSource, UserId};
 
 use super::rights;
-use crate::body::{self, Body};
+use crate::body::Body;
 use crate::call::Call;
 use crate::error::Error;
 use crate::odata::{Options, Select};
@@ -53,24 +53,14 @@ pub(crate) async fn act(
     call.metadata_level()?;
     let user = rights::writable(call, &call.tenant(), &path.key, action.is_delegated_only())?;
     no_options(call)?;
-    let command = match action {
-        Action::ClearUserPreferredPresence => without_parameters(call, body, Command::ClearPreferred).await?,
-        Action::ClearAutomaticLocation => {
-            without_parameters(call, body, Command::ClearLocation { manual_too: false }).await?
-        }
-        Action::ClearLocation => {
-            without_parameters(call, body, Command::ClearLocation { manual_too: true }).await?
-        }
-        Action::SetPresence
-        | Action::ClearPresence
-        | Action::SetUserPreferredPresence
-        | Action::SetStatusMessage
-        | Action::SetAutomaticLocation
-        | Action::SetManualLocation => {
-            let bytes = body.read_json(call.headers, &call.settings.limits).await?;
-            from_body(call, action, &Json::parse(&bytes)?.into_object()?)?
-        }
+    let limits = &call.settings.limits;
+    let bytes = if action.has_parameters() {
+        body.read_json(call.headers, limits).await?
+    } else {
+        body.read_json_or_nothing(call.headers, limits).await?
     };
+    let body = if bytes.is_empty() { Object::default() } else { Json::parse(&bytes)?.into_object()? };
+    let command = from_body(call, action, &body)?;
     let written = write(call, user, &command, action.name()).await?;
     let status = if action.is_delegated_only() { StatusCode::NO_CONTENT } else { StatusCode::OK };
     let reply = Reply::empty(status).with(PORCHLIGHT_REVISION, written.revision.0.into());
@@ -116,16 +106,6 @@ fn from_body(call: &Call<'_>, action: Action, body: &Object<'_>) -> Result<Comma
         Action::ClearAutomaticLocation => Ok(Command::ClearLocation { manual_too: false }),
         Action::ClearLocation => Ok(Command::ClearLocation { manual_too: true }),
     }
-}
-
-/// A method without parameters takes no body as well as `{}`, and needs no content type without one.
-async fn without_parameters(call: &Call<'_>, body: Body, command: Command) -> Result<Command, Error> {
-    let bytes = body.read(call.headers, &call.settings.limits).await?;
-    if !bytes.trim_ascii().is_empty() {
-        body::check_content_type(call.headers)?;
-        Json::parse(&bytes)?.into_object()?;
-    }
-    Ok(command)
 }
 
 async fn write(

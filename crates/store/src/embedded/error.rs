@@ -60,10 +60,13 @@ pub enum OpenError {
     /// The last batch of its journal is torn: its end is there and something before it is not.
     #[error(
         "the last {bytes} bytes of the journal {} are a torn batch, as a power failure leaves them; \
-         run `porchlight doctor --repair` to cut them off",
-        .journal.display()
+         run `porchlight doctor --repair --data {}` to cut them off",
+        .journal.display(),
+        .path.display()
     )]
     Damaged {
+        /// The data folder.
+        path: PathBuf,
         /// The file with the torn batch.
         journal: PathBuf,
         /// The length of the torn batch, in bytes.

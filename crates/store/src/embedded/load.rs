@@ -67,7 +67,9 @@ pub(super) fn check_journal(folder: &Folder) -> Result<(), OpenError> {
             );
             Ok(())
         }
-        TailState::Torn => Err(OpenError::Damaged { journal, bytes: tail.bytes() }),
+        TailState::Torn => {
+            Err(OpenError::Damaged { path: folder.path().to_owned(), journal, bytes: tail.bytes() })
+        }
         TailState::Hole => {
             let name = journal.display();
             let why =
