@@ -1,7 +1,7 @@
 //! Porchlight: a presence server that speaks the Microsoft Graph presence API.
 //!
-//! This is the program: command line, configuration, and the wiring of the crates that do the work. `run.rs` is the
-//! only place that knows all of them.
+//! This is the program: command line, configuration, and the wiring of the crates that do the work. `run.rs` puts
+//! them together.
 
 mod cli;
 mod config;
