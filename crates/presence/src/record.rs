@@ -21,7 +21,6 @@
 //! offset    = signed milliseconds after as_of
 //! ```
 
-use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::preferred::Preferred;
@@ -79,29 +78,39 @@ impl User {
     pub fn decode(bytes: &[u8]) -> Result<User, RecordError> {
         match bytes.split_first() {
             None => Err(RecordError::Empty),
-            Some((1, fields)) => decode_v1(fields),
+            Some((1, fields)) => decode_v1(fields).map_err(Damage::into),
             Some((version, _)) => Err(RecordError::Version(*version)),
         }
     }
 }
 
-fn decode_v1(fields: &[u8]) -> Result<User, RecordError> {
+/// Fills a user in where it lies: a record is mostly absent parts, which then cost a look at one byte each.
+fn decode_v1(fields: &[u8]) -> Result<User, Damage> {
+    let mut user = User::default();
     let mut reader = Reader { rest: fields, as_of: 0 };
-    reader.as_of = i64::try_from(reader.number()?).map_err(|_| OUT_OF_RANGE)?;
-    let mut user = User {
-        as_of: Timestamp::from_millis(reader.as_of),
-        stamps: Stamps { changed_at: reader.instant()?, state_since: reader.instant()? },
-        hidden: reader.flag()?,
-        ..User::default()
-    };
-    user.sessions = reader.sessions()?;
-    user.preferred = reader.optional(Reader::preferred)?;
-    user.status_message = reader.optional(Reader::status_message)?;
-    user.out_of_office =
-        reader.optional(|reader| Ok(OutOfOffice { message: reader.optional(Reader::text)? }))?;
-    user.manual_location = reader.optional(Reader::location)?;
-    user.automatic_location = reader.optional(Reader::location)?;
-    if reader.rest.is_empty() { Ok(user) } else { Err(RecordError::Damaged("there is more behind it")) }
+    reader.as_of = i64::try_from(reader.number()?).map_err(|_| Damage::OutOfRange)?;
+    user.as_of = Timestamp::from_millis(reader.as_of);
+    user.stamps = Stamps { changed_at: reader.instant()?, state_since: reader.instant()? };
+    user.hidden = reader.flag()?;
+    for _ in 0..reader.number()? {
+        user.sessions.push(reader.session()?);
+    }
+    if reader.flag()? {
+        user.preferred = Some(reader.preferred()?);
+    }
+    if reader.flag()? {
+        user.status_message = Some(reader.status_message()?);
+    }
+    if reader.flag()? {
+        user.out_of_office = Some(OutOfOffice { message: reader.optional(Reader::text)? });
+    }
+    if reader.flag()? {
+        user.manual_location = Some(reader.location()?);
+    }
+    if reader.flag()? {
+        user.automatic_location = Some(reader.location()?);
+    }
+    if reader.rest.is_empty() { Ok(user) } else { Err(Damage::Surplus) }
 }
 
 struct Writer {
@@ -187,8 +196,25 @@ impl Writer {
     }
 }
 
-const CUT_SHORT: RecordError = RecordError::Damaged("it is cut short");
-const OUT_OF_RANGE: RecordError = RecordError::Damaged("a value is out of range");
+/// What is wrong with a record's bytes; small, so that reading a number needs no memory for its result.
+#[derive(Clone, Copy)]
+enum Damage {
+    CutShort,
+    OutOfRange,
+    NotUtf8,
+    Surplus,
+}
+
+impl From<Damage> for RecordError {
+    fn from(damage: Damage) -> RecordError {
+        RecordError::Damaged(match damage {
+            Damage::CutShort => "it is cut short",
+            Damage::OutOfRange => "a value is out of range",
+            Damage::NotUtf8 => "a text is not UTF-8",
+            Damage::Surplus => "there is more behind it",
+        })
+    }
+}
 
 struct Reader<'a> {
     rest: &'a [u8],
@@ -196,78 +222,83 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn byte(&mut self) -> Result<u8, RecordError> {
-        let (byte, rest) = self.rest.split_first().ok_or(CUT_SHORT)?;
+    #[inline]
+    fn byte(&mut self) -> Result<u8, Damage> {
+        let (byte, rest) = self.rest.split_first().ok_or(Damage::CutShort)?;
         self.rest = rest;
         Ok(*byte)
     }
 
-    fn flag(&mut self) -> Result<bool, RecordError> {
+    #[inline]
+    fn flag(&mut self) -> Result<bool, Damage> {
         match self.byte()? {
             0 => Ok(false),
             1 => Ok(true),
-            _ => Err(OUT_OF_RANGE),
+            _ => Err(Damage::OutOfRange),
         }
     }
 
-    fn number(&mut self) -> Result<u64, RecordError> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
+    #[inline]
+    fn number(&mut self) -> Result<u64, Damage> {
+        let byte = self.byte()?;
+        if byte < 0x80 { Ok(byte.into()) } else { self.long_number(byte) }
+    }
+
+    /// A number of more than one byte, after its first.
+    fn long_number(&mut self, first: u8) -> Result<u64, Damage> {
+        let mut number = u64::from(first & 0x7f);
+        for shift in (7..63).step_by(7) {
             let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            if bits << shift >> shift != bits {
-                return Err(OUT_OF_RANGE);
-            }
-            number |= bits << shift;
+            number |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 return Ok(number);
             }
         }
-        Err(OUT_OF_RANGE)
+        // The tenth byte has room for one bit.
+        match self.byte()? {
+            bit @ (0 | 1) => Ok(number | u64::from(bit) << 63),
+            _ => Err(Damage::OutOfRange),
+        }
     }
 
-    fn instant(&mut self) -> Result<Timestamp, RecordError> {
+    #[inline]
+    fn instant(&mut self) -> Result<Timestamp, Damage> {
         let number = self.number()?;
         let offset = (number >> 1).cast_signed() ^ -(number & 1).cast_signed();
         Ok(Timestamp::from_millis(self.as_of.saturating_add(offset)))
     }
 
-    fn text(&mut self) -> Result<String, RecordError> {
-        let length = usize::try_from(self.number()?).map_err(|_| OUT_OF_RANGE)?;
-        let (text, rest) = self.rest.split_at_checked(length).ok_or(CUT_SHORT)?;
+    fn text(&mut self) -> Result<String, Damage> {
+        let length = usize::try_from(self.number()?).map_err(|_| Damage::OutOfRange)?;
+        let (text, rest) = self.rest.split_at_checked(length).ok_or(Damage::CutShort)?;
         self.rest = rest;
-        let text = std::str::from_utf8(text).map_err(|_| RecordError::Damaged("a text is not UTF-8"))?;
+        let text = std::str::from_utf8(text).map_err(|_| Damage::NotUtf8)?;
         Ok(text.to_owned())
     }
 
+    #[inline]
     fn optional<T>(
         &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, RecordError>,
-    ) -> Result<Option<T>, RecordError> {
+        read: impl FnOnce(&mut Self) -> Result<T, Damage>,
+    ) -> Result<Option<T>, Damage> {
         if self.flag()? { read(self).map(Some) } else { Ok(None) }
     }
 
-    fn id(&mut self) -> Result<Uuid, RecordError> {
-        let (id, rest) = self.rest.split_first_chunk().ok_or(CUT_SHORT)?;
+    #[inline]
+    fn id(&mut self) -> Result<Uuid, Damage> {
+        let (id, rest) = self.rest.split_first_chunk().ok_or(Damage::CutShort)?;
         self.rest = rest;
         Ok(Uuid::from_bytes(*id))
     }
 
-    fn pair(&mut self) -> Result<Pair, RecordError> {
-        let availability = Availability::from_number(self.byte()?).ok_or(OUT_OF_RANGE)?;
-        let activity = Activity::from_number(self.byte()?).ok_or(OUT_OF_RANGE)?;
+    fn pair(&mut self) -> Result<Pair, Damage> {
+        let availability = Availability::from_number(self.byte()?).ok_or(Damage::OutOfRange)?;
+        let activity = Activity::from_number(self.byte()?).ok_or(Damage::OutOfRange)?;
         Ok(Pair { availability, activity })
     }
 
-    fn sessions(&mut self) -> Result<SmallVec<[Session; 1]>, RecordError> {
-        let mut sessions = SmallVec::new();
-        for _ in 0..self.number()? {
-            sessions.push(self.session()?);
-        }
-        Ok(sessions)
-    }
-
-    fn session(&mut self) -> Result<Session, RecordError> {
+    #[inline]
+    fn session(&mut self) -> Result<Session, Damage> {
         let application = self.id()?;
         let session = self.optional(Reader::id)?.unwrap_or(application);
         Ok(Session {
@@ -281,7 +312,7 @@ impl Reader<'_> {
         })
     }
 
-    fn preferred(&mut self) -> Result<Preferred, RecordError> {
+    fn preferred(&mut self) -> Result<Preferred, Damage> {
         Ok(Preferred {
             pair: self.pair()?,
             set_at: self.instant()?,
@@ -290,10 +321,10 @@ impl Reader<'_> {
         })
     }
 
-    fn status_message(&mut self) -> Result<StatusMessage, RecordError> {
+    fn status_message(&mut self) -> Result<StatusMessage, Damage> {
         let expiry = |reader: &mut Self| {
             let at = reader.instant()?;
-            let ticks = u16::try_from(reader.number()?).map_err(|_| OUT_OF_RANGE)?;
+            let ticks = u16::try_from(reader.number()?).map_err(|_| Damage::OutOfRange)?;
             Ok(Expiry { at, ticks })
         };
         Ok(StatusMessage {
@@ -303,9 +334,9 @@ impl Reader<'_> {
         })
     }
 
-    fn location(&mut self) -> Result<Location, RecordError> {
+    fn location(&mut self) -> Result<Location, Damage> {
         Ok(Location {
-            kind: LocationType::from_number(self.byte()?).ok_or(OUT_OF_RANGE)?,
+            kind: LocationType::from_number(self.byte()?).ok_or(Damage::OutOfRange)?,
             place: self.optional(Reader::text)?,
             ends_at: self.optional(Reader::instant)?,
         })
