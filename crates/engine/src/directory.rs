@@ -10,7 +10,6 @@ use parking_lot::RwLock;
 use porchlight_presence::UserId;
 use porchlight_store::Revision;
 use rapidhash::fast::RandomState;
-use uuid::Uuid;
 
 use crate::person::{self, Person, PersonV1};
 
@@ -45,28 +44,16 @@ struct Slot {
 }
 
 impl Directory {
-    /// Whether this is somebody's id.
-    pub fn contains(&self, user: UserId) -> bool {
-        self.people.read().live(user).is_some()
-    }
-
     /// The person with this id.
     pub fn person(&self, user: UserId) -> Option<Person> {
         let people = self.people.read();
         people.live(user).map(|slot| slot.fields().person(user))
     }
 
-    /// Whom a key in a path means: an id, a user principal name, or a mail address that exactly one person has.
-    ///
-    /// Source: presence-api 3.1.
-    pub fn resolve(&self, key: &str) -> Option<UserId> {
-        self.people.read().resolve(key)
-    }
-
-    /// Whom each of many keys means, looked up together.
-    pub fn resolve_all<'k>(&self, keys: impl Iterator<Item = &'k str>) -> Vec<Option<UserId>> {
+    /// Whom a user principal name means, or a mail address that exactly one person has.
+    pub(crate) fn resolve(&self, name: &str) -> Option<UserId> {
         let people = self.people.read();
-        keys.map(|key| people.resolve(key)).collect()
+        people.named(name).or_else(|| people.only_one_with_mail(name))
     }
 
     /// Who has this user principal name.
@@ -101,22 +88,20 @@ impl Directory {
         people.slot(user).map_or(Revision::NONE, |slot| slot.revision)
     }
 
-    /// Puts an entry in, or takes it out when `entry` is `None`, unless what is there is newer.
+    /// Puts an entry in, or takes it out when `entry` is `None`, unless what is there is newer. Returns whether the
+    /// person is in the directory now.
     pub(crate) fn install(
         &self,
         user: UserId,
         revision: Revision,
         entry: Option<&Bytes>,
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         if let Some(entry) = entry {
             person::decode(entry)?;
         }
-        self.people.write().install(
-            user,
-            revision,
-            entry.map(|entry| entry.as_ref().into()).unwrap_or_default(),
-        );
-        Ok(())
+        let mut people = self.people.write();
+        people.install(user, revision, entry.map(|entry| entry.as_ref().into()).unwrap_or_default());
+        Ok(people.live(user).is_some())
     }
 
     /// The revision of the claim of a name in lower case.
@@ -156,11 +141,6 @@ impl Directory {
     }
 }
 
-/// A GUID in the form 8-4-4-4-12, in any case.
-fn guid(key: &str) -> Option<Uuid> {
-    (key.len() == 36).then(|| Uuid::try_parse(key).ok()).flatten()
-}
-
 /// What a user principal name has before its `@`.
 fn local_part(name: &str) -> &str {
     name.split_once('@').map_or(name, |(local, _)| local)
@@ -183,13 +163,6 @@ impl People {
 
     fn live(&self, user: UserId) -> Option<&Slot> {
         self.slot(user).filter(|slot| !slot.entry.is_empty())
-    }
-
-    fn resolve(&self, key: &str) -> Option<UserId> {
-        if let Some(id) = guid(key) {
-            return self.live(UserId(id)).map(|slot| slot.user);
-        }
-        self.named(key).or_else(|| self.only_one_with_mail(key))
     }
 
     fn hash_text(&self, text: &str) -> u64 {
@@ -319,6 +292,8 @@ impl People {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     fn person(id: u128, name: &str, mail: Option<&str>) -> Person {
@@ -347,7 +322,6 @@ mod tests {
         put(&directory, 1, &ada);
         put(&directory, 2, &ben);
         assert_eq!(directory.resolve("ADA@X.example"), Some(ada.id));
-        assert_eq!(directory.resolve("00000000-0000-0000-0000-000000000002"), Some(ben.id));
         assert_eq!(directory.resolve("office@x.example"), Some(ada.id));
         assert_eq!(directory.short_named("aDa"), Some(ada.id));
         put(&directory, 3, &person(2, "benjamin@x.example", Some("office@x.example")));
@@ -364,7 +338,7 @@ mod tests {
         assert_eq!(directory.resolve("old@x"), None);
         let id = UserId(Uuid::from_u128(1));
         directory.install(id, Revision(6), None).unwrap();
-        assert_eq!((directory.resolve("new@x"), directory.contains(id), directory.len()), (None, false, 0));
+        assert_eq!((directory.resolve("new@x"), directory.person(id), directory.len()), (None, None, 0));
         assert_eq!(directory.revision(id), Revision(6));
     }
 

@@ -3,6 +3,7 @@
 use porchlight_presence::{TenantId, UserId};
 use porchlight_store::Key;
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 /// Where development keeps how far its clock was moved.
 pub(crate) const CLOCK: &str = "development/clock";
@@ -24,12 +25,19 @@ pub(crate) enum Named<'k> {
 
 /// `user/{tenant}/{id}`.
 pub(crate) fn user(tenant: TenantId, user: UserId) -> Key {
-    Key::new(format!("user/{tenant}/{user}"))
+    of_two("user/", tenant, user)
 }
 
 /// `directory/{tenant}/{id}`.
 pub(crate) fn person(tenant: TenantId, user: UserId) -> Key {
-    Key::new(format!("directory/{tenant}/{user}"))
+    of_two("directory/", tenant, user)
+}
+
+/// Put together without the machinery of formats, since every write makes one.
+fn of_two(kind: &str, tenant: TenantId, user: UserId) -> Key {
+    let (mut one, mut other) = ([0; Hyphenated::LENGTH], [0; Hyphenated::LENGTH]);
+    let (tenant, user) = (tenant.0.hyphenated(), user.0.hyphenated());
+    Key::new([kind, tenant.encode_lower(&mut one), "/", user.encode_lower(&mut other)].concat())
 }
 
 /// `name/{tenant}/{user principal name}`, the name in ASCII lower case: whoever creates it owns the name.

@@ -17,6 +17,7 @@ mod state;
 mod table;
 mod tenant;
 mod timers;
+mod view;
 mod write;
 
 pub use changes::{Changed, Changes, Cursor, Stamp, Whom};
@@ -27,4 +28,5 @@ pub use feed::{Change, Feed, Recent};
 pub use people::{PersonError, Seed};
 pub use person::Person;
 pub use tenant::Tenant;
+pub use view::View;
 pub use write::{WriteError, Written};

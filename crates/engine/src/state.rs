@@ -184,10 +184,10 @@ impl State {
                 self.announce(&tenant, user, revision, touched, changes);
             }
             (Named::Person(tenant, user), Value::Live(person)) => {
-                self.tenant_or_new(tenant).directory().install(user, revision, Some(person))?;
+                self.tenant_or_new(tenant).install_person(user, revision, Some(person))?;
             }
             (Named::Person(tenant, user), Value::Tombstone { .. }) => {
-                self.tenant_or_new(tenant).directory().install(user, revision, None)?;
+                self.tenant_or_new(tenant).install_person(user, revision, None)?;
             }
             (Named::Name(tenant, name), _) => {
                 self.tenant_or_new(tenant).directory().install_claim(name, revision);

@@ -5,9 +5,12 @@ use std::hash::BuildHasher;
 use bytes::Bytes;
 use hashbrown::HashTable;
 use parking_lot::RwLock;
-use porchlight_presence::{Stamps, Timestamp, User, UserId};
+use porchlight_presence::{Pair, Presence, Stamps, Timestamp, User, UserId};
 use porchlight_store::Revision;
 use rapidhash::fast::RandomState;
+use smallvec::SmallVec;
+
+use crate::view::{self, View};
 
 /// Shards of a table, so that readers rarely meet the one writer.
 const SHARDS: usize = 16;
@@ -36,10 +39,10 @@ impl SlotId {
     }
 }
 
-/// Every user of one tenant for whom something was written.
+/// Every user of one tenant for whom something was written or who is in the directory.
 ///
 /// Records are held encoded: that takes a third of the memory of the decoded form, and decoding one costs about as
-/// much as a cache miss.
+/// much as a cache miss. Beside the record lies what shows now, when that is a pair and nothing else.
 #[derive(Debug)]
 pub(crate) struct Table {
     tenant: u32,
@@ -55,16 +58,28 @@ struct Shard {
 }
 
 #[derive(Debug)]
+#[repr(align(64))]
 struct Slot {
     user: UserId,
+    /// Whether the user is in the directory.
+    listed: bool,
+    /// What shows until `armed`, if it is nothing but a pair: this one, since `announced`. `None`: see the record.
+    steady: Option<Pair>,
+    /// `state_since` of what is steady.
+    state_since: Timestamp,
     revision: Revision,
     /// `changed_at` of the view that was last announced.
     announced: Timestamp,
-    /// The deadline in the timers; `Timestamp::MAX` for none.
+    /// The deadline in the timers, no later than the next change; `Timestamp::MAX` for none.
     armed: Timestamp,
-    /// Empty for a user that was deleted.
-    record: Box<[u8]>,
+    /// Empty for a user that was deleted or for whom nothing was written.
+    record: SmallVec<[u8; IN_PLACE]>,
 }
+
+/// Bytes of a record that lie in the slot rather than on the heap: enough for a user with one session.
+const IN_PLACE: usize = 64;
+
+const _: () = assert!(size_of::<Slot>() == 128, "a slot is two cache lines");
 
 /// What came of installing or waking a user.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,7 +100,55 @@ impl Table {
     pub(crate) fn user(&self, user: UserId) -> User {
         let (shard, hash) = self.shard(user);
         let shard = self.shards[shard].read();
-        shard.find(hash, user).map(Slot::decoded).unwrap_or_default()
+        shard.find(hash, user).map(|slot| view::decode(&slot.record)).unwrap_or_default()
+    }
+
+    /// The user's view at `now`.
+    pub(crate) fn view(&self, user: UserId, now: Timestamp) -> View {
+        let (shard, hash) = self.shard(user);
+        let shard = self.shards[shard].read();
+        shard.find(hash, user).map(|slot| slot.view(now)).unwrap_or_default()
+    }
+
+    /// Whether the user is in the directory.
+    pub(crate) fn is_listed(&self, user: UserId) -> bool {
+        let (shard, hash) = self.shard(user);
+        self.shards[shard].read().find(hash, user).is_some_and(|slot| slot.listed)
+    }
+
+    /// Notes whether the user is in the directory.
+    pub(crate) fn list(&self, user: UserId, listed: bool) {
+        let (shard, hash) = self.shard(user);
+        let mut shard = self.shards[shard].write();
+        let index = shard.find_or_insert(hash, user, self.hash);
+        shard.slots[index as usize].listed = listed;
+    }
+
+    /// Looks at many users: `visit` gets the place among `users`, whether that user is in the directory, and the view
+    /// at `now`, for each who has a slot. Each shard is locked once, and the searches do not wait for one another's
+    /// cache misses.
+    pub(crate) fn visit(&self, users: &[UserId], now: Timestamp, mut visit: impl FnMut(usize, bool, View)) {
+        let mut places: Vec<(usize, u64, usize)> = Vec::with_capacity(users.len());
+        places.extend(users.iter().enumerate().map(|(place, user)| {
+            let (shard, hash) = self.shard(*user);
+            (shard, hash, place)
+        }));
+        places.sort_unstable_by_key(|(shard, ..)| *shard);
+        for together in places.chunk_by(|one, other| one.0 == other.0) {
+            let shard = self.shards[together[0].0].read();
+            // Step by step for all of them, so that one's cache miss is fetched while the next one is looked for.
+            let likely: Vec<Option<u32>> = together.iter().map(|(_, hash, _)| shard.likely(*hash)).collect();
+            let found: Vec<Option<&Slot>> = likely
+                .into_iter()
+                .zip(together)
+                .map(|(likely, (_, _, place))| shard.slot_if(likely?, users[*place]))
+                .collect();
+            for (found, (_, hash, place)) in found.into_iter().zip(together) {
+                if let Some(slot) = found.or_else(|| shard.find(*hash, users[*place])) {
+                    visit(*place, slot.listed, slot.view(now));
+                }
+            }
+        }
     }
 
     /// The user's record and its revision; [`Revision::NONE`] when there is none.
@@ -93,7 +156,7 @@ impl Table {
         let (shard, hash) = self.shard(user);
         let shard = self.shards[shard].read();
         match shard.find(hash, user) {
-            Some(slot) => (slot.decoded(), slot.revision),
+            Some(slot) => (view::decode(&slot.record), slot.revision),
             None => (User::default(), Revision::NONE),
         }
     }
@@ -123,14 +186,9 @@ impl Table {
             return None;
         }
         slot.revision = revision;
-        slot.record = record.as_ref().into();
+        slot.record = SmallVec::from_slice(record);
         let at = quietly.unwrap_or(decoded.as_of());
-        let stamps = match quietly {
-            Some(now) => decoded.presence(now).stamps,
-            None => decoded.stamps_at_write(),
-        };
-        let announce = (stamps.changed_at > slot.announced).then_some(stamps);
-        slot.announced = slot.announced.max(stamps.changed_at);
+        let announce = slot.show(&decoded.presence(at));
         let next = decoded.next_change(at).unwrap_or(Timestamp::MAX);
         let rearm = (next < slot.armed).then_some((slot.armed, next));
         slot.armed = slot.armed.min(next);
@@ -150,10 +208,8 @@ impl Table {
         if slot.armed != armed {
             return None;
         }
-        let user = slot.decoded();
-        let stamps = user.presence(now).stamps;
-        let announce = (stamps.changed_at > slot.announced).then_some(stamps);
-        slot.announced = slot.announced.max(stamps.changed_at);
+        let user = view::decode(&slot.record);
+        let announce = slot.show(&user.presence(now));
         let next = user.next_change(now).unwrap_or(Timestamp::MAX);
         // The entry that woke us is no longer in the timers.
         slot.armed = next;
@@ -170,7 +226,8 @@ impl Table {
             return None;
         }
         slot.revision = revision;
-        slot.record = Box::default();
+        slot.record = SmallVec::new();
+        slot.steady = None;
         let changed_at = at.max(slot.announced.next());
         slot.announced = changed_at;
         let armed = std::mem::replace(&mut slot.armed, Timestamp::MAX);
@@ -233,7 +290,7 @@ impl Table {
                     break;
                 }
                 slice.filter(|slot| !slot.record.is_empty()).for_each(|slot| {
-                    visit(slot.user, slot.revision, &slot.decoded());
+                    visit(slot.user, slot.revision, &view::decode(&slot.record));
                 });
                 from += SLICE;
             }
@@ -252,6 +309,16 @@ impl Shard {
         self.index.find(hash, |index| self.slots[*index as usize].user == user).copied()
     }
 
+    /// The first slot that the index has for a hash, without a look at whose it is.
+    fn likely(&self, hash: u64) -> Option<u32> {
+        self.index.find(hash, |_| true).copied()
+    }
+
+    /// The slot, if it is this user's.
+    fn slot_if(&self, index: u32, user: UserId) -> Option<&Slot> {
+        Some(&self.slots[index as usize]).filter(|slot| slot.user == user)
+    }
+
     fn find(&self, hash: u64, user: UserId) -> Option<&Slot> {
         self.find_index(hash, user).map(|index| &self.slots[index as usize])
     }
@@ -263,10 +330,13 @@ impl Shard {
         let index = u32::try_from(self.slots.len()).expect("a shard holds fewer than four billion users");
         self.slots.push(Slot {
             user,
+            listed: false,
+            steady: Some(Presence::NOTHING.pair),
+            state_since: Timestamp::ZERO,
             revision: Revision::NONE,
             announced: Timestamp::ZERO,
             armed: Timestamp::MAX,
-            record: Box::default(),
+            record: SmallVec::new(),
         });
         let slots = &self.slots;
         self.index.insert_unique(hash, index, |index| hasher.hash_one(slots[*index as usize].user));
@@ -275,10 +345,53 @@ impl Shard {
 }
 
 impl Slot {
-    fn decoded(&self) -> User {
-        if self.record.is_empty() {
-            return User::default();
+    /// The view at `now`.
+    fn view(&self, now: Timestamp) -> View {
+        match self.steady {
+            Some(pair) if now < self.armed => {
+                View::steady(pair, Stamps { changed_at: self.announced, state_since: self.state_since })
+            }
+            _ => View::record(&self.record),
         }
-        User::decode(&self.record).expect("a record was decoded before it was put in")
+    }
+
+    /// Notes what shows from now on. Returns the stamps to announce, if they are newer than those announced last.
+    fn show(&mut self, seen: &Presence<'_>) -> Option<Stamps> {
+        let stamps = seen.stamps;
+        let announce = (stamps.changed_at > self.announced).then_some(stamps);
+        self.announced = self.announced.max(stamps.changed_at);
+        let nothing_but = Presence { pair: seen.pair, stamps, ..Presence::NOTHING };
+        self.steady = (*seen == nothing_but && stamps.changed_at == self.announced).then_some(seen.pair);
+        self.state_since = stamps.state_since;
+        announce
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use porchlight_presence::{
+        Activity, ApplicationId, Availability, Command, Limits, Pair, SessionId, SessionKey, SessionPair,
+        SetPresence,
+    };
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_view_has_the_records_stamps_although_later_ones_were_announced() {
+        let id = Uuid::from_u128(1);
+        let set = Command::SetPresence(SetPresence {
+            session: SessionKey { application: ApplicationId(id), session: SessionId(id) },
+            pair: SessionPair::new(Pair { availability: Availability::Away, activity: Activity::Away })
+                .unwrap(),
+            duration: None,
+        });
+        let at = Timestamp::from_millis(1_000);
+        let user = User::default().apply(&set, at, &Limits::default()).unwrap();
+        let table = Table::new(0);
+        let later = Timestamp::from_millis(5_000);
+        table.remove(UserId(id), Revision(1), later);
+        table.install(UserId(id), Revision(2), &user.encode().into(), &user, None);
+        table.view(UserId(id), at).show(at, |seen| assert_eq!(*seen, user.presence(at)));
     }
 }

@@ -1,10 +1,14 @@
 //! A tenant: its users' records, its people and its feed.
 
+use bytes::Bytes;
 use porchlight_presence::{TenantId, Timestamp, User, UserId};
+use porchlight_store::Revision;
+use uuid::Uuid;
 
 use crate::directory::Directory;
 use crate::feed::Feed;
 use crate::table::Table;
+use crate::view::View;
 
 /// Everything of one tenant that is in memory. Nothing here ever refers to another tenant.
 #[derive(Debug)]
@@ -30,6 +34,51 @@ impl Tenant {
         self.users.user(user)
     }
 
+    /// A user's view at `now`.
+    pub fn view(&self, user: UserId, now: Timestamp) -> View {
+        self.users.view(user, now)
+    }
+
+    /// The views of many users at `now`, in their order, read together.
+    pub fn views(&self, users: &[UserId], now: Timestamp) -> Vec<View> {
+        let mut views = vec![View::default(); users.len()];
+        self.users.visit(users, now, |place, _, view| views[place] = view);
+        views
+    }
+
+    /// Whether this is somebody's id.
+    pub fn is_somebody(&self, user: UserId) -> bool {
+        self.users.is_listed(user)
+    }
+
+    /// Whom a key in a path means: an id, a user principal name, or a mail address that exactly one person has.
+    ///
+    /// Source: presence-api 3.1.
+    pub fn resolve(&self, key: &str) -> Option<UserId> {
+        match guid(key) {
+            Some(id) => Some(id).filter(|id| self.is_somebody(*id)),
+            None => self.directory.resolve(key),
+        }
+    }
+
+    /// Whom each of many keys means, with their view at `now`, read together.
+    pub fn look_up(&self, keys: &[&str], now: Timestamp) -> Vec<Option<(UserId, View)>> {
+        let (mut places, mut users) = (Vec::with_capacity(keys.len()), Vec::with_capacity(keys.len()));
+        for (place, key) in keys.iter().enumerate() {
+            if let Some(user) = guid(key).or_else(|| self.directory.resolve(key)) {
+                places.push(place);
+                users.push(user);
+            }
+        }
+        let mut found = vec![None; keys.len()];
+        self.users.visit(&users, now, |at, listed, view| {
+            if listed {
+                found[places[at]] = Some((users[at], view));
+            }
+        });
+        found
+    }
+
     /// How many users have a record.
     pub fn users_len(&self) -> usize {
         self.users.len()
@@ -44,4 +93,21 @@ impl Tenant {
     pub fn feed(&self) -> &Feed {
         &self.feed
     }
+
+    /// Puts a person's entry in, or takes it out when `entry` is `None`, unless what is there is newer.
+    pub(crate) fn install_person(
+        &self,
+        user: UserId,
+        revision: Revision,
+        entry: Option<&Bytes>,
+    ) -> Result<(), String> {
+        let listed = self.directory.install(user, revision, entry)?;
+        self.users.list(user, listed);
+        Ok(())
+    }
+}
+
+/// A GUID in the form 8-4-4-4-12, in any case.
+fn guid(key: &str) -> Option<UserId> {
+    (key.len() == 36).then(|| Uuid::try_parse(key).ok()).flatten().map(UserId)
 }

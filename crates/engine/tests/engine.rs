@@ -79,6 +79,18 @@ impl Node {
         (changes.changed.into_iter().map(|changed| changed.user).collect(), changes.next)
     }
 
+    /// Takes views one by one and together, and compares them with the records.
+    fn assert_views(&self) {
+        let tenant = self.engine.tenant(TENANT).expect("it is known");
+        let users: Vec<UserId> = (0..7).chain(0..7).map(user).collect();
+        let now = self.engine.now();
+        for (user, view) in users.iter().zip(tenant.views(&users, now)) {
+            let record = tenant.user(*user);
+            view.show(now, |seen| assert_eq!(*seen, record.presence(now), "{user}"));
+            tenant.view(*user, now).show(now, |seen| assert_eq!(*seen, record.presence(now), "{user}"));
+        }
+    }
+
     /// Runs the timers until they wait.
     async fn fire(&self) {
         tokio::select! {
@@ -244,7 +256,7 @@ async fn a_name_belongs_to_one_person() {
     put(person(2, "ada@x")).await.expect("it was given up");
     let again = open(Some(&node.memory));
     let tenant = again.engine.tenant(TENANT).expect("it is known");
-    assert_eq!(tenant.directory().resolve("ada@x"), Some(user(2)));
+    assert_eq!(tenant.resolve("ada@x"), Some(user(2)));
     assert_eq!(
         again.engine.put_person(TENANT, &person(3, "lovelace@x")).await.err().map(|error| error.to_string()),
         Some("the user principal name 'lovelace@x' belongs to somebody else".to_owned())
@@ -278,6 +290,7 @@ async fn a_reset_leaves_the_seeds_people_and_nothing_else() {
 enum Step {
     Available(u8, u64),
     Status(u8),
+    Clear(u8),
     Advance(u64),
     Fire,
     /// The follower asks what has changed.
@@ -288,7 +301,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         (0..6_u8, 5..20_u64).prop_map(|(user, minutes)| Step::Available(user, minutes)),
         (0..6_u8).prop_map(Step::Status),
-        prop_oneof![Just(0), Just(1), Just(2), 1..400_000_u64].prop_map(Step::Advance),
+        (0..6_u8).prop_map(Step::Clear),
+        prop_oneof![Just(0), Just(1), Just(2), Just(300_000), 1..400_000_u64].prop_map(Step::Advance),
         Just(Step::Fire),
         Just(Step::Ask),
     ];
@@ -312,6 +326,7 @@ proptest! {
                 match step {
                     Step::Available(number, life) => node.write(user(number), &available(minutes(life))).await,
                     Step::Status(number) => node.write(user(number), &status("hello")).await,
+                    Step::Clear(number) => node.write(user(number), &Command::Clear(APPLICATION)).await,
                     Step::Advance(millis) => node.engine.clock().advance(Duration::from_millis(millis)),
                     Step::Fire => node.fire().await,
                     Step::Ask => {
@@ -329,6 +344,35 @@ proptest! {
                 let told = known.get(&user(number)).copied().unwrap_or_default();
                 assert_eq!(told, stamps, "user {number}");
             }
+        });
+    }
+
+    /// What the table keeps ready beside a record is what the record says, whether or not the timers have run.
+    #[test]
+    fn views_are_what_the_records_say(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let node = open(None);
+            node.write(user(0), &status("so that the tenant is known")).await;
+            for step in steps {
+                match step {
+                    Step::Available(number, life) => node.write(user(number), &available(minutes(life))).await,
+                    Step::Status(number) => node.write(user(number), &status("hello")).await,
+                    Step::Clear(number) => node.write(user(number), &Command::Clear(APPLICATION)).await,
+                    Step::Advance(millis) => {
+                        let by = Duration::from_millis(millis);
+                        node.engine.advance_clock(by).await.expect("the log takes it");
+                    }
+                    Step::Fire | Step::Ask => node.fire().await,
+                }
+                node.assert_views();
+            }
+            let again = open(Some(&node.memory));
+            again.assert_views();
+            again.engine.reset(&[]).await.expect("the log takes it");
+            again.assert_views();
+            again.write(user(1), &available(minutes(5))).await;
+            again.assert_views();
         });
     }
 }

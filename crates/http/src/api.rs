@@ -23,8 +23,9 @@ use crate::call::{self, Call};
 use crate::error::Error;
 use crate::graph;
 use crate::instruments::Instruments;
-use crate::reply::{self, MetadataLevel, Reply, RequestIds, header_value};
+use crate::reply::{self, CLIENT_REQUEST_ID, MetadataLevel, Reply, RequestIds, header_id};
 use crate::resource::{self, PathError, Resource, Version};
+use crate::route::Route;
 use crate::routes::batch::Batch;
 use crate::routes::{development, documents, operations};
 use crate::settings::Settings;
@@ -50,7 +51,8 @@ pub(crate) struct Step {
 /// What is known of a request apart from its path.
 struct Context<'r> {
     headers: &'r HeaderMap,
-    origin: &'r str,
+    /// The URL up to and with the version, as the client sees it.
+    base: &'r str,
     /// Host and port as the request names them.
     authority: &'r str,
     ids: &'r RequestIds,
@@ -63,7 +65,8 @@ impl Api {
         let diagnostic = serde_json::json!({"ServerInfo": {
             "DataCenter": "Porchlight", "Slice": "E", "Ring": "1", "ScaleUnit": "001", "RoleInstance": settings.instance,
         }});
-        let diagnostic = header_value(&diagnostic.to_string());
+        // For good: the counter of shared bytes would move from core to core with every answer.
+        let diagnostic = HeaderValue::from_static(diagnostic.to_string().leak());
         Api { engine, settings, instruments: Instruments::default(), diagnostic }
     }
 
@@ -77,7 +80,7 @@ impl Api {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
         let ids = RequestIds::new(&parts.headers);
-        let mut route = "none";
+        let mut route = Route::None;
         let routed = self.route(&parts, body, &ids, peer, &mut route);
         let outcome = AssertUnwindSafe(routed).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!(request = %ids.request, path = parts.uri.path(), "the request ended in a panic");
@@ -95,17 +98,17 @@ impl Api {
         body: Incoming,
         ids: &RequestIds,
         peer: IpAddr,
-        route: &mut &'static str,
+        route: &mut Route,
     ) -> Result<Reply, Error> {
         self.check_header_size(&parts.headers)?;
         body::check_announced_length(&parts.headers, &self.settings.limits)?;
         let path = parts.uri.path();
         if parts.method == Method::OPTIONS {
-            *route = "options";
+            *route = Route::Options;
             return Ok(self.preflight(&parts.headers));
         }
         if let Some(operation) = path.strip_prefix("/porchlight/") {
-            *route = "operations";
+            *route = Route::Operations;
             return self.operate(&parts.method, operation, &parts.headers, Body::Stream(body), peer).await;
         }
         let (version, below) = resource::split_version(path).map_err(path_error)?;
@@ -113,10 +116,10 @@ impl Api {
         if let Err(error @ PathError::Malformed(_)) = parsed {
             return Err(path_error(error));
         }
-        *route = parsed.as_ref().map_or("unknown", graph::route);
+        *route = parsed.as_ref().map_or(Route::Unknown, graph::route);
         let authority = authority(parts)?;
-        let origin = self.origin(&parts.headers, authority);
-        let context = Context { headers: &parts.headers, origin: &origin, authority, ids };
+        let base = self.base(&parts.headers, authority, version);
+        let context = Context { headers: &parts.headers, base: &base, authority, ids };
         let query = parts.uri.query().unwrap_or_default();
         if let Ok(resource @ (Resource::Metadata | Resource::ServiceDocument)) = &parsed {
             graph::check_method(&parts.method, resource, self.settings.profile)?;
@@ -124,7 +127,7 @@ impl Api {
                 return Ok(documents::metadata());
             }
             call::metadata_level(&parts.headers)?;
-            return Ok(documents::service_document(&format!("{origin}/{}", version.name())));
+            return Ok(documents::service_document(&base));
         }
         let caller =
             auth::authenticate(&parts.headers, &self.engine, &self.settings).map_err(Error::Token)?;
@@ -133,7 +136,7 @@ impl Api {
             graph::check_method(&parts.method, &resource, self.settings.profile)?;
             return self.batch(&context, version, &caller, Body::Stream(body)).await;
         }
-        let call = self.call(&context, &parts.method, version, query, &parts.headers, &caller);
+        let call = self.call(&context, &parts.method, query, &parts.headers, &caller);
         graph::answer(&call, &resource, Body::Stream(body)).await
     }
 
@@ -141,7 +144,6 @@ impl Api {
         &'c self,
         context: &'c Context<'_>,
         method: &'c Method,
-        version: Version,
         query: &'c str,
         headers: &'c HeaderMap,
         caller: &'c Caller,
@@ -150,11 +152,10 @@ impl Api {
             engine: &self.engine,
             settings: &self.settings,
             method,
-            version,
             query,
             headers,
             caller,
-            origin: context.origin,
+            base: context.base,
             request: context.ids.request,
         }
     }
@@ -203,7 +204,7 @@ impl Api {
         let (path, query) = below_version(&step.url, context, version)?;
         let resource = Resource::parse(path).map_err(path_error)?;
         body::check_announced_length(&step.headers, &self.settings.limits)?;
-        let call = self.call(context, &step.method, version, query, &step.headers, caller);
+        let call = self.call(context, &step.method, query, &step.headers, caller);
         graph::answer(&call, &resource, Body::Whole(step.body.clone())).await
     }
 
@@ -216,14 +217,11 @@ impl Api {
         body: Body,
         peer: IpAddr,
     ) -> Result<Reply, Error> {
-        let allow = |allow: &'static str| {
-            let allowed = allow.split(", ").any(|name| name == method.as_str());
-            if allowed { Ok(()) } else { Err(Error::MethodNotAllowed(allow)) }
-        };
+        let read = || graph::check_among(method, &["GET", "HEAD"]);
         match operation {
-            "health" => allow("GET, HEAD").map(|()| operations::health(&self.engine)),
-            "limits" => allow("GET, HEAD").map(|()| operations::limits(&self.engine, &self.settings)),
-            "metrics" => allow("GET, HEAD").map(|()| operations::metrics(&self.engine)),
+            "health" => read().map(|()| operations::health(&self.engine)),
+            "limits" => read().map(|()| operations::limits(&self.engine, &self.settings)),
+            "metrics" => read().map(|()| operations::metrics(&self.engine, &self.instruments)),
             _ => {
                 // Levers need no token, so they are for this machine alone.
                 let development =
@@ -236,22 +234,22 @@ impl Api {
                     ("clock", &Method::POST) => {
                         development::advance_clock(&self.engine, headers, body, &self.settings.limits).await
                     }
-                    ("clock", _) => Err(Error::MethodNotAllowed("GET, HEAD, POST")),
+                    ("clock", _) => Err(Error::MethodNotAllowed(&["GET", "HEAD", "POST"])),
                     ("reset", &Method::POST) => development::reset(&self.engine, development).await,
-                    ("reset", _) => Err(Error::MethodNotAllowed("POST")),
+                    ("reset", _) => Err(Error::MethodNotAllowed(&["POST"])),
                     _ => Err(Error::NotFound),
                 }
             }
         }
     }
 
-    /// Scheme, host and port as the client sees them.
-    fn origin(&self, headers: &HeaderMap, authority: &str) -> String {
+    /// The URL up to and with the version, as the client sees it.
+    fn base(&self, headers: &HeaderMap, authority: &str, version: Version) -> String {
         if let Some(url) = &self.settings.public_url {
-            return url.clone();
+            return [url, "/", version.name()].concat();
         }
         if !self.settings.trust_forwarded {
-            return format!("http://{authority}");
+            return ["http://", authority, "/", version.name()].concat();
         }
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         // RFC 7239: the first element is the client's own proxy's.
@@ -263,7 +261,7 @@ impl Api {
         };
         let scheme = named("proto").or_else(|| header("x-forwarded-proto")).unwrap_or("http");
         let host = named("host").or_else(|| header("x-forwarded-host")).unwrap_or(authority);
-        format!("{scheme}://{host}")
+        [scheme, "://", host, "/", version.name()].concat()
     }
 
     fn check_header_size(&self, headers: &HeaderMap) -> Result<(), Error> {
@@ -306,7 +304,7 @@ fn below_version<'u>(
     let relative = match url.split_once("://") {
         Some((scheme, rest)) if !scheme.contains(['/', '?']) => {
             let (authority, path) = rest.split_at(rest.find('/').ok_or_else(foreign)?);
-            let seen = context.origin.split_once("://").map_or("", |(_, authority)| authority);
+            let seen = context.base.split(['/', '?']).nth(2).unwrap_or_default();
             if ![context.authority, seen].iter().any(|own| own.eq_ignore_ascii_case(authority)) {
                 return Err(foreign());
             }
@@ -336,12 +334,21 @@ fn authority(parts: &Parts) -> Result<&str, Error> {
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => {
             let host = host.to_str().map_err(|_| BAD)?;
-            host.parse::<http::uri::Authority>().map_err(|_| BAD)?;
+            if !is_plain(host) {
+                host.parse::<http::uri::Authority>().map_err(|_| BAD)?;
+            }
             Ok(host)
         }
         (None, _) if parts.version < http::Version::HTTP_11 => Ok("localhost"),
         _ => Err(BAD),
     }
+}
+
+/// A host name or IPv4 address with or without a port: what most requests name, and cheaper to tell than to parse.
+fn is_plain(host: &str) -> bool {
+    let (name, port) = host.split_once(':').unwrap_or((host, "80"));
+    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    !name.is_empty() && name.bytes().all(in_name) && port.parse::<u16>().is_ok()
 }
 
 fn path_error(error: PathError) -> Error {
@@ -353,19 +360,19 @@ fn path_error(error: PathError) -> Error {
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
-const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
 const DIAGNOSTIC: HeaderName = HeaderName::from_static("x-ms-ags-diagnostic");
+const FOUR: HeaderValue = HeaderValue::from_static("4.0");
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// What every response gets.
 impl Api {
     fn finish(&self, reply: Reply, parts: &Parts, ids: RequestIds) -> Response<Full<Bytes>> {
         let Reply { status, mut headers, mut body } = reply;
-        headers.reserve(8);
-        headers.insert(REQUEST_ID, header_value(ids.request.hyphenated().encode_lower(&mut [0; 36])));
+        headers.insert(REQUEST_ID, header_id(ids.request));
         headers.insert(CLIENT_REQUEST_ID, ids.client);
-        headers.insert(ODATA_VERSION, HeaderValue::from_static("4.0"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(ODATA_VERSION, FOUR);
+        headers.insert(CACHE_CONTROL, NO_CACHE);
         headers.insert(DIAGNOSTIC, self.diagnostic.clone());
         if !self.settings.cors_origins.is_empty() {
             self.allow_origin(&parts.headers, &mut headers);

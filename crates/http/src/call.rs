@@ -3,12 +3,10 @@
 use http::header::ACCEPT;
 use http::{HeaderMap, Method};
 use porchlight_engine::{Engine, Tenant};
-use std::sync::Arc;
 
 use crate::auth::Caller;
 use crate::error::Error;
 use crate::reply::MetadataLevel;
-use crate::resource::Version;
 use crate::settings::Settings;
 
 /// What every route needs to know.
@@ -16,26 +14,19 @@ pub(crate) struct Call<'c> {
     pub(crate) engine: &'c Engine,
     pub(crate) settings: &'c Settings,
     pub(crate) method: &'c Method,
-    pub(crate) version: Version,
     pub(crate) query: &'c str,
     pub(crate) headers: &'c HeaderMap,
     pub(crate) caller: &'c Caller,
-    /// Scheme, host and port as the client sees them.
-    pub(crate) origin: &'c str,
+    /// The URL up to and with the version, as the client sees it.
+    pub(crate) base: &'c str,
     /// The request, for the log.
     pub(crate) request: uuid::Uuid,
 }
 
 impl Call<'_> {
-    /// The URL up to and with the version.
-    pub(crate) fn base(&self) -> String {
-        format!("{}/{}", self.origin, self.version.name())
-    }
-
     /// The caller's tenant.
-    pub(crate) fn tenant(&self) -> Arc<Tenant> {
-        // A caller is only ever made for a tenant that is there.
-        self.engine.tenant(self.caller.tenant).expect("a caller's tenant is known")
+    pub(crate) fn tenant(&self) -> &Tenant {
+        &self.caller.tenant
     }
 
     /// Which of JSON's forms the client accepts.
@@ -54,6 +45,13 @@ impl Call<'_> {
 ///
 /// E31 when none.
 pub(crate) fn metadata_level(headers: &HeaderMap) -> Result<MetadataLevel, Error> {
+    // What nearly every client sends needs no second look.
+    let mut values = headers.get_all(ACCEPT).iter();
+    if let (Some(only), None) = (values.next(), values.next())
+        && only == "application/json"
+    {
+        return Ok(MetadataLevel::Minimal);
+    }
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let ranges = values.flat_map(|value| value.split(',')).filter(|range| !range.trim().is_empty());
     let accepted = ranges.map(media_range).reduce(Option::or);

@@ -29,7 +29,7 @@ pub(crate) enum Error {
     /// E8.
     UnknownSegment(String),
     /// E9, with the methods that are allowed.
-    MethodNotAllowed(&'static str),
+    MethodNotAllowed(&'static [&'static str]),
     /// E10.
     EmptyPayload,
     /// E11.
@@ -117,7 +117,7 @@ pub(crate) struct Row {
     /// One sentence that says how to put it right.
     pub(crate) hint: Option<Cow<'static, str>>,
     pub(crate) retry_after: Option<Duration>,
-    pub(crate) allow: Option<&'static str>,
+    pub(crate) allow: Option<&'static [&'static str]>,
 }
 
 impl Row {

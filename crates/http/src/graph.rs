@@ -7,6 +7,7 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::resource::Resource;
+use crate::route::Route;
 use crate::routes::{collection, documents, presence, users};
 use crate::settings::Profile;
 
@@ -18,7 +19,7 @@ use crate::settings::Profile;
 pub(crate) async fn answer(call: &Call<'_>, resource: &Resource<'_>, body: Body) -> Result<Reply, Error> {
     check_method(call.method, resource, call.settings.profile)?;
     match resource {
-        Resource::ServiceDocument => Ok(documents::service_document(&call.base())),
+        Resource::ServiceDocument => Ok(documents::service_document(call.base)),
         Resource::Metadata => Ok(documents::metadata()),
         Resource::User(key) => users::get(call, key),
         Resource::Users => users::list(call),
@@ -40,35 +41,41 @@ pub(crate) async fn answer(call: &Call<'_>, resource: &Resource<'_>, body: Body)
 ///
 /// E9 with the methods that would do.
 pub(crate) fn check_method(method: &Method, resource: &Resource<'_>, profile: Profile) -> Result<(), Error> {
-    let allow = match resource {
-        Resource::Batch | Resource::Action(..) | Resource::PresencesByUserId => "POST",
-        Resource::Presence(_) if profile == Profile::Strict => "GET, HEAD, PATCH",
-        Resource::Presence(_) => "GET, HEAD, PATCH, DELETE",
+    let allow: &[&str] = match resource {
+        Resource::Batch | Resource::Action(..) | Resource::PresencesByUserId => &["POST"],
+        Resource::Presence(_) if profile == Profile::Strict => &["GET", "HEAD", "PATCH"],
+        Resource::Presence(_) => &["GET", "HEAD", "PATCH", "DELETE"],
         Resource::ServiceDocument
         | Resource::Metadata
         | Resource::User(_)
         | Resource::Users
         | Resource::Explain(_)
         | Resource::Presences
-        | Resource::PresencesCount => "GET, HEAD",
+        | Resource::PresencesCount => &["GET", "HEAD"],
     };
-    let allowed = allow.split(", ").any(|name| name == method.as_str());
-    if allowed { Ok(()) } else { Err(Error::MethodNotAllowed(allow)) }
+    check_among(method, allow)
 }
 
-/// The name of a resource's route, for metrics.
-pub(crate) fn route(resource: &Resource<'_>) -> &'static str {
+/// # Errors
+///
+/// E9 with the methods that would do.
+pub(crate) fn check_among(method: &Method, allow: &'static [&'static str]) -> Result<(), Error> {
+    if allow.contains(&method.as_str()) { Ok(()) } else { Err(Error::MethodNotAllowed(allow)) }
+}
+
+/// A resource's route, for metrics.
+pub(crate) fn route(resource: &Resource<'_>) -> Route {
     match resource {
-        Resource::ServiceDocument => "service_document",
-        Resource::Metadata => "metadata",
-        Resource::Batch => "batch",
-        Resource::User(_) => "user",
-        Resource::Users => "users",
-        Resource::Presence(_) => "presence",
-        Resource::Action(..) => "action",
-        Resource::Explain(_) => "explain",
-        Resource::Presences => "presences",
-        Resource::PresencesCount => "presences_count",
-        Resource::PresencesByUserId => "presences_by_user_id",
+        Resource::ServiceDocument => Route::ServiceDocument,
+        Resource::Metadata => Route::Metadata,
+        Resource::Batch => Route::Batch,
+        Resource::User(_) => Route::User,
+        Resource::Users => Route::Users,
+        Resource::Presence(_) => Route::Presence,
+        Resource::Action(..) => Route::Action,
+        Resource::Explain(_) => Route::Explain,
+        Resource::Presences => Route::Presences,
+        Resource::PresencesCount => Route::PresencesCount,
+        Resource::PresencesByUserId => Route::PresencesByUserId,
     }
 }

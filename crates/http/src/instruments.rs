@@ -1,13 +1,15 @@
 //! What `/porchlight/metrics` shows.
 
-use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::StatusCode;
-use metrics::{Counter, counter, gauge};
+use metrics::{counter, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use parking_lot::RwLock;
 use porchlight_engine::Engine;
+
+use crate::route::Route;
 
 /// Upper bounds of the lateness histogram, in seconds.
 const LATENESS: [f64; 14] =
@@ -40,27 +42,39 @@ fn handle() -> &'static PrometheusHandle {
     })
 }
 
-/// The counters of requests, looked up once each.
-#[derive(Default)]
+/// The statuses that may be counted.
+const STATUSES: RangeInclusive<u16> = 100..=599;
+
+/// The counts of requests by route and status.
 pub(crate) struct Instruments {
-    requests: RwLock<HashMap<(&'static str, u16), Counter>>,
+    requests: Vec<AtomicU64>,
+}
+
+impl Default for Instruments {
+    fn default() -> Instruments {
+        Instruments { requests: (0..Route::ALL.len() * STATUSES.len()).map(|_| AtomicU64::new(0)).collect() }
+    }
 }
 
 impl Instruments {
     /// Counts an answered request.
-    pub(crate) fn answered(&self, route: &'static str, status: StatusCode) {
-        let key = (route, status.as_u16());
-        if let Some(counter) = self.requests.read().get(&key) {
-            return counter.increment(1);
-        }
-        let counter =
-            counter!("porchlight_requests_total", "route" => route, "status" => status.as_str().to_owned());
-        counter.increment(1);
-        self.requests.write().insert(key, counter);
+    pub(crate) fn answered(&self, route: Route, status: StatusCode) {
+        let number =
+            usize::from(status.as_u16().clamp(*STATUSES.start(), *STATUSES.end()) - STATUSES.start());
+        self.requests[route as usize * STATUSES.len() + number].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Everything, in Prometheus's text format.
-    pub(crate) fn render(engine: &Engine) -> String {
+    pub(crate) fn render(&self, engine: &Engine) -> String {
+        for (route, counts) in Route::ALL.into_iter().zip(self.requests.chunks(STATUSES.len())) {
+            for (status, count) in STATUSES.zip(counts) {
+                let count = count.load(Ordering::Relaxed);
+                if count > 0 {
+                    let labels = [("route", route.name().to_owned()), ("status", status.to_string())];
+                    counter!("porchlight_requests_total", &labels).absolute(count);
+                }
+            }
+        }
         let log = engine.log_stats();
         counter!("porchlight_log_appends_total").absolute(log.appends);
         counter!("porchlight_log_syncs_total").absolute(log.syncs);

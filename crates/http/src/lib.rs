@@ -16,6 +16,7 @@ mod metadata;
 mod odata;
 mod reply;
 mod resource;
+mod route;
 mod routes;
 mod server;
 mod settings;

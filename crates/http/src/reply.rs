@@ -20,17 +20,21 @@ pub(crate) enum MetadataLevel {
 
 impl MetadataLevel {
     fn content_type(self) -> HeaderValue {
-        HeaderValue::from_static(match self {
-            MetadataLevel::None => {
-                "application/json;odata.metadata=none;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
-            }
-            MetadataLevel::Minimal => {
-                "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
-            }
-            MetadataLevel::Full => {
-                "application/json;odata.metadata=full;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
-            }
-        })
+        // Constants: a value made at run time would be checked byte by byte.
+        const NONE: HeaderValue = HeaderValue::from_static(
+            "application/json;odata.metadata=none;odata.streaming=true;IEEE754Compatible=false;charset=utf-8",
+        );
+        const MINIMAL: HeaderValue = HeaderValue::from_static(
+            "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8",
+        );
+        const FULL: HeaderValue = HeaderValue::from_static(
+            "application/json;odata.metadata=full;odata.streaming=true;IEEE754Compatible=false;charset=utf-8",
+        );
+        match self {
+            MetadataLevel::None => NONE,
+            MetadataLevel::Minimal => MINIMAL,
+            MetadataLevel::Full => FULL,
+        }
     }
 }
 
@@ -42,15 +46,20 @@ pub(crate) struct Reply {
     pub(crate) body: Bytes,
 }
 
+/// What the client named its request.
+pub(crate) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 /// The revision that a write has left.
 pub(crate) const PORCHLIGHT_REVISION: HeaderName = HeaderName::from_static("porchlight-revision");
 /// The pair that results from a write, and what decided it.
 pub(crate) const PORCHLIGHT_EFFECTIVE: HeaderName = HeaderName::from_static("porchlight-effective");
 
+/// Headers that an answer has room for without growing.
+const HEADERS: usize = 12;
+
 impl Reply {
     /// No body.
     pub(crate) fn empty(status: StatusCode) -> Reply {
-        Reply { status, headers: HeaderMap::new(), body: Bytes::new() }
+        Reply { status, headers: HeaderMap::with_capacity(HEADERS), body: Bytes::new() }
     }
 
     /// OData's JSON.
@@ -89,10 +98,15 @@ impl RequestIds {
     /// Ids for a request with these headers; a client's id of more than 128 bytes is not taken.
     pub(crate) fn new(headers: &HeaderMap) -> RequestIds {
         let request = uuid::Uuid::new_v4();
-        let named = headers.get("client-request-id").filter(|id| id.len() <= 128 && id.to_str().is_ok());
-        let client = named.cloned().unwrap_or_else(|| header_value(&request.to_string()));
+        let named = headers.get(CLIENT_REQUEST_ID).filter(|id| id.len() <= 128 && id.to_str().is_ok());
+        let client = named.cloned().unwrap_or_else(|| header_id(request));
         RequestIds { request, client }
     }
+}
+
+/// An id as a header value.
+pub(crate) fn header_id(id: uuid::Uuid) -> HeaderValue {
+    header_value(id.hyphenated().encode_lower(&mut [0; uuid::fmt::Hyphenated::LENGTH]))
 }
 
 /// A header value of text that the program made.
@@ -119,7 +133,7 @@ pub(crate) fn error(error: &Error, ids: &RequestIds, date: &str, profile: Profil
         "error": {"code": row.code, "message": row.message, "innerError": inner}
     });
     let mut reply = Reply { status: row.status, ..Reply::json(&body) };
-    reply.headers.extend(row.allow.map(|allow| (ALLOW, HeaderValue::from_static(allow))));
+    reply.headers.extend(row.allow.map(|allow| (ALLOW, header_value(&allow.join(", ")))));
     reply.headers.extend(row.retry_after.map(|after| (RETRY_AFTER, after.as_secs().max(1).into())));
     if row.status == StatusCode::UNAUTHORIZED {
         reply.headers.insert(WWW_AUTHENTICATE, challenge(error));

@@ -175,16 +175,23 @@ impl<'p> Resource<'p> {
         let path = path.strip_suffix('/').unwrap_or(path);
         let mut segments = Segments { rest: (!path.is_empty()).then_some(path) };
         let Some(first) = segments.next()? else { return Ok(Resource::ServiceDocument) };
-        let resource = match first.name.to_ascii_lowercase().as_str() {
-            "$metadata" if first.is_plain() => Resource::Metadata,
-            "$batch" if first.is_plain() => Resource::Batch,
-            "me" if first.is_plain() => below_user(UserKey::Me, &mut segments)?,
-            "users" => match first.key(&mut segments)? {
+        let resource = if first.is("users") {
+            match first.key(&mut segments)? {
                 None => Resource::Users,
                 Some(key) => below_user(user_key(key), &mut segments)?,
-            },
-            "communications" if first.is_plain() => below_communications(&mut segments)?,
-            _ => return Err(first.unknown()),
+            }
+        } else if !first.is_plain() {
+            return Err(first.unknown());
+        } else if first.is("me") {
+            below_user(UserKey::Me, &mut segments)?
+        } else if first.is("communications") {
+            below_communications(&mut segments)?
+        } else if first.is("$batch") {
+            Resource::Batch
+        } else if first.is("$metadata") {
+            Resource::Metadata
+        } else {
+            return Err(first.unknown());
         };
         match segments.next()? {
             None => Ok(resource),
@@ -195,7 +202,7 @@ impl<'p> Resource<'p> {
 
 fn below_user<'p>(key: UserKey<'p>, segments: &mut Segments<'p>) -> Result<Resource<'p>, PathError> {
     let Some(presence) = segments.next()? else { return Ok(Resource::User(key)) };
-    if !presence.is_plain() || !presence.name.eq_ignore_ascii_case("presence") {
+    if !presence.is_plain() || !presence.is("presence") {
         return Err(presence.unknown());
     }
     below_presence(PresencePath { root: Root::Users, key }, segments)
@@ -206,7 +213,7 @@ fn below_communications<'p>(segments: &mut Segments<'p>) -> Result<Resource<'p>,
     if is_operation(&segment, "getPresencesByUserId") {
         return Ok(Resource::PresencesByUserId);
     }
-    if !segment.name.eq_ignore_ascii_case("presences") {
+    if !segment.is("presences") {
         return Err(segment.unknown());
     }
     if segment.is_plain() {
@@ -214,7 +221,7 @@ fn below_communications<'p>(segments: &mut Segments<'p>) -> Result<Resource<'p>,
         let mut ahead = Segments { rest: segments.rest };
         // A key may have parentheses that no literal has.
         if let Ok(Some(literal)) = ahead.next() {
-            if literal.is_plain() && literal.name.eq_ignore_ascii_case("$count") {
+            if literal.is_plain() && literal.is("$count") {
                 *segments = ahead;
                 return Ok(Resource::PresencesCount);
             }
@@ -236,8 +243,7 @@ fn below_presence<'p>(
     segments: &mut Segments<'p>,
 ) -> Result<Resource<'p>, PathError> {
     let Some(segment) = segments.next()? else { return Ok(Resource::Presence(path)) };
-    if segment.arguments.is_none_or(str::is_empty) && segment.name.eq_ignore_ascii_case("porchlight.explain")
-    {
+    if segment.arguments.is_none_or(str::is_empty) && segment.is("porchlight.explain") {
         return Ok(Resource::Explain(path));
     }
     match Action::ALL.into_iter().find(|action| is_operation(&segment, action.name())) {
@@ -302,6 +308,11 @@ impl<'p> Segments<'p> {
 }
 
 impl<'p> Segment<'p> {
+    /// Whether it has this name; fixed segments match without case.
+    fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
     fn is_plain(&self) -> bool {
         self.arguments.is_none()
     }
@@ -331,8 +342,9 @@ impl<'p> Segment<'p> {
 const CONTROL: PathError = PathError::Malformed("The request path has a control character.");
 
 fn decode(raw: &str) -> Result<Cow<'_, str>, PathError> {
-    if !raw.contains('%') {
-        return if raw.chars().any(char::is_control) { Err(CONTROL) } else { Ok(Cow::Borrowed(raw)) };
+    // Most segments are plain, which one pass over many bytes at a time can tell.
+    if raw.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'$' | b'&'..=b'~')) {
+        return Ok(Cow::Borrowed(raw));
     }
     let whole = |at: usize| {
         raw.as_bytes().get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))

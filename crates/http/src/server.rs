@@ -147,10 +147,6 @@ async fn work(api: Arc<Api>, mut connections: mpsc::Receiver<Accepted>, mut stop
 async fn serve(api: &Arc<Api>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
     let limits = &api.settings().limits;
     let version = tokio::time::timeout(limits.header_timeout, version(&stream)).await;
-    let service = service_fn(|request| {
-        let api = Arc::clone(api);
-        async move { Ok::<_, Infallible>(api.answer(request, peer.ip()).await) }
-    });
     // How a connection ends is its client's business.
     match version {
         Err(_) | Ok(Err(_)) => {}
@@ -160,6 +156,8 @@ async fn serve(api: &Arc<Api>, stream: TcpStream, peer: SocketAddr, watcher: Wat
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits.header_timeout)
                 .max_buf_size(HEAD_BYTES);
+            let service =
+                service_fn(async |request| Ok::<_, Infallible>(api.answer(request, peer.ip()).await));
             let _ = watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await;
         }
         Ok(Ok(Version::Two)) => {
@@ -169,6 +167,11 @@ async fn serve(api: &Arc<Api>, stream: TcpStream, peer: SocketAddr, watcher: Wat
                 .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
                 .max_concurrent_streams(STREAMS)
                 .keep_alive_interval(Duration::from_secs(30));
+            // Its streams are tasks of their own, which the connection may not outlive.
+            let service = service_fn(|request| {
+                let api = Arc::clone(api);
+                async move { Ok::<_, Infallible>(api.answer(request, peer.ip()).await) }
+            });
             let _ = watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await;
         }
     }

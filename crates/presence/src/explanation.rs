@@ -98,6 +98,12 @@ pub enum Reason {
 }
 
 impl User {
+    /// The pair at `now` and what decided it: the short form of [`User::explain`].
+    pub fn decided(&self, now: Timestamp) -> (Pair, Decider) {
+        let (pair, decider, _) = self.decide(now.max(self.as_of));
+        (pair, decider)
+    }
+
     /// Every layer at `now`, which one wins and why, and when it ends.
     pub fn explain(&self, now: Timestamp) -> Explanation {
         let now = now.max(self.as_of);

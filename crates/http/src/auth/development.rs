@@ -23,7 +23,7 @@ pub(super) fn caller(token: &str, engine: &Engine, development: &Development) ->
         return Err(TokenError::Invalid);
     }
     let kind = if user.is_some() { Permissions::DELEGATED } else { Permissions::APPLICATION };
-    Ok(Caller { tenant: tenant.id(), application, user, permissions: granted(permissions, kind) })
+    Ok(Caller { tenant, application, user, permissions: granted(permissions, kind) })
 }
 
 fn whom(
@@ -37,7 +37,7 @@ fn whom(
         return Ok((Some(person(user, tenant)?), ApplicationId(application)));
     }
     match guid(who) {
-        Some(id) if !tenant.directory().contains(UserId(id)) => Ok((None, ApplicationId(id))),
+        Some(id) if !tenant.is_somebody(UserId(id)) => Ok((None, ApplicationId(id))),
         _ => Ok((Some(person(who, tenant)?), development.application)),
     }
 }
@@ -46,7 +46,7 @@ fn whom(
 fn person(who: &str, tenant: &Tenant) -> Result<UserId, TokenError> {
     let directory = tenant.directory();
     let named = match guid(who) {
-        Some(id) => Some(UserId(id)).filter(|id| directory.contains(*id)),
+        Some(id) => Some(UserId(id)).filter(|id| tenant.is_somebody(*id)),
         None if who.contains('@') => directory.named(who),
         None => directory.short_named(who),
     };

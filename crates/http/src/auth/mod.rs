@@ -3,19 +3,21 @@
 mod development;
 mod permissions;
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use porchlight_engine::Engine;
-use porchlight_presence::{ApplicationId, TenantId, UserId};
+use porchlight_engine::{Engine, Tenant};
+use porchlight_presence::{ApplicationId, UserId};
 
 pub(crate) use permissions::{Permission, Permissions};
 
 use crate::settings::Settings;
 
 /// Who calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    pub(crate) tenant: TenantId,
+    pub(crate) tenant: Arc<Tenant>,
     pub(crate) application: ApplicationId,
     /// The user whose delegate the application is; `None` for an application of its own right.
     pub(crate) user: Option<UserId>,

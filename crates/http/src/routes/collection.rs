@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use http::HeaderValue;
-use porchlight_engine::Tenant;
+use porchlight_engine::{Tenant, View};
 use porchlight_presence::{Presence, Timestamp, UserId};
 use rapidhash::fast::RandomState;
 use uuid::Uuid;
@@ -28,10 +28,10 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Error> {
     let options = options(call)?;
     let select = Select::parse(options.get("$select"))?;
     let (tenant, now) = (call.tenant(), call.engine.now());
-    let filter = filter(call, &options, &tenant)?;
+    let filter = filter(call, &options, tenant)?;
     let paging = Paging::read(&options, TOP_MAX)?;
-    let page = page(&tenant, filter.as_ref(), &paging, now);
-    let base = call.base();
+    let page = page(tenant, filter.as_ref(), &paging, now);
+    let base = call.base;
     let mut out = Vec::with_capacity(256 * (page.users.len() + 1));
     out.push(b'{');
     if level != MetadataLevel::None {
@@ -39,7 +39,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Error> {
         annotation(&mut out, "@odata.context", &context);
     }
     if paging.count {
-        let total = matching(&tenant, filter.as_ref(), now).count();
+        let total = matching(tenant, filter.as_ref(), now).count();
         out.extend_from_slice(format!("\"@odata.count\":{total},").as_bytes());
     }
     if let Some(last) = page.more_after {
@@ -47,21 +47,15 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Error> {
         annotation(&mut out, "@odata.nextLink", &next);
     }
     out.extend_from_slice(b"\"value\":[");
-    let full = (level == MetadataLevel::Full).then_some(base.as_str());
-    for (at, user) in page.users.iter().enumerate() {
+    let full = (level == MetadataLevel::Full).then_some(base);
+    let annotations = Annotations { context: None, full };
+    for (at, (user, view)) in page.users.iter().zip(tenant.views(&page.users, now)).enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        let record = tenant.user(*user);
-        let annotations = Annotations { context: None, full };
-        presence::write(
-            &mut out,
-            *user,
-            &record.presence(now),
-            call.caller.reader(*user),
-            &select,
-            annotations,
-        );
+        view.show(now, |seen| {
+            presence::write(&mut out, *user, seen, call.caller.reader(*user), &select, annotations);
+        });
     }
     out.extend_from_slice(b"]}");
     Ok(Reply::odata(out, level))
@@ -71,8 +65,8 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Error> {
 pub(crate) fn count(call: &Call<'_>) -> Result<Reply, Error> {
     call.caller.may_read_everybody()?;
     let tenant = call.tenant();
-    let filter = filter(call, &options(call)?, &tenant)?;
-    let total = matching(&tenant, filter.as_ref(), call.engine.now()).count();
+    let filter = filter(call, &options(call)?, tenant)?;
+    let total = matching(tenant, filter.as_ref(), call.engine.now()).count();
     Ok(Reply::ok(HeaderValue::from_static("text/plain"), total.to_string()))
 }
 
@@ -86,15 +80,23 @@ pub(crate) async fn by_user_id(call: &Call<'_>, body: Body) -> Result<Reply, Err
     let bytes = body.read_json(call.headers, &call.settings.limits).await?;
     let body = Json::parse(&bytes)?.into_object()?;
     let tenant = call.tenant();
-    let asked = asked(call, &tenant, &body)?;
-    if call.caller.may_read_everybody().is_err() {
-        let own = asked.iter().all(|(_, user)| user.is_some_and(|user| call.caller.is(user)));
-        if !own {
-            call.caller.may_read_everybody()?;
+    let ids = asked(call, &body)?;
+    // The time before the records: see `presence::get`.
+    let now = call.engine.now();
+    let found = tenant.look_up(&ids, now);
+    if call.settings.profile == Profile::Strict {
+        let bad = |(id, found): (&&str, &Option<_>)| found.is_none() && !is_guid(id);
+        if let Some(at) = ids.iter().zip(&found).position(bad) {
+            return Err(Error::BadId(at));
         }
     }
-    let base = call.base();
-    let mut out = Vec::with_capacity(256 * (asked.len() + 1));
+    let is_own =
+        |found: &Option<(UserId, View)>| found.as_ref().is_some_and(|(user, _)| call.caller.is(*user));
+    if !found.iter().all(is_own) {
+        call.caller.may_read_everybody()?;
+    }
+    let base = call.base;
+    let mut out = Vec::with_capacity(256 * (ids.len() + 1));
     out.push(b'{');
     if level != MetadataLevel::None {
         annotation(
@@ -104,19 +106,25 @@ pub(crate) async fn by_user_id(call: &Call<'_>, body: Body) -> Result<Reply, Err
         );
     }
     out.extend_from_slice(b"\"value\":[");
-    let annotations = Annotations { context: None, full: (level == MetadataLevel::Full).then_some(&base) };
-    let now = call.engine.now();
-    for (at, (id, user)) in asked.iter().enumerate() {
-        if at > 0 {
+    let annotations = Annotations { context: None, full: (level == MetadataLevel::Full).then_some(base) };
+    let mut once = Once::with_capacity(ids.len());
+    let start = out.len();
+    for (id, found) in ids.iter().zip(&found) {
+        let first = match found {
+            Some((user, _)) => once.known.insert(*user),
+            None => once.unknown.insert(id.to_ascii_lowercase()),
+        };
+        if !first {
+            continue;
+        }
+        if out.len() > start {
             out.push(b',');
         }
-        match user {
+        match found {
             None => presence::write_unknown(&mut out, id, &select),
-            Some(user) => {
-                let record = tenant.user(*user);
-                let seen = record.presence(now);
-                presence::write(&mut out, *user, &seen, call.caller.reader(*user), &select, annotations);
-            }
+            Some((user, view)) => view.show(now, |seen| {
+                presence::write(&mut out, *user, seen, call.caller.reader(*user), &select, annotations);
+            }),
         }
     }
     out.extend_from_slice(b"]}");
@@ -129,42 +137,30 @@ fn only_own(call: &Call<'_>) -> Result<(), Error> {
     if call.caller.user.is_some() && call.caller.may_read_own().is_ok() { Ok(()) } else { everybody }
 }
 
-/// The ids asked for, each once at its first place, and whom they mean. Source: presence-api 6.2.
-fn asked<'b>(
-    call: &Call<'_>,
-    tenant: &Tenant,
-    body: &'b Object<'_>,
-) -> Result<Vec<(&'b str, Option<UserId>)>, Error> {
+/// The ids asked for. Source: presence-api 6.2.
+fn asked<'b>(call: &Call<'_>, body: &'b Object<'_>) -> Result<Vec<&'b str>, Error> {
     let ids = body.array("ids")?.ok_or(Error::IdsMissing)?;
     let max = call.settings.limits.ids_max;
     if ids.len() > max {
         return Err(Error::TooManyIds { given: ids.len(), max });
     }
-    let mut texts = Vec::with_capacity(ids.len());
-    for (at, id) in ids.iter().enumerate() {
-        match id {
-            Json::String(id) if !id.trim().is_empty() => texts.push(id.as_ref()),
-            _ => return Err(Error::BadId(at)),
-        }
+    let text = |(at, id): (usize, &'b Json<'_>)| match id {
+        Json::String(id) if !id.trim_start().is_empty() => Ok(id.as_ref()),
+        _ => Err(Error::BadId(at)),
+    };
+    ids.iter().enumerate().map(text).collect()
+}
+
+/// Who was answered already: an id that stands twice is answered at its first place.
+struct Once {
+    known: HashSet<UserId, RandomState>,
+    unknown: HashSet<String>,
+}
+
+impl Once {
+    fn with_capacity(ids: usize) -> Once {
+        Once { known: HashSet::with_capacity_and_hasher(ids, RandomState::new()), unknown: HashSet::new() }
     }
-    let users = tenant.directory().resolve_all(texts.iter().copied());
-    let mut known: HashSet<UserId, RandomState> =
-        HashSet::with_capacity_and_hasher(ids.len(), RandomState::new());
-    let mut unknown = HashSet::new();
-    let mut asked = Vec::with_capacity(ids.len());
-    for (at, (id, user)) in texts.into_iter().zip(users).enumerate() {
-        if user.is_none() && call.settings.profile == Profile::Strict && !is_guid(id) {
-            return Err(Error::BadId(at));
-        }
-        let first = match user {
-            Some(user) => known.insert(user),
-            None => unknown.insert(id.to_ascii_lowercase()),
-        };
-        if first {
-            asked.push((id, user));
-        }
-    }
-    Ok(asked)
 }
 
 /// A GUID in the form 8-4-4-4-12.
@@ -188,7 +184,7 @@ type UserFilter = Filter<HashSet<UserId, RandomState>>;
 fn filter(call: &Call<'_>, options: &Options<'_>, tenant: &Tenant) -> Result<Option<UserFilter>, Error> {
     let Some(text) = options.get("$filter") else { return Ok(None) };
     let filter = Filter::parse(text, call.settings.profile, call.settings.limits.ids_max)?;
-    let users = |ids: &Vec<String>| ids.iter().filter_map(|id| tenant.directory().resolve(id)).collect();
+    let users = |ids: &Vec<String>| ids.iter().filter_map(|id| tenant.resolve(id)).collect();
     Ok(Some(filter.map(&users)))
 }
 
@@ -215,10 +211,7 @@ fn matching<'a>(
     now: Timestamp,
 ) -> Box<dyn Iterator<Item = UserId> + 'a> {
     let Some(filter) = filter else { return Box::new(everybody(tenant)) };
-    let matches = move |user: &UserId| {
-        let record = tenant.user(*user);
-        holds(filter, *user, &record.presence(now))
-    };
+    let matches = move |user: &UserId| tenant.view(*user, now).show(now, |seen| holds(filter, *user, seen));
     match filter.candidates() {
         None => Box::new(everybody(tenant).filter(matches)),
         Some(candidates) => {

@@ -23,8 +23,8 @@ pub(crate) fn health(engine: &Engine) -> Reply {
 }
 
 /// GET `/porchlight/metrics`
-pub(crate) fn metrics(engine: &Engine) -> Reply {
-    Reply::ok(HeaderValue::from_static("text/plain; version=0.0.4"), Instruments::render(engine))
+pub(crate) fn metrics(engine: &Engine, instruments: &Instruments) -> Reply {
+    Reply::ok(HeaderValue::from_static("text/plain; version=0.0.4"), instruments.render(engine))
 }
 
 /// GET `/porchlight/limits`: every limit as it is in force, with its unit and what happens when it is hit.

@@ -3,6 +3,7 @@
 use http::StatusCode;
 use porchlight_engine::Written;
 use porchlight_presence::{Command, LocationSource, UserId};
+use uuid::fmt::Hyphenated;
 
 use super::rights;
 use crate::body::Body;
@@ -22,21 +23,21 @@ const USUAL_BYTES: usize = 512;
 pub(crate) fn get(call: &Call<'_>, path: &PresencePath<'_>) -> Result<Reply, Error> {
     let level = call.metadata_level()?;
     let tenant = call.tenant();
-    let user = rights::readable(call, &tenant, &path.key)?;
+    let user = rights::readable(call, tenant, &path.key)?;
     let select = select(call)?;
     // The time before the record: a record that is read later is never evaluated past a write that it lacks.
     let now = call.engine.now();
-    let record = tenant.user(user);
-    Ok(show(call, path.root, user, &record.presence(now), &select, level))
+    let view = tenant.view(user, now);
+    Ok(view.show(now, |seen| show(call, path.root, user, seen, &select, level)))
 }
 
 /// GET `…/presence/porchlight.explain`: under the rights of GET.
 pub(crate) fn explain(call: &Call<'_>, path: &PresencePath<'_>) -> Result<Reply, Error> {
     let level = call.metadata_level()?;
     let tenant = call.tenant();
-    let user = rights::readable(call, &tenant, &path.key)?;
+    let user = rights::readable(call, tenant, &path.key)?;
     no_options(call)?;
-    let context = format!("{}/$metadata#porchlight.explanation", call.base());
+    let context = format!("{}/$metadata#porchlight.explanation", call.base);
     let context = (level != MetadataLevel::None).then_some(context.as_str());
     let now = call.engine.now();
     let explained = tenant.user(user).explain(now);
@@ -51,7 +52,7 @@ pub(crate) async fn act(
     body: Body,
 ) -> Result<Reply, Error> {
     call.metadata_level()?;
-    let user = rights::writable(call, &call.tenant(), &path.key, action.is_delegated_only())?;
+    let user = rights::writable(call, call.tenant(), &path.key, action.is_delegated_only())?;
     no_options(call)?;
     let limits = &call.settings.limits;
     let bytes = if action.has_parameters() {
@@ -74,10 +75,10 @@ pub(crate) async fn act(
 pub(crate) async fn patch(call: &Call<'_>, path: &PresencePath<'_>, body: Body) -> Result<Reply, Error> {
     let level = call.metadata_level()?;
     let tenant = call.tenant();
-    let user = rights::writable(call, &tenant, &path.key, false)?;
+    let user = rights::writable(call, tenant, &path.key, false)?;
     let select = select(call)?;
     let bytes = body.read_json(call.headers, &call.settings.limits).await?;
-    let is_own_id = |id: &str| tenant.directory().resolve(id) == Some(user);
+    let is_own_id = |id: &str| tenant.resolve(id) == Some(user);
     let command = command::patch(&Json::parse(&bytes)?.into_object()?, is_own_id)?;
     let written = write(call, user, &command, "patch").await?;
     let reply = show(call, path.root, user, &written.user.presence(written.at), &select, level);
@@ -87,7 +88,7 @@ pub(crate) async fn patch(call: &Call<'_>, path: &PresencePath<'_>, body: Body) 
 /// DELETE `…/presence` (P18): clears all but other applications' sessions.
 pub(crate) async fn delete(call: &Call<'_>, path: &PresencePath<'_>) -> Result<Reply, Error> {
     call.metadata_level()?;
-    let user = rights::writable(call, &call.tenant(), &path.key, false)?;
+    let user = rights::writable(call, call.tenant(), &path.key, false)?;
     no_options(call)?;
     let written = write(call, user, &Command::Clear(call.caller.application), "delete").await?;
     Ok(Reply::empty(StatusCode::NO_CONTENT).with(PORCHLIGHT_REVISION, written.revision.0.into()))
@@ -115,12 +116,12 @@ async fn write(
     action: &'static str,
 ) -> Result<Written, Error> {
     let caller = call.caller;
-    let outcome = call.engine.write(caller.tenant, user, command).await;
+    let outcome = call.engine.write(caller.tenant.id(), user, command).await;
     let log = |outcome: &str, revision: Option<u64>| {
         tracing::info!(
             target: "porchlight::write",
             request = %call.request,
-            tenant = %caller.tenant,
+            tenant = %caller.tenant.id(),
             user = %user,
             application = %caller.application,
             action,
@@ -154,16 +155,20 @@ fn show(
     select: &Select,
     level: MetadataLevel,
 ) -> Reply {
-    let base = call.base();
+    let base = call.base;
     let context = match root {
-        Root::Users => format!("{base}/$metadata#users('{user}')/presence{}/$entity", select.context()),
+        Root::Users => {
+            let mut id = [0; Hyphenated::LENGTH];
+            let id = user.0.hyphenated().encode_lower(&mut id);
+            [base, "/$metadata#users('", id, "')/presence", select.context(), "/$entity"].concat()
+        }
         Root::Communications => {
-            format!("{base}/$metadata#communications/presences{}/$entity", select.context())
+            [base, "/$metadata#communications/presences", select.context(), "/$entity"].concat()
         }
     };
     let annotations = Annotations {
         context: (level != MetadataLevel::None).then_some(context.as_str()),
-        full: (level == MetadataLevel::Full).then_some(base.as_str()),
+        full: (level == MetadataLevel::Full).then_some(base),
     };
     let mut out = Vec::with_capacity(USUAL_BYTES);
     presence::write(&mut out, user, seen, call.caller.reader(user), select, annotations);
@@ -172,7 +177,8 @@ fn show(
 
 /// Says which pair results from a write and which layer won: "200 but nothing changes" explains itself.
 fn with_effective(reply: Reply, written: &Written) -> Reply {
-    let explained = written.user.explain(written.at);
-    let effective = format!("{}; by={}", explained.pair, explanation::decider(explained.decider));
+    let (pair, decider) = written.user.decided(written.at);
+    let (availability, activity) = (pair.availability.name(), pair.activity.name());
+    let effective = [availability, "/", activity, "; by=", explanation::decider(decider)].concat();
     reply.with(PORCHLIGHT_EFFECTIVE, header_value(&effective))
 }

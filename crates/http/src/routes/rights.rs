@@ -105,7 +105,7 @@ pub(super) fn writable(
 pub(super) fn resolve(caller: &Caller, tenant: &Tenant, key: &UserKey<'_>) -> Result<Option<UserId>, Error> {
     match key {
         UserKey::Me => caller.user.map(Some).ok_or(Error::MeNeedsUser),
-        UserKey::Named(name) => Ok(tenant.directory().resolve(name)),
+        UserKey::Named(name) => Ok(tenant.resolve(name)),
     }
 }
 

@@ -23,7 +23,7 @@ const TOP_MAX: usize = 999;
 pub(crate) fn get(call: &Call<'_>, key: &UserKey<'_>) -> Result<Reply, Error> {
     let level = call.metadata_level()?;
     let tenant = call.tenant();
-    let user = rights::resolve(call.caller, &tenant, key)?;
+    let user = rights::resolve(call.caller, tenant, key)?;
     if !user.is_some_and(|user| call.caller.is(user)) {
         call.caller.require(readers(call.settings.profile))?;
     }
@@ -32,7 +32,7 @@ pub(crate) fn get(call: &Call<'_>, key: &UserKey<'_>) -> Result<Reply, Error> {
     let select = PersonSelect::parse(options.get("$select"))?;
     let found =
         user.and_then(|user| tenant.directory().person(user)).ok_or_else(|| rights::not_found(key))?;
-    let context = format!("{}/$metadata#users{}/$entity", call.base(), select.context);
+    let context = format!("{}/$metadata#users{}/$entity", call.base, select.context);
     let context = (level != MetadataLevel::None).then_some(context.as_str());
     Ok(Reply::odata(person(&found, &select, context).to_string(), level))
 }
@@ -51,7 +51,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Error> {
     users.drain(..paging.skip.min(users.len()));
     let more = users.len() > paging.top;
     users.truncate(paging.top);
-    let base = call.base();
+    let base = call.base;
     let mut answer = Map::new();
     if level != MetadataLevel::None {
         answer

@@ -1,0 +1,65 @@
+//! What a request was for, as the metrics name it.
+
+/// The routes; each counts by itself in `/porchlight/metrics`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Refused before it was known what it was for.
+    None,
+    Options,
+    /// Anything below `/porchlight/`.
+    Operations,
+    /// A path that leads nowhere.
+    Unknown,
+    ServiceDocument,
+    Metadata,
+    Batch,
+    User,
+    Users,
+    Presence,
+    Action,
+    Explain,
+    Presences,
+    PresencesCount,
+    PresencesByUserId,
+}
+
+impl Route {
+    /// All of them, in their order.
+    pub(crate) const ALL: [Route; 15] = [
+        Route::None,
+        Route::Options,
+        Route::Operations,
+        Route::Unknown,
+        Route::ServiceDocument,
+        Route::Metadata,
+        Route::Batch,
+        Route::User,
+        Route::Users,
+        Route::Presence,
+        Route::Action,
+        Route::Explain,
+        Route::Presences,
+        Route::PresencesCount,
+        Route::PresencesByUserId,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Route::None => "none",
+            Route::Options => "options",
+            Route::Operations => "operations",
+            Route::Unknown => "unknown",
+            Route::ServiceDocument => "service_document",
+            Route::Metadata => "metadata",
+            Route::Batch => "batch",
+            Route::User => "user",
+            Route::Users => "users",
+            Route::Presence => "presence",
+            Route::Action => "action",
+            Route::Explain => "explain",
+            Route::Presences => "presences",
+            Route::PresencesCount => "presences_count",
+            Route::PresencesByUserId => "presences_by_user_id",
+        }
+    }
+}
