@@ -10,6 +10,8 @@ use porchlight_http::{Api, Development, Server, install_recorder, maintain_recor
 use porchlight_store::{Embedded, Log, Memory, Replica};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 
 use crate::cli::{LogFormat, ServeFlags};
 use crate::config::{Config, LogPlace};
@@ -73,12 +75,26 @@ async fn seed_people(engine: &Engine, seed: &Seed) -> Result<(), Failure> {
 fn start_logging(format: LogFormat) {
     let filter = EnvFilter::try_from_env("PORCHLIGHT_LOG")
         .unwrap_or_else(|_| EnvFilter::new("info,fjall=warn,lsm_tree=warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(WallTime);
     // Fails only if somebody has set a logger already, which nobody has.
     match format {
         LogFormat::Text => builder.with_ansi(false).try_init().ok(),
         LogFormat::Json => builder.json().flatten_event(true).try_init().ok(),
     };
+}
+
+/// The time of a line in the log, to the microsecond; the library's own takes a quarter of what a line costs.
+struct WallTime;
+
+impl FormatTime for WallTime {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a log tells the machine's time, whatever development's clock says"
+    )]
+    fn format_time(&self, line: &mut Writer<'_>) -> std::fmt::Result {
+        write!(line, "{:.6}", jiff::Timestamp::now())
+    }
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
