@@ -128,31 +128,36 @@ impl State {
 
     /// Announces the changes that came due by `now`, up to `most` of them. Returns whether there may be more.
     pub(crate) fn fire(&self, now: Timestamp, most: usize, lateness: &metrics::Histogram) -> bool {
-        let due = self.timers.due(now, most);
+        let mut due = self.timers.due(now, most);
+        let may_be_more = due.len() == most;
         let tenants = self.tenants();
         let clock = self.clock.now();
         let mut changes: Vec<Vec<Change>> = vec![Vec::new(); tenants.len()];
-        for (at, slot) in &due {
-            let number = slot.tenant() as usize;
-            let Some((user, revision, touched)) = tenants[number].users.wake(*slot, *at, now) else {
-                continue;
-            };
-            let late = clock.since(*at);
-            lateness.record(late.as_secs_f64());
-            self.lateness_max
-                .fetch_max(u64::try_from(late.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-            changes[number].extend(touched.announce.map(|stamps| Change { user, revision, stamps }));
-            self.rearm(&touched);
+        let mut next = Vec::with_capacity(due.len());
+        due.sort_unstable_by_key(|(_, slot)| *slot);
+        for due in due.chunk_by(|(_, one), (_, other)| one.neighbourhood() == other.neighbourhood()) {
+            let number = due[0].1.tenant() as usize;
+            tenants[number].users.wake(due, now, |(at, slot), woken| {
+                let late = clock.since(*at);
+                lateness.record(late.as_secs_f64());
+                self.lateness_max
+                    .fetch_max(u64::try_from(late.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+                let change = |stamps| Change { user: woken.user, revision: woken.revision, stamps };
+                changes[number].extend(woken.announce.map(change));
+                next.push((woken.next, *slot));
+            });
         }
-        for (tenant, changes) in tenants.iter().zip(changes) {
+        self.timers.rearm(next, may_be_more);
+        for (tenant, mut changes) in tenants.iter().zip(changes) {
             if !changes.is_empty() {
+                changes.sort_unstable_by_key(|change| change.stamps.changed_at);
                 tenant.feed().push(changes);
             }
         }
-        if due.len() < most {
+        if !may_be_more {
             self.fades_announced.fetch_max(now.as_millis(), Ordering::SeqCst);
         }
-        due.len() == most
+        may_be_more
     }
 
     fn rearm(&self, touched: &Touched) {

@@ -34,6 +34,11 @@ impl SlotId {
         (self.0 >> 32) as usize % SHARDS
     }
 
+    /// The same for all slots of one shard, and only for those.
+    pub(crate) fn neighbourhood(self) -> u64 {
+        self.0 >> 32
+    }
+
     fn slot(self) -> usize {
         (self.0 & u64::from(u32::MAX)) as usize
     }
@@ -55,6 +60,8 @@ struct Shard {
     /// Indices into `slots`, by the hash of the user's id.
     index: HashTable<u32>,
     slots: Vec<Slot>,
+    /// Slots with a record.
+    live: usize,
 }
 
 #[derive(Debug)]
@@ -81,7 +88,18 @@ const IN_PLACE: usize = 64;
 
 const _: () = assert!(size_of::<Slot>() == 128, "a slot is two cache lines");
 
-/// What came of installing or waking a user.
+/// What came of waking a user.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Woken {
+    pub(crate) user: UserId,
+    pub(crate) revision: Revision,
+    /// The stamps to announce, if the view has changed since they were last announced.
+    pub(crate) announce: Option<Stamps>,
+    /// The deadline to arm; `Timestamp::MAX` for none.
+    pub(crate) next: Timestamp,
+}
+
+/// What came of installing or removing a user.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Touched {
     pub(crate) slot: SlotId,
@@ -186,34 +204,38 @@ impl Table {
             return None;
         }
         slot.revision = revision;
-        slot.record = SmallVec::from_slice(record);
+        let was_live = !std::mem::replace(&mut slot.record, SmallVec::from_slice(record)).is_empty();
         let at = quietly.unwrap_or(decoded.as_of());
         let announce = slot.show(&decoded.presence(at));
         let next = decoded.next_change(at).unwrap_or(Timestamp::MAX);
         let rearm = (next < slot.armed).then_some((slot.armed, next));
         slot.armed = slot.armed.min(next);
+        shard.live += usize::from(!was_live);
         let slot = SlotId::new(self.tenant, shard_number, index);
         Some(Touched { slot, announce: announce.filter(|_| quietly.is_none()), rearm })
     }
 
-    /// Looks at a user whose deadline `armed` has come. `None`: it has been armed anew since.
+    /// Looks at the users whose deadlines have come, all of them of one shard: `woken` gets each whose deadline was
+    /// not armed anew since, the stamps to announce if the view has changed, and the next deadline.
     pub(crate) fn wake(
         &self,
-        id: SlotId,
-        armed: Timestamp,
+        due: &[(Timestamp, SlotId)],
         now: Timestamp,
-    ) -> Option<(UserId, Revision, Touched)> {
-        let mut shard = self.shards[id.shard()].write();
-        let slot = &mut shard.slots[id.slot()];
-        if slot.armed != armed {
-            return None;
+        mut woken: impl FnMut(&(Timestamp, SlotId), Woken),
+    ) {
+        let Some((_, first)) = due.first() else { return };
+        let mut shard = self.shards[first.shard()].write();
+        // A look at all of them first, so that one's cache miss is fetched while the next one is looked for.
+        let armed = |(at, id): &&(Timestamp, SlotId)| shard.slots[id.slot()].armed == *at;
+        let due: Vec<&(Timestamp, SlotId)> = due.iter().filter(armed).collect();
+        for deadline in due {
+            let slot = &mut shard.slots[deadline.1.slot()];
+            let user = view::decode(&slot.record);
+            let announce = slot.show(&user.presence(now));
+            // The entry that woke us is no longer in the timers.
+            slot.armed = user.next_change(now).unwrap_or(Timestamp::MAX);
+            woken(deadline, Woken { user: slot.user, revision: slot.revision, announce, next: slot.armed });
         }
-        let user = view::decode(&slot.record);
-        let announce = slot.show(&user.presence(now));
-        let next = user.next_change(now).unwrap_or(Timestamp::MAX);
-        // The entry that woke us is no longer in the timers.
-        slot.armed = next;
-        Some((slot.user, slot.revision, Touched { slot: id, announce, rearm: Some((Timestamp::MAX, next)) }))
     }
 
     /// Empties a user's record. Returns its slot and the stamp to announce, unless what is there is newer.
@@ -226,11 +248,12 @@ impl Table {
             return None;
         }
         slot.revision = revision;
-        slot.record = SmallVec::new();
+        let was_live = !std::mem::take(&mut slot.record).is_empty();
         slot.steady = None;
         let changed_at = at.max(slot.announced.next());
         slot.announced = changed_at;
         let armed = std::mem::replace(&mut slot.armed, Timestamp::MAX);
+        shard.live -= usize::from(was_live);
         Some(Touched {
             slot: SlotId::new(self.tenant, shard_number, index),
             announce: Some(Stamps { changed_at, state_since: changed_at }),
@@ -273,9 +296,7 @@ impl Table {
 
     /// How many users have a record.
     pub(crate) fn len(&self) -> usize {
-        let live =
-            |shard: &RwLock<Shard>| shard.read().slots.iter().filter(|slot| !slot.record.is_empty()).count();
-        self.shards.iter().map(live).sum()
+        self.shards.iter().map(|shard| shard.read().live).sum()
     }
 
     /// Every user in turn, a slice of them under one lock at a time, so that no reader waits for the whole.

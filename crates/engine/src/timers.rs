@@ -17,49 +17,79 @@ use crate::table::SlotId;
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     /// A mutex: the thread that installs and the one that fires come here, and a request only for the metrics.
-    deadlines: Mutex<BTreeSet<(Timestamp, SlotId)>>,
+    deadlines: Mutex<Deadlines>,
 }
+
+#[derive(Debug, Default)]
+struct Deadlines {
+    ordered: BTreeSet<(Timestamp, SlotId)>,
+    /// Those of users that were just woken, until they are put in order together.
+    rearmed: Vec<(Timestamp, SlotId)>,
+}
+
+/// How many users that were woken may wait for their next deadline to be put in order.
+const REARM_TOGETHER: usize = 65_536;
 
 impl Timers {
     /// Moves a user's deadline from `armed` to `at`; `Timestamp::MAX` stands for none.
     pub(crate) fn arm(&self, slot: SlotId, armed: Timestamp, at: Timestamp) {
-        let mut deadlines = self.deadlines.lock();
+        let ordered = &mut self.deadlines.lock().ordered;
         if armed != Timestamp::MAX {
-            deadlines.remove(&(armed, slot));
+            // It may be among the rearmed still; then it comes for nothing, which whoever takes it sees.
+            ordered.remove(&(armed, slot));
         }
         if at != Timestamp::MAX {
-            deadlines.insert((at, slot));
+            ordered.insert((at, slot));
         }
     }
 
     /// Takes these deadlines instead of all there were: sorted and packed at once, they take half the room.
     pub(crate) fn arm_all(&self, mut armed: Vec<(Timestamp, SlotId)>) {
         armed.sort_unstable();
-        *self.deadlines.lock() = armed.into_iter().collect();
+        self.deadlines.lock().ordered = armed.into_iter().collect();
+    }
+
+    /// Takes the next deadlines of users who were woken; `Timestamp::MAX` stands for none. While `more` are being woken
+    /// they gather, so that a jump of the clock over everybody puts them in order a few times rather than one by one.
+    pub(crate) fn rearm(&self, woken: impl IntoIterator<Item = (Timestamp, SlotId)>, more: bool) {
+        let mut deadlines = self.deadlines.lock();
+        deadlines.rearmed.extend(woken.into_iter().filter(|(at, _)| *at != Timestamp::MAX));
+        if more && deadlines.rearmed.len() < REARM_TOGETHER {
+            return;
+        }
+        let mut rearmed = std::mem::take(&mut deadlines.rearmed);
+        rearmed.sort_unstable();
+        if rearmed.len() > deadlines.ordered.len() / 8 {
+            // Built anew, which takes one pass over both.
+            deadlines.ordered.append(&mut rearmed.into_iter().collect());
+        } else {
+            deadlines.ordered.extend(rearmed);
+        }
     }
 
     /// Takes up to `most` deadlines that have come, the oldest first.
     pub(crate) fn due(&self, now: Timestamp, most: usize) -> Vec<(Timestamp, SlotId)> {
-        let mut deadlines = self.deadlines.lock();
+        let ordered = &mut self.deadlines.lock().ordered;
         let mut due = Vec::new();
-        while due.len() < most && deadlines.first().is_some_and(|(at, _)| *at <= now) {
-            due.extend(deadlines.pop_first());
+        while due.len() < most && ordered.first().is_some_and(|(at, _)| *at <= now) {
+            due.extend(ordered.pop_first());
         }
         due
     }
 
     /// The soonest deadline.
     pub(crate) fn next(&self) -> Option<Timestamp> {
-        self.deadlines.lock().first().map(|(at, _)| *at)
+        self.deadlines.lock().ordered.first().map(|(at, _)| *at)
     }
 
     /// How many users have a deadline.
     pub(crate) fn len(&self) -> usize {
-        self.deadlines.lock().len()
+        let deadlines = self.deadlines.lock();
+        deadlines.ordered.len() + deadlines.rearmed.len()
     }
 
     /// Forgets all of them.
     pub(crate) fn clear(&self) {
-        self.deadlines.lock().clear();
+        *self.deadlines.lock() = Deadlines::default();
     }
 }

@@ -1,6 +1,6 @@
 //! The engine over a log in memory and a clock that stands still until it is moved.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -129,6 +129,35 @@ async fn a_fade_is_announced_once_and_a_keep_alive_announces_nothing() {
     assert_eq!(faded[0].stamps, node.stamps(user(1)));
     node.fire().await;
     assert_eq!(tenant.feed().since_number(next), Recent::Changes(vec![], next), "it was announced already");
+}
+
+#[tokio::test]
+async fn a_jump_over_many_fades_announces_each_and_arms_what_comes_next() {
+    const USERS: u128 = 2_000;
+    let node = open(None);
+    for number in 0..USERS {
+        node.write(UserId(Uuid::from_u128(number)), &available(minutes(60))).await;
+        node.engine.clock().advance(Duration::from_millis(1));
+    }
+    let tenant = node.engine.tenant(TENANT).expect("it is known");
+    for (jump, activity) in [(5, Activity::AvailableInactive), (5, Activity::Away), (50, Activity::Offline)] {
+        let number = *tenant.feed().follow().borrow();
+        node.engine.clock().advance(minutes(jump));
+        node.fire().await;
+        let Recent::Changes(faded, _) = tenant.feed().since_number(number) else {
+            panic!("all is remembered")
+        };
+        let users: HashSet<UserId> = faded.iter().map(|change| change.user).collect();
+        assert_eq!((faded.len(), users.len()), (2_000, 2_000), "{activity:?}: each once");
+        for change in faded {
+            let presence = tenant.user(change.user);
+            let presence = presence.presence(node.engine.now());
+            assert_eq!((presence.pair.activity, presence.stamps), (activity, change.stamps));
+        }
+        let armed = if activity == Activity::Offline { 0 } else { 2_000 };
+        assert_eq!(node.engine.timers_armed(), armed, "{activity:?}");
+    }
+    assert_eq!(tenant.users_len(), 2_000);
 }
 
 #[tokio::test]
