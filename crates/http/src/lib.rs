@@ -9,6 +9,8 @@ mod auth;
 mod body;
 mod call;
 mod demo;
+#[cfg(test)]
+mod dice;
 mod error;
 mod graph;
 mod instruments;
@@ -16,6 +18,8 @@ mod metadata;
 mod odata;
 mod reply;
 mod resource;
+#[cfg(test)]
+mod resource_laws;
 mod route;
 mod routes;
 mod server;

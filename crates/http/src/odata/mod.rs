@@ -1,6 +1,8 @@
 //! OData's query options. Everything here is pure: text in, a typed query or a precise error out.
 
 mod filter;
+#[cfg(test)]
+mod filter_laws;
 mod options;
 mod select;
 
