@@ -12,6 +12,7 @@ use porchlight_store::Revision;
 use rapidhash::fast::RandomState;
 
 use crate::person::{self, Person, PersonV1};
+use crate::slab::Slab;
 
 /// The people of one tenant.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ pub struct Directory {
 
 #[derive(Debug, Default)]
 struct People {
-    slots: Vec<Slot>,
+    slots: Slab<Slot>,
     by_id: HashTable<u32>,
     /// By the hash of the name's part before the `@` in ASCII lower case, so that short names are found too.
     by_name: HashTable<u32>,
@@ -44,6 +45,11 @@ struct Slot {
 }
 
 impl Directory {
+    /// Whether this is somebody's id.
+    pub(crate) fn contains(&self, user: UserId) -> bool {
+        self.people.read().live(user).is_some()
+    }
+
     /// The person with this id.
     pub fn person(&self, user: UserId) -> Option<Person> {
         let people = self.people.read();

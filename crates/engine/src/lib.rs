@@ -13,6 +13,7 @@ mod keys;
 mod lanes;
 mod people;
 mod person;
+mod slab;
 mod state;
 mod table;
 mod tenant;

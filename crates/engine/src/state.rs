@@ -180,12 +180,12 @@ impl State {
                 let tenant = self.tenant_or_new(tenant);
                 let decoded = User::decode(record).map_err(|error| error.to_string())?;
                 changes.written_at(decoded.as_of().max(decoded.stamps_at_write().changed_at));
-                let touched = tenant.users.install(user, revision, record, &decoded, quietly);
+                let touched = tenant.install(user, revision, record, &decoded, quietly);
                 self.announce(&tenant, user, revision, touched, changes);
             }
             (Named::User(tenant, user), Value::Tombstone { at }) => {
                 let tenant = self.tenant_or_new(tenant);
-                let touched = tenant.users.remove(user, revision, Timestamp::from_millis(*at));
+                let touched = tenant.remove(user, revision, Timestamp::from_millis(*at));
                 self.announce(&tenant, user, revision, touched, changes);
             }
             (Named::Person(tenant, user), Value::Live(person)) => {

@@ -10,6 +10,7 @@ use porchlight_store::Revision;
 use rapidhash::fast::RandomState;
 use smallvec::SmallVec;
 
+use crate::slab::Slab;
 use crate::view::{self, View};
 
 /// Shards of a table, so that readers rarely meet the one writer.
@@ -44,7 +45,7 @@ impl SlotId {
     }
 }
 
-/// Every user of one tenant for whom something was written or who is in the directory.
+/// Every user of one tenant for whom something was written.
 ///
 /// Records are held encoded: that takes a third of the memory of the decoded form, and decoding one costs about as
 /// much as a cache miss. Beside the record lies what shows now, when that is a pair and nothing else.
@@ -59,7 +60,7 @@ pub(crate) struct Table {
 struct Shard {
     /// Indices into `slots`, by the hash of the user's id.
     index: HashTable<u32>,
-    slots: Vec<Slot>,
+    slots: Slab<Slot>,
     /// Slots with a record.
     live: usize,
 }
@@ -128,24 +129,30 @@ impl Table {
         shard.find(hash, user).map(|slot| slot.view(now)).unwrap_or_default()
     }
 
-    /// Whether the user is in the directory.
-    pub(crate) fn is_listed(&self, user: UserId) -> bool {
+    /// Whether the user is in the directory; `None` for one who has no slot.
+    pub(crate) fn is_listed(&self, user: UserId) -> Option<bool> {
         let (shard, hash) = self.shard(user);
-        self.shards[shard].read().find(hash, user).is_some_and(|slot| slot.listed)
+        self.shards[shard].read().find(hash, user).map(|slot| slot.listed)
     }
 
-    /// Notes whether the user is in the directory.
+    /// Notes whether the user is in the directory, if there is a slot to note it in.
     pub(crate) fn list(&self, user: UserId, listed: bool) {
         let (shard, hash) = self.shard(user);
         let mut shard = self.shards[shard].write();
-        let index = shard.find_or_insert(hash, user, self.hash);
-        shard.slots[index as usize].listed = listed;
+        if let Some(index) = shard.find_index(hash, user) {
+            shard.slots[index as usize].listed = listed;
+        }
     }
 
     /// Looks at many users: `visit` gets the place among `users`, whether that user is in the directory, and the view
-    /// at `now`, for each who has a slot. Each shard is locked once, and the searches do not wait for one another's
+    /// at `now`; no word of either for one who has no slot. Each shard is locked once, and the searches do not wait for one another's
     /// cache misses.
-    pub(crate) fn visit(&self, users: &[UserId], now: Timestamp, mut visit: impl FnMut(usize, bool, View)) {
+    pub(crate) fn visit(
+        &self,
+        users: &[UserId],
+        now: Timestamp,
+        mut visit: impl FnMut(usize, Option<(bool, View)>),
+    ) {
         let mut places: Vec<(usize, u64, usize)> = Vec::with_capacity(users.len());
         places.extend(users.iter().enumerate().map(|(place, user)| {
             let (shard, hash) = self.shard(*user);
@@ -162,9 +169,8 @@ impl Table {
                 .map(|(likely, (_, _, place))| shard.slot_if(likely?, users[*place]))
                 .collect();
             for (found, (_, hash, place)) in found.into_iter().zip(together) {
-                if let Some(slot) = found.or_else(|| shard.find(*hash, users[*place])) {
-                    visit(*place, slot.listed, slot.view(now));
-                }
+                let slot = found.or_else(|| shard.find(*hash, users[*place]));
+                visit(*place, slot.map(|slot| (slot.listed, slot.view(now))));
             }
         }
     }
@@ -187,7 +193,7 @@ impl Table {
     /// Puts a record in, unless what is there is newer. `decoded` is what `record` says.
     ///
     /// `quietly` at this instant: while the log is replayed nobody is told, and what has changed by now counts as
-    /// announced.
+    /// announced. A new slot asks `listed` whether its user is in the directory.
     pub(crate) fn install(
         &self,
         user: UserId,
@@ -195,10 +201,11 @@ impl Table {
         record: &Bytes,
         decoded: &User,
         quietly: Option<Timestamp>,
+        listed: impl FnOnce() -> bool,
     ) -> Option<Touched> {
         let (shard_number, hash) = self.shard(user);
         let mut shard = self.shards[shard_number].write();
-        let index = shard.find_or_insert(hash, user, self.hash);
+        let index = shard.find_or_insert(hash, user, self.hash, listed);
         let slot = &mut shard.slots[index as usize];
         if revision <= slot.revision {
             return None;
@@ -239,10 +246,16 @@ impl Table {
     }
 
     /// Empties a user's record. Returns its slot and the stamp to announce, unless what is there is newer.
-    pub(crate) fn remove(&self, user: UserId, revision: Revision, at: Timestamp) -> Option<Touched> {
+    pub(crate) fn remove(
+        &self,
+        user: UserId,
+        revision: Revision,
+        at: Timestamp,
+        listed: impl FnOnce() -> bool,
+    ) -> Option<Touched> {
         let (shard_number, hash) = self.shard(user);
         let mut shard = self.shards[shard_number].write();
-        let index = shard.find_or_insert(hash, user, self.hash);
+        let index = shard.find_or_insert(hash, user, self.hash, listed);
         let slot = &mut shard.slots[index as usize];
         if revision <= slot.revision {
             return None;
@@ -289,7 +302,7 @@ impl Table {
     pub(crate) fn armed(&self, armed: &mut Vec<(Timestamp, SlotId)>) {
         for (number, shard) in self.shards.iter().enumerate() {
             let shard = shard.read();
-            let slots = (0..).zip(&shard.slots).filter(|(_, slot)| slot.armed != Timestamp::MAX);
+            let slots = (0..).zip(shard.slots.iter()).filter(|(_, slot)| slot.armed != Timestamp::MAX);
             armed.extend(slots.map(|(index, slot)| (slot.armed, SlotId::new(self.tenant, number, index))));
         }
     }
@@ -306,11 +319,12 @@ impl Table {
             let mut from = 0;
             loop {
                 let shard = shard.read();
-                let slice = shard.slots.iter().skip(from).take(SLICE);
-                if slice.len() == 0 {
+                let slice = from..shard.slots.len().min(from + SLICE);
+                if slice.is_empty() {
                     break;
                 }
-                slice.filter(|slot| !slot.record.is_empty()).for_each(|slot| {
+                let slots = slice.map(|slot| &shard.slots[slot]);
+                slots.filter(|slot| !slot.record.is_empty()).for_each(|slot| {
                     visit(slot.user, slot.revision, &view::decode(&slot.record));
                 });
                 from += SLICE;
@@ -344,14 +358,22 @@ impl Shard {
         self.find_index(hash, user).map(|index| &self.slots[index as usize])
     }
 
-    fn find_or_insert(&mut self, hash: u64, user: UserId, hasher: RandomState) -> u32 {
+    /// The user's slot, a new one if need be. `listed` is asked under the lock, so that a directory that changes at the
+    /// same time is either seen by it or comes upon the slot afterwards.
+    fn find_or_insert(
+        &mut self,
+        hash: u64,
+        user: UserId,
+        hasher: RandomState,
+        listed: impl FnOnce() -> bool,
+    ) -> u32 {
         if let Some(index) = self.find_index(hash, user) {
             return index;
         }
         let index = u32::try_from(self.slots.len()).expect("a shard holds fewer than four billion users");
         self.slots.push(Slot {
             user,
-            listed: false,
+            listed: listed(),
             steady: Some(Presence::NOTHING.pair),
             state_since: Timestamp::ZERO,
             revision: Revision::NONE,
@@ -411,8 +433,8 @@ mod tests {
         let user = User::default().apply(&set, at, &Limits::default()).unwrap();
         let table = Table::new(0);
         let later = Timestamp::from_millis(5_000);
-        table.remove(UserId(id), Revision(1), later);
-        table.install(UserId(id), Revision(2), &user.encode().into(), &user, None);
+        table.remove(UserId(id), Revision(1), later, || true);
+        table.install(UserId(id), Revision(2), &user.encode().into(), &user, None, || true);
         table.view(UserId(id), at).show(at, |seen| assert_eq!(*seen, user.presence(at)));
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::directory::Directory;
 use crate::feed::Feed;
-use crate::table::Table;
+use crate::table::{Table, Touched};
 use crate::view::View;
 
 /// Everything of one tenant that is in memory. Nothing here ever refers to another tenant.
@@ -42,13 +42,17 @@ impl Tenant {
     /// The views of many users at `now`, in their order, read together.
     pub fn views(&self, users: &[UserId], now: Timestamp) -> Vec<View> {
         let mut views = vec![View::default(); users.len()];
-        self.users.visit(users, now, |place, _, view| views[place] = view);
+        self.users.visit(users, now, |place, found| {
+            if let Some((_, view)) = found {
+                views[place] = view;
+            }
+        });
         views
     }
 
     /// Whether this is somebody's id.
     pub fn is_somebody(&self, user: UserId) -> bool {
-        self.users.is_listed(user)
+        self.users.is_listed(user).unwrap_or_else(|| self.directory.contains(user))
     }
 
     /// Whom a key in a path means: an id, a user principal name, or a mail address that exactly one person has.
@@ -71,7 +75,9 @@ impl Tenant {
             }
         }
         let mut found = vec![None; keys.len()];
-        self.users.visit(&users, now, |at, listed, view| {
+        self.users.visit(&users, now, |at, slot| {
+            let (listed, view) =
+                slot.unwrap_or_else(|| (self.directory.contains(users[at]), View::default()));
             if listed {
                 found[places[at]] = Some((users[at], view));
             }
@@ -92,6 +98,23 @@ impl Tenant {
     /// What changes.
     pub fn feed(&self) -> &Feed {
         &self.feed
+    }
+
+    /// Puts a record in; see [`Table::install`].
+    pub(crate) fn install(
+        &self,
+        user: UserId,
+        revision: Revision,
+        record: &Bytes,
+        decoded: &User,
+        quietly: Option<Timestamp>,
+    ) -> Option<Touched> {
+        self.users.install(user, revision, record, decoded, quietly, || self.directory.contains(user))
+    }
+
+    /// Empties a record; see [`Table::remove`].
+    pub(crate) fn remove(&self, user: UserId, revision: Revision, at: Timestamp) -> Option<Touched> {
+        self.users.remove(user, revision, at, || self.directory.contains(user))
     }
 
     /// Puts a person's entry in, or takes it out when `entry` is `None`, unless what is there is newer.

@@ -293,6 +293,36 @@ async fn a_name_belongs_to_one_person() {
 }
 
 #[tokio::test]
+async fn an_id_is_somebodys_whether_the_person_or_the_record_came_first() {
+    let node = open(None);
+    node.write(user(1), &available(minutes(60))).await;
+    node.write(user(4), &available(minutes(60))).await;
+    for number in [1, 2, 3] {
+        let person = person(number, &format!("person{number}@x"));
+        node.engine.put_person(TENANT, &person).await.expect("the name is free");
+    }
+    node.write(user(2), &available(minutes(60))).await;
+    for node in [&node, &open(Some(&node.memory))] {
+        let tenant = node.engine.tenant(TENANT).expect("it is known");
+        let ids: Vec<String> = (1..=5).map(|number| user(number).to_string()).collect();
+        let keys: Vec<&str> = ids.iter().map(String::as_str).chain(["person3@x", "nobody@x"]).collect();
+        let now = node.engine.now();
+        let found: Vec<Option<(UserId, Pair)>> = tenant
+            .look_up(&keys, now)
+            .into_iter()
+            .map(|found| found.map(|(user, view)| (user, view.show(now, |seen| seen.pair))))
+            .collect();
+        let on = Pair { availability: Availability::Available, activity: Activity::Available };
+        let off = Pair { availability: Availability::Offline, activity: Activity::Offline };
+        let (one, two, three) = ((user(1), on), (user(2), on), (user(3), off));
+        assert_eq!(found, [Some(one), Some(two), Some(three), None, None, Some(three), None]);
+        for (key, found) in keys.iter().zip(&found) {
+            assert_eq!(tenant.resolve(key), found.map(|(user, _)| user), "{key}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_reset_leaves_the_seeds_people_and_nothing_else() {
     let node = open(None);
     let seed = Seed { tenant: TENANT, people: vec![person(1, "ada@x")] };
