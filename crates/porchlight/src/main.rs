@@ -14,14 +14,9 @@ mod seed;
 use std::process::ExitCode;
 
 use clap::Parser;
-use mimalloc::MiMalloc;
 
 use crate::cli::{Cli, Command};
 use crate::exit::Failure;
-
-/// A write is made on one thread and let go on another, which this allocator is good at.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
