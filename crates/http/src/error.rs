@@ -47,9 +47,9 @@ pub(crate) enum Error {
     /// An activity with a null availability: a sort of E16.
     ActivityWithoutAvailability(String),
     /// E17, for the clock: it only goes ahead, and not beyond the year 9999.
-    DurationOutOfRange,
+    DurationOutOfRange(&'static str),
     /// E18.
-    DurationUnreadable,
+    DurationUnreadable(&'static str),
     /// E20.
     IdsMissing,
     /// E21: how many there are, and how many may be.
@@ -195,9 +195,9 @@ impl Error {
                 "The provided [Availability] and [Activity] combination 'null/{activity}' is not supported by PATCH. Supported: {}.",
                 list(porchlight_presence::StandingPair::ALL)
             )),
-            Error::DurationOutOfRange => argument("The provided [ExpirationDuration] is out of range."),
-            Error::DurationUnreadable => {
-                argument("The provided [ExpirationDuration] is not a valid ISO 8601 duration.")
+            Error::DurationOutOfRange(member) => argument(format!("The provided [{member}] is out of range.")),
+            Error::DurationUnreadable(member) => {
+                argument(format!("The provided [{member}] is not a valid ISO 8601 duration."))
                     .hint("write one hour as PT1H")
             }
             Error::IdsMissing => argument("[Ids]: The Ids field is required."),

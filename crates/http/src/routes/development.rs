@@ -36,8 +36,8 @@ pub(crate) async fn advance_clock(
     let body = Json::parse(&bytes)?.into_object()?;
     let advance = body.string("advance")?.ok_or(Error::ValueMissing("Advance"))?;
     let by = duration::parse(advance).map_err(|error| match error {
-        DurationError::Unparsable => Error::DurationUnreadable,
-        DurationError::NotPositive | DurationError::TooLarge => Error::DurationOutOfRange,
+        DurationError::Unparsable => Error::DurationUnreadable("Advance"),
+        DurationError::NotPositive | DurationError::TooLarge => Error::DurationOutOfRange("Advance"),
     })?;
     engine.advance_clock(by).await?;
     Ok(clock(engine))

@@ -144,7 +144,7 @@ impl<'b> State<'b> {
             // Out of every range: the domain refuses them with the range that holds.
             Err(DurationError::NotPositive) => Ok(Some(Duration::ZERO)),
             Err(DurationError::TooLarge) => Ok(Some(Duration::MAX)),
-            Err(DurationError::Unparsable) => Err(Error::DurationUnreadable),
+            Err(DurationError::Unparsable) => Err(Error::DurationUnreadable("ExpirationDuration")),
         }
     }
 }

@@ -100,6 +100,16 @@ async fn the_clock_only_grows() {
 }
 
 #[tokio::test]
+async fn the_clock_names_its_own_member_in_what_it_refuses() {
+    let server = TestServer::start().await;
+    for (advance, what) in [("soon", "not a valid ISO 8601 duration"), ("PT0S", "out of range")] {
+        let answer = server.anonymous().post(CLOCK, &json!({"advance": advance})).await.json();
+        let message = answer["error"]["message"].as_str().unwrap_or_default();
+        assert!(message.starts_with("The provided [Advance] is") && message.contains(what), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn the_clock_is_kept_with_the_data() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = TestServer::builder().data(folder.path()).start().await;
