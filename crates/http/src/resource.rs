@@ -94,7 +94,8 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    const ALL: [Action; 9] = [
+    /// All of them.
+    pub(crate) const ALL: [Action; 9] = [
         Action::SetPresence,
         Action::ClearPresence,
         Action::SetUserPreferredPresence,

@@ -10,18 +10,6 @@ use proptest::sample::select;
 use crate::dice::{Dice, dice, texts};
 use crate::resource::{Action, PresencePath, Resource, Root, UserKey, split_version};
 
-const ACTIONS: &[Action] = &[
-    Action::SetPresence,
-    Action::ClearPresence,
-    Action::SetUserPreferredPresence,
-    Action::ClearUserPreferredPresence,
-    Action::SetStatusMessage,
-    Action::SetAutomaticLocation,
-    Action::SetManualLocation,
-    Action::ClearAutomaticLocation,
-    Action::ClearLocation,
-];
-
 /// Keys that could be taken for something else.
 const ODD_KEYS: &[&str] = &[
     "$count",
@@ -95,7 +83,7 @@ fn resources() -> impl Strategy<Value = Resource<'static>> {
         ]),
         1 => user_keys().prop_map(Resource::User),
         3 => presence_paths().prop_map(Resource::Presence),
-        3 => (presence_paths(), select(ACTIONS)).prop_map(|(path, action)| Resource::Action(path, action)),
+        3 => (presence_paths(), select(Action::ALL.to_vec())).prop_map(|(path, action)| Resource::Action(path, action)),
         1 => presence_paths().prop_map(Resource::Explain),
     ]
 }
