@@ -7,7 +7,8 @@ use porchlight_presence::Timestamp;
 
 use crate::table::SlotId;
 
-/// At most one deadline per user, the soonest first.
+/// One deadline per user that has any, the soonest first; one that was armed anew while its user was being woken may
+/// stay and come for nothing.
 ///
 /// A deadline is a hint, never an order: it lies no later than the user's next change, and whoever takes it looks at
 /// the record again. So a keep-alive, which only moves a deadline later, touches nothing here.
