@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher;
 use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use hashbrown::HashTable;
@@ -18,6 +19,8 @@ use crate::slab::Slab;
 #[derive(Debug, Default)]
 pub struct Directory {
     people: RwLock<People>,
+    /// Counts the entries that were put in or taken out.
+    version: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +48,12 @@ struct Slot {
 }
 
 impl Directory {
+    /// A number that moves with every change: while it stays, whoever was found would be found again. It has to be
+    /// read before the search that it is to vouch for.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
     /// Whether this is somebody's id.
     pub(crate) fn contains(&self, user: UserId) -> bool {
         self.people.read().live(user).is_some()
@@ -107,6 +116,7 @@ impl Directory {
         }
         let mut people = self.people.write();
         people.install(user, revision, entry.map(|entry| entry.as_ref().into()).unwrap_or_default());
+        self.version.fetch_add(1, Ordering::Release);
         Ok(people.live(user).is_some())
     }
 

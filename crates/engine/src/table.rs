@@ -71,6 +71,8 @@ struct Slot {
     user: UserId,
     /// Whether the user is in the directory.
     listed: bool,
+    /// Whether the record says that the user is hidden.
+    hidden: bool,
     /// What shows until `armed`, if it is nothing but a pair: this one, since `announced`. `None`: see the record.
     steady: Option<Pair>,
     /// `state_since` of what is steady.
@@ -122,11 +124,16 @@ impl Table {
         shard.find(hash, user).map(|slot| view::decode(&slot.record)).unwrap_or_default()
     }
 
-    /// The user's view at `now`.
-    pub(crate) fn view(&self, user: UserId, now: Timestamp) -> View {
+    /// Whether the user is in the directory, and the view at `now`; `None` for one who has no slot.
+    pub(crate) fn look_at(&self, user: UserId, now: Timestamp) -> Option<(bool, View)> {
         let (shard, hash) = self.shard(user);
-        let shard = self.shards[shard].read();
-        shard.find(hash, user).map(|slot| slot.view(now)).unwrap_or_default()
+        self.shards[shard].read().find(hash, user).map(|slot| (slot.listed, slot.view(now)))
+    }
+
+    /// Whether the user is hidden.
+    pub(crate) fn is_hidden(&self, user: UserId) -> bool {
+        let (shard, hash) = self.shard(user);
+        self.shards[shard].read().find(hash, user).is_some_and(|slot| slot.hidden)
     }
 
     /// Whether the user is in the directory; `None` for one who has no slot.
@@ -211,6 +218,7 @@ impl Table {
             return None;
         }
         slot.revision = revision;
+        slot.hidden = decoded.is_hidden();
         let was_live = !std::mem::replace(&mut slot.record, SmallVec::from_slice(record)).is_empty();
         let at = quietly.unwrap_or(decoded.as_of());
         let announce = slot.show(&decoded.presence(at));
@@ -262,6 +270,7 @@ impl Table {
         }
         slot.revision = revision;
         let was_live = !std::mem::take(&mut slot.record).is_empty();
+        slot.hidden = false;
         slot.steady = None;
         let changed_at = at.max(slot.announced.next());
         slot.announced = changed_at;
@@ -374,6 +383,7 @@ impl Shard {
         self.slots.push(Slot {
             user,
             listed: listed(),
+            hidden: false,
             steady: Some(Presence::NOTHING.pair),
             state_since: Timestamp::ZERO,
             revision: Revision::NONE,
@@ -435,6 +445,7 @@ mod tests {
         let later = Timestamp::from_millis(5_000);
         table.remove(UserId(id), Revision(1), later, || true);
         table.install(UserId(id), Revision(2), &user.encode().into(), &user, None, || true);
-        table.view(UserId(id), at).show(at, |seen| assert_eq!(*seen, user.presence(at)));
+        let (_, view) = table.look_at(UserId(id), at).unwrap();
+        view.show(at, |seen| assert_eq!(*seen, user.presence(at)));
     }
 }

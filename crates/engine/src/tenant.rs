@@ -34,9 +34,14 @@ impl Tenant {
         self.users.user(user)
     }
 
+    /// Whether a user's record says that they are hidden.
+    pub fn is_hidden(&self, user: UserId) -> bool {
+        self.users.is_hidden(user)
+    }
+
     /// A user's view at `now`.
     pub fn view(&self, user: UserId, now: Timestamp) -> View {
-        self.users.view(user, now)
+        self.users.look_at(user, now).map(|(_, view)| view).unwrap_or_default()
     }
 
     /// The views of many users at `now`, in their order, read together.
@@ -65,8 +70,16 @@ impl Tenant {
         }
     }
 
+    /// Whom a key means, with their view at `now`.
+    pub fn look_up(&self, key: &str, now: Timestamp) -> Option<(UserId, View)> {
+        let user = guid(key).or_else(|| self.directory.resolve(key))?;
+        let slot = self.users.look_at(user, now);
+        let (listed, view) = slot.unwrap_or_else(|| (self.directory.contains(user), View::default()));
+        listed.then_some((user, view))
+    }
+
     /// Whom each of many keys means, with their view at `now`, read together.
-    pub fn look_up(&self, keys: &[&str], now: Timestamp) -> Vec<Option<(UserId, View)>> {
+    pub fn look_up_all(&self, keys: &[&str], now: Timestamp) -> Vec<Option<(UserId, View)>> {
         let (mut places, mut users) = (Vec::with_capacity(keys.len()), Vec::with_capacity(keys.len()));
         for (place, key) in keys.iter().enumerate() {
             if let Some(user) = guid(key).or_else(|| self.directory.resolve(key)) {

@@ -308,7 +308,7 @@ async fn an_id_is_somebodys_whether_the_person_or_the_record_came_first() {
         let keys: Vec<&str> = ids.iter().map(String::as_str).chain(["person3@x", "nobody@x"]).collect();
         let now = node.engine.now();
         let found: Vec<Option<(UserId, Pair)>> = tenant
-            .look_up(&keys, now)
+            .look_up_all(&keys, now)
             .into_iter()
             .map(|found| found.map(|(user, view)| (user, view.show(now, |seen| seen.pair))))
             .collect();

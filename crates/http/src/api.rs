@@ -1,6 +1,5 @@
 //! The way of a request: limits, path, token, route; then headers, compression, log and metrics.
 
-use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use tokio::time::Instant;
 use crate::auth::{self, Caller};
 use crate::body::{self, Body};
 use crate::call::{self, Call};
+use crate::connection::Connection;
 use crate::error::Error;
 use crate::graph;
 use crate::instruments::Instruments;
@@ -75,13 +75,17 @@ impl Api {
         &self.settings
     }
 
-    /// Answers one request from `peer`.
-    pub async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
+    /// Answers one request of a connection.
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        connection: &Connection,
+    ) -> Response<Full<Bytes>> {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
         let ids = RequestIds::new(&parts.headers);
         let mut route = Route::None;
-        let routed = self.route(&parts, body, &ids, peer, &mut route);
+        let routed = self.route(&parts, body, &ids, connection, &mut route);
         let outcome = AssertUnwindSafe(routed).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!(request = %ids.request, path = parts.uri.path(), "the request ended in a panic");
             Err(Error::Internal)
@@ -97,7 +101,7 @@ impl Api {
         parts: &Parts,
         body: Incoming,
         ids: &RequestIds,
-        peer: IpAddr,
+        connection: &Connection,
         route: &mut Route,
     ) -> Result<Reply, Error> {
         self.check_header_size(&parts.headers)?;
@@ -109,7 +113,8 @@ impl Api {
         }
         if let Some(operation) = path.strip_prefix("/porchlight/") {
             *route = Route::Operations;
-            return self.operate(&parts.method, operation, &parts.headers, Body::Stream(body), peer).await;
+            let body = Body::Stream(body);
+            return self.operate(&parts.method, operation, &parts.headers, body, connection).boxed().await;
         }
         let (version, below) = resource::split_version(path).map_err(path_error)?;
         let parsed = Resource::parse(below);
@@ -130,11 +135,12 @@ impl Api {
             return Ok(documents::service_document(&base));
         }
         let caller =
-            auth::authenticate(&parts.headers, &self.engine, &self.settings).map_err(Error::Token)?;
+            auth::authenticate(&parts.headers, &self.engine, &self.settings, &connection.last_caller)
+                .map_err(Error::Token)?;
         let resource = parsed.map_err(path_error)?;
         if resource == Resource::Batch {
             graph::check_method(&parts.method, &resource, self.settings.profile)?;
-            return self.batch(&context, version, &caller, Body::Stream(body)).await;
+            return self.batch(&context, version, &caller, Body::Stream(body)).boxed().await;
         }
         let call = self.call(&context, &parts.method, query, &parts.headers, &caller);
         graph::answer(&call, &resource, Body::Stream(body)).await
@@ -215,7 +221,7 @@ impl Api {
         operation: &str,
         headers: &HeaderMap,
         body: Body,
-        peer: IpAddr,
+        connection: &Connection,
     ) -> Result<Reply, Error> {
         let read = || graph::check_among(method, &["GET", "HEAD"]);
         match operation {
@@ -224,8 +230,11 @@ impl Api {
             "metrics" => read().map(|()| operations::metrics(&self.engine, &self.instruments)),
             _ => {
                 // Levers need no token, so they are for this machine alone.
-                let development =
-                    self.settings.development.as_ref().filter(|_| peer.to_canonical().is_loopback());
+                let development = self
+                    .settings
+                    .development
+                    .as_ref()
+                    .filter(|_| connection.peer.to_canonical().is_loopback());
                 let (Some(development), Some(lever)) = (development, operation.strip_prefix("dev/")) else {
                     return Err(Error::NotFound);
                 };

@@ -1,5 +1,7 @@
 //! From a resource and a method to a route: the table of contents of Graph's surface.
 
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Either, Ready, ready};
 use http::Method;
 
 use crate::body::Body;
@@ -11,29 +13,36 @@ use crate::route::Route;
 use crate::routes::{collection, documents, presence, users};
 use crate::settings::Profile;
 
+/// What a route answers: a read at once, and what needs a body or the log when it has that. Only the latter has a state
+/// worth the name, which a read would carry about for nothing.
+pub(crate) type Answer<'c> = Either<Ready<Result<Reply, Error>>, BoxFuture<'c, Result<Reply, Error>>>;
+
 /// Answers one call of anything but a batch.
 ///
 /// # Errors
 ///
 /// Whatever the route answers.
-pub(crate) async fn answer(call: &Call<'_>, resource: &Resource<'_>, body: Body) -> Result<Reply, Error> {
-    check_method(call.method, resource, call.settings.profile)?;
+pub(crate) fn answer<'c>(call: &'c Call<'c>, resource: &'c Resource<'c>, body: Body) -> Answer<'c> {
+    let now = |answer| Either::Left(ready(answer));
+    if let Err(error) = check_method(call.method, resource, call.settings.profile) {
+        return now(Err(error));
+    }
     match resource {
-        Resource::ServiceDocument => Ok(documents::service_document(call.base)),
-        Resource::Metadata => Ok(documents::metadata()),
-        Resource::User(key) => users::get(call, key),
-        Resource::Users => users::list(call),
+        Resource::ServiceDocument => now(Ok(documents::service_document(call.base))),
+        Resource::Metadata => now(Ok(documents::metadata())),
+        Resource::User(key) => now(users::get(call, key)),
+        Resource::Users => now(users::list(call)),
         Resource::Presence(path) => match *call.method {
-            Method::PATCH => presence::patch(call, path, body).await,
-            Method::DELETE => presence::delete(call, path).await,
-            _ => presence::get(call, path),
+            Method::PATCH => Either::Right(presence::patch(call, path, body).boxed()),
+            Method::DELETE => Either::Right(presence::delete(call, path).boxed()),
+            _ => now(presence::get(call, path)),
         },
-        Resource::Action(path, action) => presence::act(call, path, *action, body).await,
-        Resource::Explain(path) => presence::explain(call, path),
-        Resource::Presences => collection::list(call),
-        Resource::PresencesCount => collection::count(call),
-        Resource::PresencesByUserId => collection::by_user_id(call, body).await,
-        Resource::Batch => Err(Error::BadBatch("A batch cannot be a step of a batch.".into())),
+        Resource::Action(path, action) => Either::Right(presence::act(call, path, *action, body).boxed()),
+        Resource::Explain(path) => now(presence::explain(call, path)),
+        Resource::Presences => now(collection::list(call)),
+        Resource::PresencesCount => now(collection::count(call)),
+        Resource::PresencesByUserId => Either::Right(collection::by_user_id(call, body).boxed()),
+        Resource::Batch => now(Err(Error::BadBatch("A batch cannot be a step of a batch.".into()))),
     }
 }
 

@@ -8,6 +8,7 @@ mod api;
 mod auth;
 mod body;
 mod call;
+mod connection;
 mod demo;
 #[cfg(test)]
 mod dice;
@@ -24,6 +25,8 @@ mod route;
 mod routes;
 mod server;
 mod settings;
+mod socket;
+mod ticks;
 mod wire;
 
 pub use api::Api;

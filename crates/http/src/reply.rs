@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::auth::TokenError;
 use crate::error::Error;
 use crate::settings::Profile;
+use crate::wire::guid;
 
 /// How much metadata goes with the data. Source: presence-api 4.1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,8 +54,10 @@ pub(crate) const PORCHLIGHT_REVISION: HeaderName = HeaderName::from_static("porc
 /// The pair that results from a write, and what decided it.
 pub(crate) const PORCHLIGHT_EFFECTIVE: HeaderName = HeaderName::from_static("porchlight-effective");
 
-/// Headers that an answer has room for without growing.
+/// Headers that an answer to a write has room for without growing, and one to a read: more than it has would cost
+/// each answer a slower way through the allocator.
 const HEADERS: usize = 12;
+const HEADERS_OF_READ: usize = 6;
 
 impl Reply {
     /// No body.
@@ -74,9 +77,9 @@ impl Reply {
 
     /// Any other body.
     pub(crate) fn ok(content_type: HeaderValue, body: impl Into<Bytes>) -> Reply {
-        let mut reply = Reply { body: body.into(), ..Reply::empty(StatusCode::OK) };
-        reply.headers.insert(CONTENT_TYPE, content_type);
-        reply
+        let mut headers = HeaderMap::with_capacity(HEADERS_OF_READ);
+        headers.insert(CONTENT_TYPE, content_type);
+        Reply { status: StatusCode::OK, headers, body: body.into() }
     }
 
     /// The same with one more header.
@@ -106,7 +109,7 @@ impl RequestIds {
 
 /// An id as a header value.
 pub(crate) fn header_id(id: uuid::Uuid) -> HeaderValue {
-    header_value(id.hyphenated().encode_lower(&mut [0; uuid::fmt::Hyphenated::LENGTH]))
+    HeaderValue::from_bytes(&guid::text(id)).expect("a GUID is digits and hyphens")
 }
 
 /// A header value of text that the program made.

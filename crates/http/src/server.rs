@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::api::Api;
+use crate::connection::Connection;
+use crate::socket::Socket;
+use crate::ticks::{ConnectionTimer, Ticks};
 
 /// The largest request head that is parsed at all. More than the documented limit, so that what is a little too large
 /// gets a proper answer, and so that a filter of 650 ids fits into a request line.
@@ -121,6 +124,11 @@ async fn accept(
 /// Serves the connections that it is handed until the server stops.
 async fn work(api: Arc<Api>, mut connections: mpsc::Receiver<Accepted>, mut stopping: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
+    let ticks = Arc::new(Ticks::new(api.settings().limits.header_timeout));
+    tokio::spawn({
+        let ticks = Arc::clone(&ticks);
+        async move { ticks.run().await }
+    });
     loop {
         let (stream, peer, place) = tokio::select! {
             _ = stopping.wait_for(|stop| *stop) => break,
@@ -132,9 +140,9 @@ async fn work(api: Arc<Api>, mut connections: mpsc::Receiver<Accepted>, mut stop
         let Ok(stream) = stream.set_nodelay(true).and_then(|()| TcpStream::from_std(stream)) else {
             continue;
         };
-        let (api, watcher) = (Arc::clone(&api), graceful.watcher());
+        let (api, watcher, timer) = (Arc::clone(&api), graceful.watcher(), ConnectionTimer::new(&ticks));
         tokio::spawn(async move {
-            serve(&api, stream, peer, watcher).await;
+            serve(&api, stream, peer, watcher, timer).await;
             drop(place);
         });
     }
@@ -144,21 +152,25 @@ async fn work(api: Arc<Api>, mut connections: mpsc::Receiver<Accepted>, mut stop
 }
 
 /// Serves one connection to its end, in the version of HTTP that it begins with.
-async fn serve(api: &Arc<Api>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+async fn serve(
+    api: &Arc<Api>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    watcher: Watcher,
+    timer: ConnectionTimer,
+) {
     let limits = &api.settings().limits;
     let version = tokio::time::timeout(limits.header_timeout, version(&stream)).await;
+    let (socket, connection) = (Socket::new(stream), Connection::from(peer.ip()));
     // How a connection ends is its client's business.
     match version {
         Err(_) | Ok(Err(_)) => {}
         Ok(Ok(Version::One)) => {
             let mut builder = http1::Builder::new();
-            builder
-                .timer(TokioTimer::new())
-                .header_read_timeout(limits.header_timeout)
-                .max_buf_size(HEAD_BYTES);
+            builder.timer(timer).header_read_timeout(limits.header_timeout).max_buf_size(HEAD_BYTES);
             let service =
-                service_fn(async |request| Ok::<_, Infallible>(api.answer(request, peer.ip()).await));
-            let _ = watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await;
+                service_fn(async |request| Ok::<_, Infallible>(api.answer(request, &connection).await));
+            let _ = watcher.watch(builder.serve_connection(socket, service)).await;
         }
         Ok(Ok(Version::Two)) => {
             let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -168,11 +180,12 @@ async fn serve(api: &Arc<Api>, stream: TcpStream, peer: SocketAddr, watcher: Wat
                 .max_concurrent_streams(STREAMS)
                 .keep_alive_interval(Duration::from_secs(30));
             // Its streams are tasks of their own, which the connection may not outlive.
+            let connection = Arc::new(connection);
             let service = service_fn(|request| {
-                let api = Arc::clone(api);
-                async move { Ok::<_, Infallible>(api.answer(request, peer.ip()).await) }
+                let (api, connection) = (Arc::clone(api), Arc::clone(&connection));
+                async move { Ok::<_, Infallible>(api.answer(request, &connection).await) }
             });
-            let _ = watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await;
+            let _ = watcher.watch(builder.serve_connection(socket, service)).await;
         }
     }
 }

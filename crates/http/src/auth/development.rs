@@ -18,12 +18,10 @@ pub(super) fn caller(token: &str, engine: &Engine, development: &Development) ->
         return Err(TokenError::Malformed);
     }
     let tenant = engine.tenant(development.tenant).ok_or(TokenError::Invalid)?;
+    let directory = tenant.directory().version();
     let (user, application) = whom(who, &tenant, development)?;
-    if user.is_some_and(|user| tenant.user(user).is_hidden()) {
-        return Err(TokenError::Invalid);
-    }
     let kind = if user.is_some() { Permissions::DELEGATED } else { Permissions::APPLICATION };
-    Ok(Caller { tenant, application, user, permissions: granted(permissions, kind) })
+    Ok(Caller { tenant, application, user, permissions: granted(permissions, kind), directory })
 }
 
 fn whom(

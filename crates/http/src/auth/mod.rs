@@ -1,15 +1,17 @@
 //! Who calls, and what they may.
 
 mod development;
+mod last_caller;
 mod permissions;
 
 use std::sync::Arc;
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use porchlight_engine::{Engine, Tenant};
 use porchlight_presence::{ApplicationId, UserId};
 
+pub(crate) use last_caller::LastCaller;
 pub(crate) use permissions::{Permission, Permissions};
 
 use crate::settings::Settings;
@@ -22,6 +24,19 @@ pub(crate) struct Caller {
     /// The user whose delegate the application is; `None` for an application of its own right.
     pub(crate) user: Option<UserId>,
     pub(crate) permissions: Permissions,
+    /// The version of the directory in which the token's names were looked up.
+    directory: u64,
+}
+
+impl Caller {
+    /// Whether the directory is still the one that the token's names were looked up in.
+    fn is_current(&self) -> bool {
+        self.tenant.directory().version() == self.directory
+    }
+
+    fn is_hidden(&self) -> bool {
+        self.user.is_some_and(|user| self.tenant.is_hidden(user))
+    }
 }
 
 /// Why no caller is known. Source: subscriptions-and-auth 23.2.
@@ -46,25 +61,36 @@ impl TokenError {
     }
 }
 
-/// The caller of a request with these headers.
+/// The caller of a request with these headers; `last` is that of the request before on the same connection.
 pub(crate) fn authenticate(
     headers: &HeaderMap,
     engine: &Engine,
     settings: &Settings,
-) -> Result<Caller, TokenError> {
-    let token = bearer(headers)?;
-    let development = settings.development.as_ref().ok_or(TokenError::Malformed)?;
-    development::caller(token, engine, development)
+    last: &LastCaller,
+) -> Result<Arc<Caller>, TokenError> {
+    let authorization = authorization(headers)?;
+    let caller = if let Some(caller) = last.named_by(authorization) {
+        caller
+    } else {
+        let token = bearer(authorization)?;
+        let development = settings.development.as_ref().ok_or(TokenError::Malformed)?;
+        let caller = Arc::new(development::caller(token, engine, development)?);
+        last.note(authorization, &caller);
+        caller
+    };
+    if caller.is_hidden() { Err(TokenError::Invalid) } else { Ok(caller) }
+}
+
+/// The one `Authorization` header.
+fn authorization(headers: &HeaderMap) -> Result<&HeaderValue, TokenError> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(TokenError::Missing)?;
+    if values.next().is_some() { Err(TokenError::Malformed) } else { Ok(value) }
 }
 
 /// The bearer token. The scheme's name is compared without case.
-fn bearer(headers: &HeaderMap) -> Result<&str, TokenError> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = values.next().ok_or(TokenError::Missing)?;
-    if values.next().is_some() {
-        return Err(TokenError::Malformed);
-    }
-    let value = value.to_str().map_err(|_| TokenError::Malformed)?.trim();
+fn bearer(authorization: &HeaderValue) -> Result<&str, TokenError> {
+    let value = authorization.to_str().map_err(|_| TokenError::Malformed)?.trim();
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     if value.is_empty() || (scheme.eq_ignore_ascii_case("bearer") && token.trim().is_empty()) {
         return Err(TokenError::Missing);

@@ -83,7 +83,7 @@ pub(crate) async fn by_user_id(call: &Call<'_>, body: Body) -> Result<Reply, Err
     let ids = asked(call, &body)?;
     // The time before the records: see `presence::get`.
     let now = call.engine.now();
-    let found = tenant.look_up(&ids, now);
+    let found = tenant.look_up_all(&ids, now);
     if call.settings.profile == Profile::Strict {
         let bad = |(id, found): (&&str, &Option<_>)| found.is_none() && !is_guid(id);
         if let Some(at) = ids.iter().zip(&found).position(bad) {

@@ -3,7 +3,6 @@
 use http::StatusCode;
 use porchlight_engine::Written;
 use porchlight_presence::{Command, LocationSource, UserId};
-use uuid::fmt::Hyphenated;
 
 use super::rights;
 use crate::body::Body;
@@ -14,7 +13,7 @@ use crate::reply::{MetadataLevel, PORCHLIGHT_EFFECTIVE, PORCHLIGHT_REVISION, Rep
 use crate::resource::{Action, PresencePath, Root};
 use crate::wire::json::{Json, Object};
 use crate::wire::presence::Annotations;
-use crate::wire::{command, explanation, presence};
+use crate::wire::{command, explanation, guid, presence};
 
 /// The most bytes that a presence without texts takes.
 const USUAL_BYTES: usize = 512;
@@ -22,12 +21,10 @@ const USUAL_BYTES: usize = 512;
 /// GET `…/presence` (P1 to P3).
 pub(crate) fn get(call: &Call<'_>, path: &PresencePath<'_>) -> Result<Reply, Error> {
     let level = call.metadata_level()?;
-    let tenant = call.tenant();
-    let user = rights::readable(call, tenant, &path.key)?;
-    let select = select(call)?;
     // The time before the record: a record that is read later is never evaluated past a write that it lacks.
     let now = call.engine.now();
-    let view = tenant.view(user, now);
+    let (user, view) = rights::seen(call, &path.key, now)?;
+    let select = select(call)?;
     Ok(view.show(now, |seen| show(call, path.root, user, seen, &select, level)))
 }
 
@@ -156,18 +153,14 @@ fn show(
     level: MetadataLevel,
 ) -> Reply {
     let base = call.base;
-    let context = match root {
-        Root::Users => {
-            let mut id = [0; Hyphenated::LENGTH];
-            let id = user.0.hyphenated().encode_lower(&mut id);
-            [base, "/$metadata#users('", id, "')/presence", select.context(), "/$entity"].concat()
-        }
-        Root::Communications => {
-            [base, "/$metadata#communications/presences", select.context(), "/$entity"].concat()
-        }
+    let id = guid::text(user.0);
+    let id = str::from_utf8(&id).expect("a GUID is ASCII");
+    let context: &[&str] = match root {
+        Root::Users => &[base, "/$metadata#users('", id, "')/presence", select.context(), "/$entity"],
+        Root::Communications => &[base, "/$metadata#communications/presences", select.context(), "/$entity"],
     };
     let annotations = Annotations {
-        context: (level != MetadataLevel::None).then_some(context.as_str()),
+        context: (level != MetadataLevel::None).then_some(context),
         full: (level == MetadataLevel::Full).then_some(base),
     };
     let mut out = Vec::with_capacity(USUAL_BYTES);

@@ -1,7 +1,7 @@
 //! Who may do what to whom. Source: presence-api 5.2 to 5.4.
 
-use porchlight_engine::Tenant;
-use porchlight_presence::UserId;
+use porchlight_engine::{Tenant, View};
+use porchlight_presence::{Timestamp, UserId};
 
 use crate::auth::{Caller, Permission, Permissions};
 use crate::call::Call;
@@ -41,6 +41,16 @@ impl Caller {
         if self.is(user) { Reader::TheUser } else { Reader::Another }
     }
 
+    /// Refuses a caller who may not read this user's presence, or that of somebody who is not there.
+    ///
+    /// # Errors
+    ///
+    /// E4.
+    fn may_read(&self, user: Option<UserId>) -> Result<(), Error> {
+        let own = user.is_some_and(|user| self.is(user));
+        if own { self.may_read_own() } else { self.may_read_everybody() }
+    }
+
     /// Refuses a caller who may not read everybody's presence.
     ///
     /// # Errors
@@ -66,11 +76,27 @@ impl Caller {
 ///
 /// E6, E4, E7.
 pub(super) fn readable(call: &Call<'_>, tenant: &Tenant, key: &UserKey<'_>) -> Result<UserId, Error> {
-    let caller = call.caller;
-    let user = resolve(caller, tenant, key)?;
-    let own = user.is_some_and(|user| caller.is(user));
-    if own { caller.may_read_own() } else { caller.may_read_everybody() }?;
+    let user = resolve(call.caller, tenant, key)?;
+    call.caller.may_read(user)?;
     user.ok_or_else(|| not_found(key))
+}
+
+/// The user that `key` means, whom the caller may read, and the view at `now`: one look into the table for both.
+///
+/// # Errors
+///
+/// E6, E4, E7.
+pub(super) fn seen(call: &Call<'_>, key: &UserKey<'_>, now: Timestamp) -> Result<(UserId, View), Error> {
+    let (caller, tenant) = (call.caller, call.tenant());
+    let seen = match key {
+        UserKey::Me => {
+            let user = caller.user.ok_or(Error::MeNeedsUser)?;
+            Some((user, tenant.view(user, now)))
+        }
+        UserKey::Named(name) => tenant.look_up(name, now),
+    };
+    caller.may_read(seen.as_ref().map(|(user, _)| *user))?;
+    seen.ok_or_else(|| not_found(key))
 }
 
 /// The user that `key` means, whom the caller may write; `delegated_only` is refused to applications.

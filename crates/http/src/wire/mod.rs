@@ -6,7 +6,9 @@ mod command_laws;
 pub(crate) mod date_time;
 pub(crate) mod duration;
 pub(crate) mod explanation;
+pub(crate) mod guid;
 pub(crate) mod json;
+mod object;
 pub(crate) mod person;
 pub(crate) mod presence;
 #[cfg(test)]

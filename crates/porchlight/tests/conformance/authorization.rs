@@ -3,9 +3,11 @@
 use http::Method;
 use porchlight_testkit::{ADA, APP_A, BEN, Client, TestServer};
 use serde_json::json;
+use tokio::net::TcpStream;
 
 use crate::support::{
-    ANOTHER_USER, EXPLAIN, ME, ME_NEEDS_A_USER, NOBODY, PRESENCES, ada, lacks, presence_of, refused, state,
+    ANOTHER_USER, EXPLAIN, ME, ME_NEEDS_A_USER, NOBODY, PRESENCES, ada, add_person, change_ada, lacks,
+    presence_of, raw_on, refused, state,
 };
 
 /// presence-api 5.2 and 5.3
@@ -132,4 +134,25 @@ async fn an_unknown_caller_is_told_nothing() {
         let answer = server.anonymous().get(&path).await;
         refused(&answer, "401 InvalidAuthenticationToken Access token is empty.");
     }
+}
+
+/// A connection remembers whom its token named; what has changed since then counts all the same.
+#[tokio::test]
+async fn a_token_on_an_open_connection_means_whom_it_would_on_a_new_one() {
+    let server = TestServer::start().await;
+    let mut stream = TcpStream::connect(server.address()).await.expect("the server listens");
+    let mut status = async |token: &str, path: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer dev:{token}\r\n\r\n");
+        raw_on(&mut stream, &request).await.split(' ').nth(1).expect("a status line").to_owned()
+    };
+    assert_eq!(status("ada:Presence.Read", ME).await, "200");
+    assert_eq!(status("ada:User.Read.All", ME).await, "403", "another token has its own rights");
+    assert_eq!(status("ada:Presence.Read", ME).await, "200");
+    change_ada(&server, |ada| ada.account_enabled = false).await;
+    assert_eq!(status("ada:Presence.Read", ME).await, "401", "Ada may not sign in any more");
+
+    let application = format!("{NOBODY}:Presence.Read.All");
+    assert_eq!(status(&application, ME).await, "400", "an application has no presence");
+    add_person(&server, NOBODY, "new@porchlight.example", None).await;
+    assert_eq!(status(&application, ME).await, "200", "by now the id is somebody's");
 }

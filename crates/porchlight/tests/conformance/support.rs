@@ -341,6 +341,11 @@ pub(crate) async fn add_person(server: &TestServer, id: &str, name: &str, mail: 
 /// The answer to a request that is sent as it stands, byte for byte: head and body.
 pub(crate) async fn raw(server: &TestServer, request: &str) -> String {
     let mut stream = TcpStream::connect(server.address()).await.expect("the server listens");
+    raw_on(&mut stream, request).await
+}
+
+/// The same over a connection that is there already.
+pub(crate) async fn raw_on(stream: &mut TcpStream, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.expect("the server reads");
     let mut answer = Vec::new();
     while !is_whole(&answer) {
