@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod exit;
 mod healthcheck;
+mod lines;
 mod run;
 mod seed;
 

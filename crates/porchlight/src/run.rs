@@ -16,6 +16,7 @@ use tracing_subscriber::fmt::time::FormatTime;
 use crate::cli::{LogFormat, ServeFlags};
 use crate::config::{Config, LogPlace};
 use crate::exit::{DATA, Failure, INTERNAL, UNAVAILABLE, USAGE};
+use crate::lines::Lines;
 use crate::say;
 
 /// How long a deleted key stays, so that whoever follows late still learns of it.
@@ -28,7 +29,8 @@ const TOMBSTONES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Whatever keeps it from starting, with the exit code that the help names.
 pub(crate) fn serve(flags: &ServeFlags) -> Result<(), Failure> {
     let config = Config::read(flags)?;
-    start_logging(config.log_format);
+    let lines = Lines::to(std::io::stderr()).map_err(|error| Failure::new(INTERNAL, error))?;
+    start_logging(config.log_format, &lines);
     install_recorder();
     // The port first: it is the likeliest to be taken, and costs nothing to give back.
     let listener = listen(config.listen)?;
@@ -72,11 +74,11 @@ async fn seed_people(engine: &Engine, seed: &Seed) -> Result<(), Failure> {
     })
 }
 
-fn start_logging(format: LogFormat) {
+fn start_logging(format: LogFormat, lines: &Lines) {
     let filter = EnvFilter::try_from_env("PORCHLIGHT_LOG")
         .unwrap_or_else(|_| EnvFilter::new("info,fjall=warn,lsm_tree=warn"));
     let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(WallTime);
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines.gathered()).with_timer(WallTime);
     // Fails only if somebody has set a logger already, which nobody has.
     match format {
         LogFormat::Text => builder.with_ansi(false).try_init().ok(),
