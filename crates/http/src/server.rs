@@ -141,8 +141,17 @@ async fn work(api: Arc<Api>, mut connections: mpsc::Receiver<Accepted>, mut stop
             continue;
         };
         let (api, watcher, timer) = (Arc::clone(&api), graceful.watcher(), ConnectionTimer::new(&ticks));
+        let mut stopping = stopping.clone();
         tokio::spawn(async move {
-            serve(&api, stream, peer, watcher, timer).await;
+            let version = tokio::select! {
+                biased;
+                version = tokio::time::timeout(api.settings().limits.header_timeout, version(&stream)) => version,
+                // Nothing has come from this client, so nothing is owed to it.
+                _ = stopping.wait_for(|stop| *stop) => return,
+            };
+            if let Ok(Ok(version)) = version {
+                serve(&api, stream, version, peer, watcher, timer).await;
+            }
             drop(place);
         });
     }
@@ -151,28 +160,26 @@ async fn work(api: Arc<Api>, mut connections: mpsc::Receiver<Accepted>, mut stop
     }
 }
 
-/// Serves one connection to its end, in the version of HTTP that it begins with.
+/// Serves one connection to its end. How that comes is its client's business.
 async fn serve(
     api: &Arc<Api>,
     stream: TcpStream,
+    version: Version,
     peer: SocketAddr,
     watcher: Watcher,
     timer: ConnectionTimer,
 ) {
-    let limits = &api.settings().limits;
-    let version = tokio::time::timeout(limits.header_timeout, version(&stream)).await;
     let (socket, connection) = (Socket::new(stream), Connection::from(peer.ip()));
-    // How a connection ends is its client's business.
     match version {
-        Err(_) | Ok(Err(_)) => {}
-        Ok(Ok(Version::One)) => {
+        Version::One => {
+            let limits = &api.settings().limits;
             let mut builder = http1::Builder::new();
             builder.timer(timer).header_read_timeout(limits.header_timeout).max_buf_size(HEAD_BYTES);
             let service =
                 service_fn(async |request| Ok::<_, Infallible>(api.answer(request, &connection).await));
             let _ = watcher.watch(builder.serve_connection(socket, service)).await;
         }
-        Ok(Ok(Version::Two)) => {
+        Version::Two => {
             let mut builder = http2::Builder::new(TokioExecutor::new());
             builder
                 .timer(TokioTimer::new())

@@ -47,12 +47,14 @@ async fn a_write_under_way_is_finished_and_no_connection_is_taken_any_more() {
     let (address, path) = (server.address(), presence_of("ada@porchlight.example"));
     let mut idle = Connection::open(address).await.expect("the server listens");
     assert_eq!(idle.call("GET", &path, "").await.expect("a read is answered").status, 200);
+    let mut silent = Connection::open(address).await.expect("the server listens");
     let mut busy = Connection::open(address).await.expect("the server listens");
     busy.announce("PATCH", &path, BODY).await.expect("the server asks for the body");
 
     server.signal(Signal::TERM);
     until("it takes no connections", async || TcpStream::connect(address).await.is_err()).await;
     idle.receive().await.expect_err("a connection without a request is closed");
+    silent.receive().await.expect_err("so is one on which nothing ever came");
     busy.write(BODY).await.expect("the connection is still there");
     let answer = busy.receive().await.expect("the write is answered");
     assert_eq!(answer.status, 200, "{answer:?}");
