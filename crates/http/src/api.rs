@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{
-    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName,
-    HeaderValue, ORIGIN, VARY,
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
+    HeaderValue, VARY,
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -22,6 +22,7 @@ use crate::call::{self, Call};
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::graph;
+use crate::headers::Headers;
 use crate::instruments::Instruments;
 use crate::reply::{self, CLIENT_REQUEST_ID, MetadataLevel, Reply, RequestIds, header_id};
 use crate::resource::{self, PathError, Resource, Version};
@@ -50,7 +51,7 @@ pub(crate) struct Step {
 
 /// What is known of a request apart from its path.
 struct Context<'r> {
-    headers: &'r HeaderMap,
+    headers: &'r Headers<'r>,
     /// The URL up to and with the version, as the client sees it.
     base: &'r str,
     /// Host and port as the request names them.
@@ -83,9 +84,10 @@ impl Api {
     ) -> Response<Full<Bytes>> {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
-        let ids = RequestIds::new(&parts.headers);
+        let headers = Headers::of(&parts.headers);
+        let ids = RequestIds::new(&headers);
         let mut route = Route::None;
-        let routed = self.route(&parts, body, &ids, connection, &mut route);
+        let routed = self.route(&parts, &headers, body, &ids, connection, &mut route);
         let outcome = AssertUnwindSafe(routed).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!(request = %ids.request, path = parts.uri.path(), "the request ended in a panic");
             Err(Error::Internal)
@@ -93,28 +95,29 @@ impl Api {
         let reply = outcome.unwrap_or_else(|error| self.error(&error, &ids));
         self.instruments.answered(route, reply.status);
         self.log(&parts, &ids, reply.status, started.elapsed());
-        self.finish(reply, &parts, ids)
+        self.finish(reply, &parts.method, &headers, ids)
     }
 
     async fn route(
         &self,
         parts: &Parts,
+        headers: &Headers<'_>,
         body: Incoming,
         ids: &RequestIds,
         connection: &Connection,
         route: &mut Route,
     ) -> Result<Reply, Error> {
-        self.check_header_size(&parts.headers)?;
-        body::check_announced_length(&parts.headers, &self.settings.limits)?;
+        self.check_header_size(headers)?;
+        body::check_announced_length(headers, &self.settings.limits)?;
         let path = parts.uri.path();
         if parts.method == Method::OPTIONS {
             *route = Route::Options;
-            return Ok(self.preflight(&parts.headers));
+            return Ok(self.preflight(headers));
         }
         if let Some(operation) = path.strip_prefix("/porchlight/") {
             *route = Route::Operations;
             let body = Body::Stream(body);
-            return self.operate(&parts.method, operation, &parts.headers, body, connection).boxed().await;
+            return self.operate(&parts.method, operation, headers, body, connection).boxed().await;
         }
         let (version, below) = resource::split_version(path).map_err(path_error)?;
         let parsed = Resource::parse(below);
@@ -122,27 +125,26 @@ impl Api {
             return Err(path_error(error));
         }
         *route = parsed.as_ref().map_or(Route::Unknown, graph::route);
-        let authority = authority(parts)?;
-        let base = self.base(&parts.headers, authority, version);
-        let context = Context { headers: &parts.headers, base: &base, authority, ids };
+        let authority = authority(parts, headers)?;
+        let base = self.base(headers, authority, version);
+        let context = Context { headers, base: &base, authority, ids };
         let query = parts.uri.query().unwrap_or_default();
         if let Ok(resource @ (Resource::Metadata | Resource::ServiceDocument)) = &parsed {
             graph::check_method(&parts.method, resource, self.settings.profile)?;
             if *resource == Resource::Metadata {
                 return Ok(documents::metadata());
             }
-            call::metadata_level(&parts.headers)?;
+            call::metadata_level(headers)?;
             return Ok(documents::service_document(&base));
         }
-        let caller =
-            auth::authenticate(&parts.headers, &self.engine, &self.settings, &connection.last_caller)
-                .map_err(Error::Token)?;
+        let caller = auth::authenticate(headers, &self.engine, &self.settings, &connection.last_caller)
+            .map_err(Error::Token)?;
         let resource = parsed.map_err(path_error)?;
         if resource == Resource::Batch {
             graph::check_method(&parts.method, &resource, self.settings.profile)?;
             return self.batch(&context, version, &caller, Body::Stream(body)).boxed().await;
         }
-        let call = self.call(&context, &parts.method, query, &parts.headers, &caller);
+        let call = self.call(&context, &parts.method, query, headers, &caller);
         graph::answer(&call, &resource, Body::Stream(body)).await
     }
 
@@ -151,7 +153,7 @@ impl Api {
         context: &'c Context<'_>,
         method: &'c Method,
         query: &'c str,
-        headers: &'c HeaderMap,
+        headers: &'c Headers<'c>,
         caller: &'c Caller,
     ) -> Call<'c> {
         Call {
@@ -209,8 +211,9 @@ impl Api {
     ) -> Result<Reply, Error> {
         let (path, query) = below_version(&step.url, context, version)?;
         let resource = Resource::parse(path).map_err(path_error)?;
-        body::check_announced_length(&step.headers, &self.settings.limits)?;
-        let call = self.call(context, &step.method, query, &step.headers, caller);
+        let headers = Headers::of(&step.headers);
+        body::check_announced_length(&headers, &self.settings.limits)?;
+        let call = self.call(context, &step.method, query, &headers, caller);
         graph::answer(&call, &resource, Body::Whole(step.body.clone())).await
     }
 
@@ -219,7 +222,7 @@ impl Api {
         &self,
         method: &Method,
         operation: &str,
-        headers: &HeaderMap,
+        headers: &Headers<'_>,
         body: Body,
         connection: &Connection,
     ) -> Result<Reply, Error> {
@@ -253,14 +256,14 @@ impl Api {
     }
 
     /// The URL up to and with the version, as the client sees it.
-    fn base(&self, headers: &HeaderMap, authority: &str, version: Version) -> String {
+    fn base(&self, headers: &Headers<'_>, authority: &str, version: Version) -> String {
         if let Some(url) = &self.settings.public_url {
             return [url, "/", version.name()].concat();
         }
         if !self.settings.trust_forwarded {
             return ["http://", authority, "/", version.name()].concat();
         }
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let header = |name: &str| headers.all.get(name).and_then(|value| value.to_str().ok());
         // RFC 7239: the first element is the client's own proxy's.
         let element = header("forwarded").and_then(|value| value.split(',').next()).unwrap_or_default();
         let pairs = || element.split(';').filter_map(|pair| pair.trim().split_once('='));
@@ -273,11 +276,9 @@ impl Api {
         [scheme, "://", host, "/", version.name()].concat()
     }
 
-    fn check_header_size(&self, headers: &HeaderMap) -> Result<(), Error> {
-        // A name and its value stand with a colon, a space and a line break.
-        let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    fn check_header_size(&self, headers: &Headers<'_>) -> Result<(), Error> {
         let max = self.settings.limits.header_bytes_max;
-        if bytes > max { Err(Error::HeadersTooLarge(max)) } else { Ok(()) }
+        if headers.bytes > max { Err(Error::HeadersTooLarge(max)) } else { Ok(()) }
     }
 
     fn error(&self, error: &Error, ids: &RequestIds) -> Reply {
@@ -334,29 +335,28 @@ fn below_version<'u>(
 /// # Errors
 ///
 /// 400 when there is none, more than one, or one that is no host.
-fn authority(parts: &Parts) -> Result<&str, Error> {
+fn authority<'r>(parts: &'r Parts, headers: &Headers<'r>) -> Result<&'r str, Error> {
     const BAD: Error = Error::BadPath("The request must have one valid Host header.");
     if let Some(authority) = parts.uri.authority() {
         return Ok(authority.as_str());
     }
-    let mut hosts = parts.headers.get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (Some(host), None) => {
-            let host = host.to_str().map_err(|_| BAD)?;
-            if !is_plain(host) {
-                host.parse::<http::uri::Authority>().map_err(|_| BAD)?;
-            }
-            Ok(host)
-        }
-        (None, _) if parts.version < http::Version::HTTP_11 => Ok("localhost"),
-        _ => Err(BAD),
+    if headers.host.first.is_none() && parts.version < http::Version::HTTP_11 {
+        return Ok("localhost");
     }
+    let host = headers.host.only().ok_or(BAD)?.to_str().map_err(|_| BAD)?;
+    if !is_plain(host) {
+        host.parse::<http::uri::Authority>().map_err(|_| BAD)?;
+    }
+    Ok(host)
 }
 
 /// A host name or IPv4 address with or without a port: what most requests name, and cheaper to tell than to parse.
 fn is_plain(host: &str) -> bool {
-    let (name, port) = host.split_once(':').unwrap_or((host, "80"));
-    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    let (name, port) = match host.bytes().rposition(|byte| byte == b':') {
+        None => (host, "80"),
+        Some(colon) => (&host[..colon], &host[colon + 1..]),
+    };
+    let in_name = |byte: u8| matches!(byte, b'0'..=b'9' | b'.' | b'a'..=b'z' | b'A'..=b'Z' | b'-');
     !name.is_empty() && name.bytes().all(in_name) && port.parse::<u16>().is_ok()
 }
 
@@ -376,7 +376,13 @@ const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// What every response gets.
 impl Api {
-    fn finish(&self, reply: Reply, parts: &Parts, ids: RequestIds) -> Response<Full<Bytes>> {
+    fn finish(
+        &self,
+        reply: Reply,
+        method: &Method,
+        asked: &Headers<'_>,
+        ids: RequestIds,
+    ) -> Response<Full<Bytes>> {
         let Reply { status, mut headers, mut body } = reply;
         headers.insert(REQUEST_ID, header_id(ids.request));
         headers.insert(CLIENT_REQUEST_ID, ids.client);
@@ -384,16 +390,16 @@ impl Api {
         headers.insert(CACHE_CONTROL, NO_CACHE);
         headers.insert(DIAGNOSTIC, self.diagnostic.clone());
         if !self.settings.cors_origins.is_empty() {
-            self.allow_origin(&parts.headers, &mut headers);
+            self.allow_origin(asked, &mut headers);
         }
         if body.len() >= self.settings.limits.compress_bytes_min && headers.contains_key(CONTENT_TYPE) {
             headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
-            if accepts_gzip(&parts.headers) {
+            if accepts_gzip(asked) {
                 headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
                 body = gzip(&body);
             }
         }
-        if parts.method == Method::HEAD {
+        if *method == Method::HEAD {
             headers.insert(CONTENT_LENGTH, body.len().into());
             body = Bytes::new();
         }
@@ -404,11 +410,11 @@ impl Api {
     }
 
     /// OPTIONS: needs no token, since browsers send none with it.
-    fn preflight(&self, asked: &HeaderMap) -> Reply {
+    fn preflight(&self, asked: &Headers<'_>) -> Reply {
         const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PATCH, DELETE, OPTIONS");
         let mut reply = Reply::empty(StatusCode::NO_CONTENT).with(ALLOW, METHODS);
-        if !self.settings.cors_origins.is_empty() && asked.contains_key(ORIGIN) {
-            let headers = asked.get("access-control-request-headers").cloned();
+        if !self.settings.cors_origins.is_empty() && asked.origin.first.is_some() {
+            let headers = asked.all.get("access-control-request-headers").cloned();
             let headers = headers.unwrap_or(HeaderValue::from_static("authorization, content-type"));
             reply.headers.insert("access-control-allow-methods", METHODS);
             reply.headers.insert("access-control-allow-headers", headers);
@@ -417,7 +423,7 @@ impl Api {
         reply
     }
 
-    fn allow_origin(&self, asked: &HeaderMap, headers: &mut HeaderMap) {
+    fn allow_origin(&self, asked: &Headers<'_>, headers: &mut HeaderMap) {
         const EXPOSED: HeaderValue = HeaderValue::from_static(
             "request-id, client-request-id, Retry-After, Location, ETag, porchlight-revision, porchlight-effective",
         );
@@ -426,7 +432,7 @@ impl Api {
         if !everybody {
             headers.append(VARY, HeaderValue::from_static("Origin"));
         }
-        let Some(origin) = asked.get(ORIGIN) else { return };
+        let Some(origin) = asked.origin.first else { return };
         let allowed = if everybody {
             HeaderValue::from_static("*")
         } else if allowed.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) {
@@ -439,8 +445,11 @@ impl Api {
     }
 }
 
-fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let ranges = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+fn accepts_gzip(headers: &Headers<'_>) -> bool {
+    if headers.accept_encoding.first.is_none() {
+        return false;
+    }
+    let ranges = headers.all.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     ranges.flat_map(|value| value.split(',')).any(|range| {
         let mut parts = range.split(';').map(str::trim);
         let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));

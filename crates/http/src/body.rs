@@ -4,12 +4,11 @@ use std::io::Read;
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use crate::error::Error;
+use crate::headers::Headers;
 use crate::settings::HttpLimits;
 
 /// Where a body comes from.
@@ -26,7 +25,7 @@ impl Body {
     /// # Errors
     ///
     /// E30, what [`Body::read`] answers, and E10.
-    pub(crate) async fn read_json(self, headers: &HeaderMap, limits: &HttpLimits) -> Result<Bytes, Error> {
+    pub(crate) async fn read_json(self, headers: &Headers<'_>, limits: &HttpLimits) -> Result<Bytes, Error> {
         check_content_type(headers)?;
         let bytes = self.read(headers, limits).await?;
         if bytes.trim_ascii().is_empty() { Err(Error::EmptyPayload) } else { Ok(bytes) }
@@ -39,7 +38,7 @@ impl Body {
     /// What [`Body::read`] answers, and E30.
     pub(crate) async fn read_json_or_nothing(
         self,
-        headers: &HeaderMap,
+        headers: &Headers<'_>,
         limits: &HttpLimits,
     ) -> Result<Bytes, Error> {
         let bytes = self.read(headers, limits).await?;
@@ -54,7 +53,7 @@ impl Body {
     /// # Errors
     ///
     /// E32, 408, 415 for an encoding other than gzip, and E11 for what is not gzip although it says so.
-    pub(crate) async fn read(self, headers: &HeaderMap, limits: &HttpLimits) -> Result<Bytes, Error> {
+    pub(crate) async fn read(self, headers: &Headers<'_>, limits: &HttpLimits) -> Result<Bytes, Error> {
         let sent = match self {
             Body::Whole(bytes) => bytes,
             Body::Stream(stream) => collect(stream, limits).await?,
@@ -84,8 +83,8 @@ enum Encoding {
     Gzip,
 }
 
-fn encoding(headers: &HeaderMap) -> Result<Encoding, Error> {
-    let Some(value) = headers.get(CONTENT_ENCODING) else { return Ok(Encoding::Identity) };
+fn encoding(headers: &Headers<'_>) -> Result<Encoding, Error> {
+    let Some(value) = headers.content_encoding.first else { return Ok(Encoding::Identity) };
     match value.to_str().map(|text| text.trim().to_ascii_lowercase()).as_deref() {
         Ok("" | "identity") => Ok(Encoding::Identity),
         Ok("gzip" | "x-gzip") => Ok(Encoding::Gzip),
@@ -106,8 +105,8 @@ fn inflate(sent: &[u8], max: usize) -> Result<Bytes, Error> {
 /// # Errors
 ///
 /// E32.
-pub(crate) fn check_announced_length(headers: &HeaderMap, limits: &HttpLimits) -> Result<(), Error> {
-    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+pub(crate) fn check_announced_length(headers: &Headers<'_>, limits: &HttpLimits) -> Result<(), Error> {
+    let length = headers.content_length.text().and_then(|text| text.parse::<u64>().ok());
     match length {
         Some(length) if length > limits.body_bytes_max as u64 => {
             Err(Error::BodyTooLarge(limits.body_bytes_max))
@@ -121,8 +120,8 @@ pub(crate) fn check_announced_length(headers: &HeaderMap, limits: &HttpLimits) -
 /// # Errors
 ///
 /// E30.
-fn check_content_type(headers: &HeaderMap) -> Result<(), Error> {
-    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+fn check_content_type(headers: &Headers<'_>) -> Result<(), Error> {
+    let Some(value) = headers.content_type.first else { return Ok(()) };
     let essence = value.to_str().ok().and_then(|text| text.split(';').next()).map(str::trim);
     match essence {
         Some(essence) if essence.is_empty() || essence.eq_ignore_ascii_case("application/json") => Ok(()),

@@ -1,11 +1,12 @@
 //! One call of the API: a request, or a step of a batch.
 
+use http::Method;
 use http::header::ACCEPT;
-use http::{HeaderMap, Method};
 use porchlight_engine::{Engine, Tenant};
 
 use crate::auth::Caller;
 use crate::error::Error;
+use crate::headers::Headers;
 use crate::reply::MetadataLevel;
 use crate::settings::Settings;
 
@@ -15,7 +16,7 @@ pub(crate) struct Call<'c> {
     pub(crate) settings: &'c Settings,
     pub(crate) method: &'c Method,
     pub(crate) query: &'c str,
-    pub(crate) headers: &'c HeaderMap,
+    pub(crate) headers: &'c Headers<'c>,
     pub(crate) caller: &'c Caller,
     /// The URL up to and with the version, as the client sees it.
     pub(crate) base: &'c str,
@@ -44,15 +45,12 @@ impl Call<'_> {
 /// # Errors
 ///
 /// E31 when none.
-pub(crate) fn metadata_level(headers: &HeaderMap) -> Result<MetadataLevel, Error> {
+pub(crate) fn metadata_level(headers: &Headers<'_>) -> Result<MetadataLevel, Error> {
     // What nearly every client sends needs no second look.
-    let mut values = headers.get_all(ACCEPT).iter();
-    if let (Some(only), None) = (values.next(), values.next())
-        && only == "application/json"
-    {
+    if headers.accept.only().is_some_and(|only| only == "application/json") {
         return Ok(MetadataLevel::Minimal);
     }
-    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let values = headers.all.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let ranges = values.flat_map(|value| value.split(',')).filter(|range| !range.trim().is_empty());
     let accepted = ranges.map(media_range).reduce(Option::or);
     accepted.unwrap_or(Some(MetadataLevel::Minimal)).ok_or(Error::NotAcceptable)

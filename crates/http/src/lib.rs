@@ -14,6 +14,7 @@ mod demo;
 mod dice;
 mod error;
 mod graph;
+mod headers;
 mod instruments;
 mod metadata;
 mod odata;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::auth::TokenError;
 use crate::error::Error;
+use crate::headers::Headers;
 use crate::settings::Profile;
 use crate::wire::guid;
 
@@ -99,9 +100,9 @@ pub(crate) struct RequestIds {
 
 impl RequestIds {
     /// Ids for a request with these headers; a client's id of more than 128 bytes is not taken.
-    pub(crate) fn new(headers: &HeaderMap) -> RequestIds {
+    pub(crate) fn new(headers: &Headers<'_>) -> RequestIds {
         let request = uuid::Uuid::new_v4();
-        let named = headers.get(CLIENT_REQUEST_ID).filter(|id| id.len() <= 128 && id.to_str().is_ok());
+        let named = headers.client_request_id.first.filter(|id| id.len() <= 128 && id.to_str().is_ok());
         let client = named.cloned().unwrap_or_else(|| header_id(request));
         RequestIds { request, client }
     }

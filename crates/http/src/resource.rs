@@ -159,7 +159,7 @@ pub(crate) enum PathError {
 /// [`PathError::Version`].
 pub(crate) fn split_version(path: &str) -> Result<(Version, &str), PathError> {
     let path = path.strip_prefix('/').unwrap_or(path);
-    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+    let (first, rest) = split(path, b'/').unwrap_or((path, ""));
     match Version::from_segment(first) {
         Some(version) => Ok((version, rest)),
         None => Err(PathError::Version(percent_decode_str(first).decode_utf8_lossy().into_owned())),
@@ -286,7 +286,7 @@ struct Segment<'p> {
 impl<'p> Segments<'p> {
     fn next(&mut self) -> Result<Option<Segment<'p>>, PathError> {
         let Some(raw) = self.take() else { return Ok(None) };
-        match raw.split_once('(') {
+        match split(raw, b'(') {
             None => Ok(Some(Segment { name: decode(raw)?, arguments: None })),
             Some((name, rest)) => {
                 let arguments = rest.strip_suffix(')').ok_or(PathError::Malformed(
@@ -299,7 +299,7 @@ impl<'p> Segments<'p> {
 
     fn take(&mut self) -> Option<&'p str> {
         let rest = self.rest?;
-        let (segment, rest) = match rest.split_once('/') {
+        let (segment, rest) = match split(rest, b'/') {
             Some((segment, rest)) => (segment, Some(rest)),
             None => (rest, None),
         };
@@ -338,6 +338,12 @@ impl<'p> Segment<'p> {
     fn unknown(&self) -> PathError {
         PathError::Segment(self.name.clone().into_owned())
     }
+}
+
+/// What stands before and behind the first such character, which is ASCII. A path is searched half a dozen times.
+fn split(text: &str, at: u8) -> Option<(&str, &str)> {
+    let place = memchr::memchr(at, text.as_bytes())?;
+    Some((&text[..place], &text[place + 1..]))
 }
 
 const CONTROL: PathError = PathError::Malformed("The request path has a control character.");

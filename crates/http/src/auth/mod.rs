@@ -6,14 +6,14 @@ mod permissions;
 
 use std::sync::Arc;
 
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use porchlight_engine::{Engine, Tenant};
 use porchlight_presence::{ApplicationId, UserId};
 
 pub(crate) use last_caller::LastCaller;
 pub(crate) use permissions::{Permission, Permissions};
 
+use crate::headers::Headers;
 use crate::settings::Settings;
 
 /// Who calls.
@@ -63,12 +63,15 @@ impl TokenError {
 
 /// The caller of a request with these headers; `last` is that of the request before on the same connection.
 pub(crate) fn authenticate(
-    headers: &HeaderMap,
+    headers: &Headers<'_>,
     engine: &Engine,
     settings: &Settings,
     last: &LastCaller,
 ) -> Result<Arc<Caller>, TokenError> {
-    let authorization = authorization(headers)?;
+    let authorization = headers.authorization.first.ok_or(TokenError::Missing)?;
+    if headers.authorization.repeated {
+        return Err(TokenError::Malformed);
+    }
     let caller = if let Some(caller) = last.named_by(authorization) {
         caller
     } else {
@@ -79,13 +82,6 @@ pub(crate) fn authenticate(
         caller
     };
     if caller.is_hidden() { Err(TokenError::Invalid) } else { Ok(caller) }
-}
-
-/// The one `Authorization` header.
-fn authorization(headers: &HeaderMap) -> Result<&HeaderValue, TokenError> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = values.next().ok_or(TokenError::Missing)?;
-    if values.next().is_some() { Err(TokenError::Malformed) } else { Ok(value) }
 }
 
 /// The bearer token. The scheme's name is compared without case.

@@ -5,13 +5,14 @@ use serde_json::json;
 
 use crate::body::Body;
 use crate::error::{self, Error};
+use crate::headers::Headers;
 use crate::reply::Reply;
 use crate::settings::{Development, HttpLimits};
 use crate::wire::date_time;
 use crate::wire::duration::{self, DurationError};
 use crate::wire::json::Json;
 use crate::wire::presence::instant;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
 /// GET `/porchlight/dev/clock`: what time it is, and how far that was moved.
 pub(crate) fn clock(engine: &Engine) -> Reply {
@@ -24,7 +25,7 @@ pub(crate) fn clock(engine: &Engine) -> Reply {
 /// POST `/porchlight/dev/clock {"advance": "PT5M"}`: moves time ahead; everything that waits wakes up.
 pub(crate) async fn advance_clock(
     engine: &Engine,
-    headers: &HeaderMap,
+    headers: &Headers<'_>,
     body: Body,
     limits: &HttpLimits,
 ) -> Result<Reply, Error> {

@@ -78,15 +78,17 @@ impl Object<'_> {
     /// Any string, in pieces.
     pub(super) fn pieces(&mut self, member: Member, pieces: &[&str]) {
         self.name(member);
-        if pieces.iter().all(|piece| needs_no_escapes(piece)) {
-            self.out.push(b'"');
-            for piece in pieces {
-                self.out.extend_from_slice(piece.as_bytes());
-            }
+        let start = self.out.len();
+        self.out.push(b'"');
+        for piece in pieces {
+            self.out.extend_from_slice(piece.as_bytes());
+        }
+        if needs_no_escapes(&self.out[start + 1..]) {
             self.out.push(b'"');
         } else {
-            let text = pieces.concat();
-            serde_json::to_writer(&mut *self.out, &text).expect("a vector takes any number of bytes");
+            self.out.truncate(start);
+            serde_json::to_writer(&mut *self.out, &pieces.concat())
+                .expect("a vector takes any number of bytes");
         }
     }
 
@@ -125,8 +127,8 @@ impl Object<'_> {
 
 /// Whether a text is the same in a JSON string. Looks at every byte rather than stopping early: that is one pass over
 /// many at a time.
-fn needs_no_escapes(text: &str) -> bool {
-    text.bytes().fold(true, |so_far, byte| so_far & !matches!(byte, 0..0x20 | b'"' | b'\\'))
+fn needs_no_escapes(text: &[u8]) -> bool {
+    text.iter().fold(true, |so_far, byte| so_far & !matches!(byte, 0..0x20 | b'"' | b'\\'))
 }
 
 #[cfg(test)]
