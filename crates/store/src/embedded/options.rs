@@ -8,7 +8,7 @@ pub struct Options {
     /// Appends that may wait for the committer, at least 1; one more is answered
     /// [`AppendError::Busy`](crate::AppendError::Busy). Default 16,384.
     pub waiting_max: usize,
-    /// Bytes of blocks of the storage engine kept in memory. Default 16 MiB. It serves compaction and opening only:
+    /// Bytes of blocks of the storage engine kept in memory. Default 1 MiB. It serves compaction and opening only:
     /// all reads are answered by the replica.
     pub cache_bytes: u64,
     /// Faults that a unit test puts in the way of the next writes.
@@ -32,7 +32,7 @@ impl Default for Options {
         Options {
             durability: Durability::Full,
             waiting_max: 16_384,
-            cache_bytes: 16 * 1024 * 1024,
+            cache_bytes: 1024 * 1024,
             #[cfg(test)]
             faults: super::tests::Faults::default(),
         }
