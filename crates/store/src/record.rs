@@ -55,8 +55,8 @@ impl RecordError {
     }
 }
 
-/// The bytes to store for this value of this revision.
-pub(crate) fn encode(revision: Revision, value: &Value) -> Vec<u8> {
+/// Makes `stored` the bytes to store for this value of this revision; what was in it is gone.
+pub(crate) fn encode(revision: Revision, value: &Value, stored: &mut Vec<u8>) {
     let instant;
     let (kind, payload): (u8, &[u8]) = match value {
         Value::Live(bytes) => (LIVE, &bytes[..]),
@@ -65,12 +65,11 @@ pub(crate) fn encode(revision: Revision, value: &Value) -> Vec<u8> {
             (TOMBSTONE, &instant[..])
         }
     };
-    let mut stored = Vec::with_capacity(10 + payload.len());
+    stored.clear();
     stored.push(VERSION);
     stored.extend_from_slice(&revision.0.to_le_bytes());
     stored.push(kind);
     stored.extend_from_slice(payload);
-    stored
 }
 
 /// The revision and the value in these stored bytes.
@@ -114,14 +113,19 @@ mod tests {
 
     #[test]
     fn version_1_is_what_is_written() {
-        assert_eq!(encode(Revision(298), &Value::Live(Bytes::from_static(b"hello"))), LIVE_1);
-        assert_eq!(encode(Revision(7), &Value::Tombstone { at: 1_700_000_000_000 }), TOMBSTONE_1);
+        let mut stored = Vec::new();
+        encode(Revision(298), &Value::Live(Bytes::from_static(b"hello")), &mut stored);
+        assert_eq!(stored, LIVE_1);
+        encode(Revision(7), &Value::Tombstone { at: 1_700_000_000_000 }, &mut stored);
+        assert_eq!(stored, TOMBSTONE_1);
     }
 
     #[test]
     fn empty_value_and_negative_instant_come_back() {
         for value in [Value::Live(Bytes::new()), Value::Tombstone { at: -1 }] {
-            assert_eq!(decode(&encode(Revision(u64::MAX), &value)), Ok((Revision(u64::MAX), value)));
+            let mut stored = Vec::new();
+            encode(Revision(u64::MAX), &value, &mut stored);
+            assert_eq!(decode(&stored), Ok((Revision(u64::MAX), value)));
         }
     }
 

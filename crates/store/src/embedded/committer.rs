@@ -11,6 +11,7 @@ use std::time::Duration;
 use fjall::PersistMode;
 use tokio::time::Instant;
 use tracing::error;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::database::Database;
 use super::error::OpenError;
@@ -23,7 +24,7 @@ use super::recovery::RETRY_MIN;
 use super::shared::Shared;
 use super::tombstones::{Tombstone, Tombstones};
 use crate::append::Owner;
-use crate::{AppendError, Entry, Health, Key, Replica, Revision};
+use crate::{AppendError, Entry, Health, Replica, Revision};
 
 /// How long written appends may stay unsynced at relaxed durability.
 const SYNC_EVERY: Duration = Duration::from_millis(100);
@@ -126,11 +127,13 @@ impl Committer {
     /// Gives revisions to the appends whose keys are where they expect them, and answers those that conflict.
     fn assign(&mut self, waiting: Vec<Waiting>) -> (Batch, Vec<Waiting>) {
         let mut batch = Batch::after(self.head);
-        let mut keys: HashSet<Key> = HashSet::with_capacity(waiting.len());
+        // Digests rather than keys: two keys with the same one means that the second waits for the next batch.
+        let mut keys: HashSet<u64> = HashSet::with_capacity(waiting.len());
         let mut second = Vec::new();
         for waiting in waiting {
             let key = &waiting.append.key;
-            if keys.contains(key) {
+            let digest = xxh3_64(key.as_str().as_bytes());
+            if keys.contains(&digest) {
                 second.push(waiting);
                 continue;
             }
@@ -141,7 +144,7 @@ impl Committer {
             }
             self.revision.0 += 1;
             batch.head.contents.replace(key, newest, self.revision);
-            keys.insert(key.clone());
+            keys.insert(digest);
             let Waiting { append, owner } = waiting;
             batch.entries.push(Entry { key: append.key, revision: self.revision, value: append.value });
             batch.owners.push(owner);

@@ -94,8 +94,10 @@ impl Database {
         mode: PersistMode,
     ) -> Result<(), OpenError> {
         let mut batch = self.engine.batch().durability(Some(mode));
+        let mut stored = Vec::new();
         for entry in entries {
-            batch.insert(&self.entries, entry.key.as_str(), record::encode(entry.revision, &entry.value));
+            record::encode(entry.revision, &entry.value, &mut stored);
+            batch.insert(&self.entries, entry.key.as_str(), &stored[..]);
         }
         for key in removed {
             batch.remove(&self.entries, key.as_str());

@@ -204,7 +204,8 @@ async fn hole_is_noticed() {
     let lost: [fn(&Loaded); 3] = [
         |loaded| loaded.database.entries.remove("user/0").unwrap(),
         |loaded| {
-            let older = crate::record::encode(Revision(2), &Value::Live(Bytes::from_static(b"one")));
+            let mut older = Vec::new();
+            crate::record::encode(Revision(2), &Value::Live(Bytes::from_static(b"one")), &mut older);
             loaded.database.entries.insert("user/1", older).unwrap();
         },
         |loaded| loaded.database.entries.remove([0xff_u8]).unwrap(),
