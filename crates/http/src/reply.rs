@@ -55,8 +55,7 @@ pub(crate) const PORCHLIGHT_REVISION: HeaderName = HeaderName::from_static("porc
 /// The pair that results from a write, and what decided it.
 pub(crate) const PORCHLIGHT_EFFECTIVE: HeaderName = HeaderName::from_static("porchlight-effective");
 
-/// Headers that an answer to a write has room for without growing, and one to a read: more than it has would cost
-/// each answer a slower way through the allocator.
+/// Headers that an answer to a write has room for without growing, and one to a read, which has fewer.
 const HEADERS: usize = 12;
 const HEADERS_OF_READ: usize = 6;
 
