@@ -138,7 +138,7 @@ impl Batch {
 
     pub(crate) fn push(self) {
         for (tenant, changes) in self.changes {
-            tenant.feed().push(changes);
+            tenant.feed().push(&changes);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The feed: what has changed, as it changes.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use parking_lot::Mutex;
 use porchlight_presence::{Stamps, Timestamp, UserId};
 use porchlight_store::Revision;
+use rapidhash::fast::RandomState;
 use tokio::sync::watch;
 
 /// How many changes a feed remembers.
@@ -28,6 +29,15 @@ pub struct Feed {
     ring: Mutex<Ring>,
     /// The number of changes ever put on the feed. A watch, since a slow follower needs only the newest.
     pushed: watch::Sender<u64>,
+    watched: Mutex<Watched>,
+}
+
+/// The users whom somebody follows alone: word of others' changes would cost a waking for nothing.
+#[derive(Debug, Default)]
+struct Watched {
+    users: HashMap<UserId, watch::Sender<()>, RandomState>,
+    /// With this many users, those whom nobody follows any more are looked for.
+    sweep_at: usize,
 }
 
 #[derive(Debug)]
@@ -51,10 +61,10 @@ pub enum Recent {
 impl Feed {
     pub(crate) fn new(complete_after: Timestamp) -> Feed {
         let ring = Ring { changes: VecDeque::new(), pushed: 0, complete_after };
-        Feed { ring: Mutex::new(ring), pushed: watch::Sender::new(0) }
+        Feed { ring: Mutex::new(ring), pushed: watch::Sender::new(0), watched: Mutex::default() }
     }
 
-    pub(crate) fn push(&self, changes: impl IntoIterator<Item = Change>) {
+    pub(crate) fn push(&self, changes: &[Change]) {
         let mut ring = self.ring.lock();
         for change in changes {
             if ring.changes.len() == RING
@@ -62,10 +72,12 @@ impl Feed {
             {
                 ring.complete_after = ring.complete_after.max(forgotten.stamps.changed_at);
             }
-            ring.changes.push_back(change);
+            ring.changes.push_back(*change);
             ring.pushed += 1;
         }
         self.pushed.send_replace(ring.pushed);
+        drop(ring);
+        self.watched.lock().tell(changes);
     }
 
     /// Forgets everything; what was before `now` can only be scanned for.
@@ -78,6 +90,11 @@ impl Feed {
     /// Word of new changes: the number of changes ever put on the feed.
     pub fn follow(&self) -> watch::Receiver<u64> {
         self.pushed.subscribe()
+    }
+
+    /// Word of one user's changes from now on.
+    pub fn follow_user(&self, user: UserId) -> watch::Receiver<()> {
+        self.watched.lock().follow(user)
     }
 
     /// The changes from number `from` on.
@@ -98,5 +115,57 @@ impl Feed {
             return None;
         }
         Some(ring.changes.iter().filter(|change| change.stamps.changed_at > after).copied().collect())
+    }
+}
+
+impl Watched {
+    fn follow(&mut self, user: UserId) -> watch::Receiver<()> {
+        if self.users.len() >= self.sweep_at {
+            self.users.retain(|_, followers| followers.receiver_count() > 0);
+            self.sweep_at = 2 * self.users.len() + 64;
+        }
+        self.users.entry(user).or_insert_with(|| watch::Sender::new(())).subscribe()
+    }
+
+    fn tell(&mut self, changes: &[Change]) {
+        if self.users.is_empty() {
+            return;
+        }
+        for change in changes {
+            if let Some(followers) = self.users.get(&change.user) {
+                followers.send_replace(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn change(user: u128) -> Change {
+        Change { user: UserId(Uuid::from_u128(user)), revision: Revision(1), stamps: Stamps::default() }
+    }
+
+    #[test]
+    fn who_follows_one_user_hears_of_no_other() {
+        let feed = Feed::new(Timestamp::ZERO);
+        let (one, two) = (feed.follow_user(change(1).user), feed.follow_user(change(2).user));
+        feed.push(&[change(2), change(3)]);
+        assert!(!one.has_changed().unwrap() && two.has_changed().unwrap());
+    }
+
+    #[test]
+    fn users_whom_nobody_follows_any_more_are_forgotten() {
+        let feed = Feed::new(Timestamp::ZERO);
+        let kept = feed.follow_user(change(0).user);
+        for user in 1..=10_000 {
+            drop(feed.follow_user(change(user).user));
+        }
+        assert!(feed.watched.lock().users.len() < 200);
+        feed.push(&[change(0)]);
+        assert!(kept.has_changed().unwrap());
     }
 }

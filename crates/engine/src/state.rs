@@ -151,7 +151,7 @@ impl State {
         for (tenant, mut changes) in tenants.iter().zip(changes) {
             if !changes.is_empty() {
                 changes.sort_unstable_by_key(|change| change.stamps.changed_at);
-                tenant.feed().push(changes);
+                tenant.feed().push(&changes);
             }
         }
         if !may_be_more {

@@ -14,6 +14,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use porchlight_engine::Engine;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::auth::{self, Caller};
@@ -22,7 +23,7 @@ use crate::call::{self, Call};
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::graph;
-use crate::headers::Headers;
+use crate::headers::{Field, Headers};
 use crate::instruments::Instruments;
 use crate::reply::{self, CLIENT_REQUEST_ID, MetadataLevel, Reply, RequestIds, header_id};
 use crate::resource::{self, PathError, Resource, Version};
@@ -39,6 +40,8 @@ pub struct Api {
     settings: Settings,
     instruments: Instruments,
     diagnostic: HeaderValue,
+    /// Whether the server stops: who waits for news is answered then.
+    stop: watch::Sender<bool>,
 }
 
 /// A step of a batch.
@@ -68,12 +71,23 @@ impl Api {
         }});
         // For good: the counter of shared bytes would move from core to core with every answer.
         let diagnostic = HeaderValue::from_static(diagnostic.to_string().leak());
-        Api { engine, settings, instruments: Instruments::default(), diagnostic }
+        let stop = watch::Sender::new(false);
+        Api { engine, settings, instruments: Instruments::default(), diagnostic, stop }
     }
 
     /// The settings in force.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Answers whoever waits for news, since no more will be told.
+    pub(crate) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Whether the server stops.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
     }
 
     /// Answers one request of a connection.
@@ -94,7 +108,7 @@ impl Api {
         });
         let reply = outcome.unwrap_or_else(|error| self.error(&error, &ids));
         self.instruments.answered(route, reply.status);
-        self.log(&parts, &ids, reply.status, started.elapsed());
+        self.log(&parts, &ids, &reply, started.elapsed());
         self.finish(reply, &parts.method, &headers, ids)
     }
 
@@ -159,12 +173,14 @@ impl Api {
         Call {
             engine: &self.engine,
             settings: &self.settings,
+            instruments: &self.instruments,
             method,
             query,
             headers,
             caller,
             base: context.base,
             request: context.ids.request,
+            stop: &self.stop,
         }
     }
 
@@ -211,7 +227,8 @@ impl Api {
     ) -> Result<Reply, Error> {
         let (path, query) = below_version(&step.url, context, version)?;
         let resource = Resource::parse(path).map_err(path_error)?;
-        let headers = Headers::of(&step.headers);
+        // The steps of a batch are answered together, so none of them waits.
+        let headers = Headers { prefer: Field::default(), ..Headers::of(&step.headers) };
         body::check_announced_length(&headers, &self.settings.limits)?;
         let call = self.call(context, &step.method, query, &headers, caller);
         graph::answer(&call, &resource, Body::Whole(step.body.clone())).await
@@ -288,8 +305,8 @@ impl Api {
         reply::error(error, ids, &String::from_utf8_lossy(&date), self.settings.profile)
     }
 
-    fn log(&self, parts: &Parts, ids: &RequestIds, status: StatusCode, took: Duration) {
-        let slow = took >= self.settings.slow_request;
+    fn log(&self, parts: &Parts, ids: &RequestIds, reply: &Reply, took: Duration) {
+        let (status, slow) = (reply.status, took >= self.settings.slow_request && !reply.held);
         if !(slow || self.settings.access_log || status.is_server_error()) {
             return;
         }
@@ -383,7 +400,7 @@ impl Api {
         asked: &Headers<'_>,
         ids: RequestIds,
     ) -> Response<Full<Bytes>> {
-        let Reply { status, mut headers, mut body } = reply;
+        let Reply { status, mut headers, mut body, .. } = reply;
         headers.insert(REQUEST_ID, header_id(ids.request));
         headers.insert(CLIENT_REQUEST_ID, ids.client);
         headers.insert(ODATA_VERSION, FOUR);
@@ -393,7 +410,7 @@ impl Api {
             self.allow_origin(asked, &mut headers);
         }
         if body.len() >= self.settings.limits.compress_bytes_min && headers.contains_key(CONTENT_TYPE) {
-            headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+            headers.entry(VARY).or_insert(HeaderValue::from_static("Accept-Encoding"));
             if accepts_gzip(asked) {
                 headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
                 body = gzip(&body);

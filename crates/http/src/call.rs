@@ -3,10 +3,12 @@
 use http::Method;
 use http::header::ACCEPT;
 use porchlight_engine::{Engine, Tenant};
+use tokio::sync::watch;
 
 use crate::auth::Caller;
 use crate::error::Error;
 use crate::headers::Headers;
+use crate::instruments::Instruments;
 use crate::reply::MetadataLevel;
 use crate::settings::Settings;
 
@@ -14,6 +16,7 @@ use crate::settings::Settings;
 pub(crate) struct Call<'c> {
     pub(crate) engine: &'c Engine,
     pub(crate) settings: &'c Settings,
+    pub(crate) instruments: &'c Instruments,
     pub(crate) method: &'c Method,
     pub(crate) query: &'c str,
     pub(crate) headers: &'c Headers<'c>,
@@ -22,12 +25,20 @@ pub(crate) struct Call<'c> {
     pub(crate) base: &'c str,
     /// The request, for the log.
     pub(crate) request: uuid::Uuid,
+    /// Turns true when the server stops.
+    pub(crate) stop: &'c watch::Sender<bool>,
 }
 
 impl Call<'_> {
     /// The caller's tenant.
     pub(crate) fn tenant(&self) -> &Tenant {
         &self.caller.tenant
+    }
+
+    /// Returns when the server stops.
+    pub(crate) async fn stopped(&self) {
+        // An error means that the server is gone, too.
+        self.stop.subscribe().wait_for(|stop| *stop).await.ok();
     }
 
     /// Which of JSON's forms the client accepts.

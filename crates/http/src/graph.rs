@@ -7,6 +7,7 @@ use http::Method;
 use crate::body::Body;
 use crate::call::Call;
 use crate::error::Error;
+use crate::prefer;
 use crate::reply::Reply;
 use crate::resource::Resource;
 use crate::route::Route;
@@ -35,7 +36,10 @@ pub(crate) fn answer<'c>(call: &'c Call<'c>, resource: &'c Resource<'c>, body: B
         Resource::Presence(path) => match *call.method {
             Method::PATCH => Either::Right(presence::patch(call, path, body).boxed()),
             Method::DELETE => Either::Right(presence::delete(call, path).boxed()),
-            _ => now(presence::get(call, path)),
+            _ => match prefer::wait(call.headers) {
+                Some(wait) => Either::Right(presence::get_changed(call, path, wait).boxed()),
+                None => now(presence::get(call, path)),
+            },
         },
         Resource::Action(path, action) => Either::Right(presence::act(call, path, *action, body).boxed()),
         Resource::Explain(path) => now(presence::explain(call, path)),

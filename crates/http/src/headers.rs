@@ -1,10 +1,12 @@
 //! The headers of a request that its way through the server depends on.
 
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
+    IF_NONE_MATCH, ORIGIN,
 };
 use http::{HeaderMap, HeaderValue};
 
+use crate::prefer::PREFER;
 use crate::reply::CLIENT_REQUEST_ID;
 
 /// What a request's headers are, found in one pass: each search by itself would hash the name anew.
@@ -21,7 +23,9 @@ pub(crate) struct Headers<'r> {
     pub(crate) content_length: Field<'r>,
     pub(crate) content_type: Field<'r>,
     pub(crate) host: Field<'r>,
+    pub(crate) if_none_match: Field<'r>,
     pub(crate) origin: Field<'r>,
+    pub(crate) prefer: Field<'r>,
 }
 
 /// The values of one header.
@@ -47,7 +51,9 @@ impl<'r> Headers<'r> {
             content_length: none,
             content_type: none,
             host: none,
+            if_none_match: none,
             origin: none,
+            prefer: none,
         };
         for (name, value) in all {
             found.bytes += name.as_str().len() + value.len() + 4;
@@ -59,8 +65,10 @@ impl<'r> Headers<'r> {
                 CONTENT_LENGTH => &mut found.content_length,
                 CONTENT_TYPE => &mut found.content_type,
                 HOST => &mut found.host,
+                IF_NONE_MATCH => &mut found.if_none_match,
                 ORIGIN => &mut found.origin,
                 _ if name == CLIENT_REQUEST_ID => &mut found.client_request_id,
+                _ if name == PREFER => &mut found.prefer,
                 _ => continue,
             };
             field.repeated = field.first.is_some();
@@ -86,7 +94,7 @@ impl<'r> Field<'r> {
 mod tests {
     use super::*;
 
-    fn fields(all: &HeaderMap) -> [Field<'_>; 9] {
+    fn fields(all: &HeaderMap) -> [Field<'_>; 11] {
         let found = Headers::of(all);
         [
             found.accept,
@@ -97,7 +105,9 @@ mod tests {
             found.content_length,
             found.content_type,
             found.host,
+            found.if_none_match,
             found.origin,
+            found.prefer,
         ]
     }
 
@@ -113,7 +123,9 @@ mod tests {
             CONTENT_LENGTH,
             CONTENT_TYPE,
             HOST,
+            IF_NONE_MATCH,
             ORIGIN,
+            http::HeaderName::from_static(PREFER),
         ];
         for name in &names {
             all.append(name, HeaderValue::from_str(name.as_str()).unwrap());

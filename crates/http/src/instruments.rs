@@ -45,14 +45,34 @@ fn handle() -> &'static PrometheusHandle {
 /// The statuses that may be counted.
 const STATUSES: RangeInclusive<u16> = 100..=599;
 
-/// The counts of requests by route and status.
+/// What this server counts by itself.
 pub(crate) struct Instruments {
+    /// Requests by route and status.
     requests: Vec<AtomicU64>,
+    /// Requests that are held back until there is news.
+    held: AtomicU64,
+}
+
+/// One more of something, for as long as this lives.
+pub(crate) struct OneMore<'i>(&'i AtomicU64);
+
+impl<'i> OneMore<'i> {
+    fn of(count: &'i AtomicU64) -> OneMore<'i> {
+        count.fetch_add(1, Ordering::Relaxed);
+        OneMore(count)
+    }
+}
+
+impl Drop for OneMore<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Default for Instruments {
     fn default() -> Instruments {
-        Instruments { requests: (0..Route::ALL.len() * STATUSES.len()).map(|_| AtomicU64::new(0)).collect() }
+        let requests = (0..Route::ALL.len() * STATUSES.len()).map(|_| AtomicU64::new(0)).collect();
+        Instruments { requests, held: AtomicU64::new(0) }
     }
 }
 
@@ -62,6 +82,11 @@ impl Instruments {
         let number =
             usize::from(status.as_u16().clamp(*STATUSES.start(), *STATUSES.end()) - STATUSES.start());
         self.requests[route as usize * STATUSES.len() + number].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a request that is held back until there is news.
+    pub(crate) fn hold(&self) -> OneMore<'_> {
+        OneMore::of(&self.held)
     }
 
     /// Everything, in Prometheus's text format.
@@ -75,6 +100,7 @@ impl Instruments {
                 }
             }
         }
+        gauge!("porchlight_held_requests").set(self.held.load(Ordering::Relaxed) as f64);
         let log = engine.log_stats();
         counter!("porchlight_log_appends_total").absolute(log.appends);
         counter!("porchlight_log_syncs_total").absolute(log.syncs);

@@ -13,11 +13,13 @@ mod demo;
 #[cfg(test)]
 mod dice;
 mod error;
+mod etag;
 mod graph;
 mod headers;
 mod instruments;
 mod metadata;
 mod odata;
+mod prefer;
 mod reply;
 mod resource;
 #[cfg(test)]

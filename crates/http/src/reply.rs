@@ -46,6 +46,8 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// It was held back as the client wished, and is not slow for that.
+    pub(crate) held: bool,
 }
 
 /// What the client named its request.
@@ -55,14 +57,13 @@ pub(crate) const PORCHLIGHT_REVISION: HeaderName = HeaderName::from_static("porc
 /// The pair that results from a write, and what decided it.
 pub(crate) const PORCHLIGHT_EFFECTIVE: HeaderName = HeaderName::from_static("porchlight-effective");
 
-/// Headers that an answer to a write has room for without growing, and one to a read, which has fewer.
+/// Headers that an answer has room for without growing.
 const HEADERS: usize = 12;
-const HEADERS_OF_READ: usize = 6;
 
 impl Reply {
     /// No body.
     pub(crate) fn empty(status: StatusCode) -> Reply {
-        Reply { status, headers: HeaderMap::with_capacity(HEADERS), body: Bytes::new() }
+        Reply { status, headers: HeaderMap::with_capacity(HEADERS), body: Bytes::new(), held: false }
     }
 
     /// OData's JSON.
@@ -77,9 +78,9 @@ impl Reply {
 
     /// Any other body.
     pub(crate) fn ok(content_type: HeaderValue, body: impl Into<Bytes>) -> Reply {
-        let mut headers = HeaderMap::with_capacity(HEADERS_OF_READ);
+        let mut headers = HeaderMap::with_capacity(HEADERS);
         headers.insert(CONTENT_TYPE, content_type);
-        Reply { status: StatusCode::OK, headers, body: body.into() }
+        Reply { status: StatusCode::OK, headers, body: body.into(), held: false }
     }
 
     /// The same with one more header.

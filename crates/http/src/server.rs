@@ -35,7 +35,7 @@ const STREAMS: u32 = 256;
 /// A running server.
 pub struct Server {
     address: SocketAddr,
-    stop: watch::Sender<bool>,
+    api: Arc<Api>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -48,7 +48,7 @@ impl Server {
     pub fn start(listener: TcpListener, api: &Arc<Api>, threads: usize) -> io::Result<Server> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let (stop, stopping) = watch::channel(false);
+        let stopping = api.stopping();
         let mut handles = Vec::new();
         let mut workers = Vec::new();
         for number in 0..threads.max(1) {
@@ -62,7 +62,7 @@ impl Server {
         let connections = api.settings().limits.connections_max;
         handles
             .push(spawn("http-accept".to_owned(), move || accept(listener, workers, connections, stopping))?);
-        Ok(Server { address, stop, threads: handles })
+        Ok(Server { address, api: Arc::clone(api), threads: handles })
     }
 
     /// The address that it listens on.
@@ -72,7 +72,7 @@ impl Server {
 
     /// Stops accepting, lets requests finish, and returns when all have or the workers' deadline has passed.
     pub fn stop(mut self) {
-        self.stop.send_replace(true);
+        self.api.stop();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a thread that serves requests panicked");

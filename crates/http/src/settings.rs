@@ -93,6 +93,8 @@ pub struct HttpLimits {
     pub body_timeout: Duration,
     /// Open connections. More: they wait to be accepted. Default 50,000.
     pub connections_max: usize,
+    /// The longest that `Prefer: wait=N` holds an answer back; more is taken for as much. Default 60 s.
+    pub wait_max: Duration,
     /// Bodies of at least this many bytes are compressed when the client asks for it. Default 1,024.
     pub compress_bytes_min: usize,
 }
@@ -107,6 +109,7 @@ impl Default for HttpLimits {
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             connections_max: 50_000,
+            wait_max: Duration::from_secs(60),
             compress_bytes_min: 1024,
         }
     }

@@ -83,6 +83,11 @@ impl Select {
         self.parts & part as u32 != 0
     }
 
+    /// A number that differs with the members and with the context string.
+    pub(crate) fn digest(&self) -> u64 {
+        u64::from(self.parts) ^ rapidhash::v3::rapidhash_v3(self.context.as_bytes()) << 32
+    }
+
     /// What goes into the context string.
     pub(crate) fn context(&self) -> &str {
         &self.context

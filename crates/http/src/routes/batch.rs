@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -195,6 +195,9 @@ fn response(id: &str, reply: &Reply) -> Value {
 fn display_name(name: &HeaderName) -> String {
     if name.as_str().starts_with("porchlight-") || name.as_str().ends_with("-id") {
         return name.as_str().to_owned();
+    }
+    if name == ETAG {
+        return "ETag".to_owned();
     }
     let capital = |word: &str| match word.split_at_checked(1) {
         Some((first, rest)) => first.to_ascii_uppercase() + rest,

@@ -46,6 +46,7 @@ pub(crate) fn limits(engine: &Engine, settings: &Settings) -> Reply {
         limit("headers", 100.into(), "431 without a body"),
         limit("streamsPerConnection", 256.into(), "HTTP/2: more wait"),
         limit("bodyTime", duration(http.body_timeout).into(), "408"),
+        limit("wait", duration(http.wait_max).into(), "Prefer: wait=N: more is taken for as much"),
         limit("connections", http.connections_max.into(), "more wait to be accepted"),
         limit("idsPerCall", http.ids_max.into(), "400 InvalidArgument"),
         limit("batchSteps", http.batch_steps_max.into(), "400 MaximumValueExceeded"),

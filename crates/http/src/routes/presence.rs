@@ -1,6 +1,9 @@
 //! One presence: reading it, and every way of writing it.
 
-use http::StatusCode;
+use std::time::Duration;
+
+use http::header::{ETAG, HeaderName, VARY};
+use http::{HeaderValue, StatusCode};
 use porchlight_engine::Written;
 use porchlight_presence::{Command, LocationSource, UserId};
 
@@ -8,6 +11,7 @@ use super::rights;
 use crate::body::Body;
 use crate::call::Call;
 use crate::error::Error;
+use crate::etag::{ETag, Form};
 use crate::odata::{Options, Select};
 use crate::reply::{MetadataLevel, PORCHLIGHT_EFFECTIVE, PORCHLIGHT_REVISION, Reply, header_value};
 use crate::resource::{Action, PresencePath, Root};
@@ -15,17 +19,69 @@ use crate::wire::json::{Json, Object};
 use crate::wire::presence::Annotations;
 use crate::wire::{command, explanation, guid, presence};
 
+/// What an answer depends on besides its URL.
+const VARIES: HeaderValue = HeaderValue::from_static("Authorization, Accept, Accept-Encoding");
+
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
 /// The most bytes that a presence without texts takes.
 const USUAL_BYTES: usize = 512;
 
 /// GET `…/presence` (P1 to P3).
 pub(crate) fn get(call: &Call<'_>, path: &PresencePath<'_>) -> Result<Reply, Error> {
+    look(call, path).map(|(_, reply)| reply)
+}
+
+/// GET `…/presence` with `Prefer: wait=N`: the answer is held back until it is another one than the client has, which
+/// is what its `If-None-Match` names, else what would be answered now, or until the time is over.
+pub(crate) async fn get_changed(
+    call: &Call<'_>,
+    path: &PresencePath<'_>,
+    wait: Duration,
+) -> Result<Reply, Error> {
+    let wait = wait.min(call.settings.limits.wait_max);
+    let tenant = call.tenant();
+    // Before the first look: a change that it does not see is heard of.
+    let mut news = tenant.feed().follow_user(rights::readable(call, tenant, &path.key)?);
+    let clock = call.engine.clock();
+    let (until, mut jumps) = (clock.now().plus(wait), clock.jumps());
+    let (known, mut reply) = look(call, path)?;
+    let _held = call.instruments.hold();
+    let is_news = call.headers.if_none_match.first.is_some() && reply.status != StatusCode::NOT_MODIFIED;
+    while !is_news && clock.now() < until {
+        tokio::select! {
+            _ = news.changed() => {}
+            () = clock.wait(Some(until), &mut jumps) => {}
+            () = call.stopped() => break,
+        }
+        let tag;
+        (tag, reply) = look(call, path)?;
+        if tag != known {
+            break;
+        }
+    }
+    let applied = HeaderValue::from_str(&format!("wait={}", wait.as_secs())).expect("a number is ASCII");
+    Ok(Reply { held: true, ..reply.with(PREFERENCE_APPLIED, applied) })
+}
+
+/// The answer as of now and its tag; without a body if the client has it already.
+fn look(call: &Call<'_>, path: &PresencePath<'_>) -> Result<(ETag, Reply), Error> {
     let level = call.metadata_level()?;
     // The time before the record: a record that is read later is never evaluated past a write that it lacks.
     let now = call.engine.now();
     let (user, view) = rights::seen(call, &path.key, now)?;
     let select = select(call)?;
-    Ok(view.show(now, |seen| show(call, path.root, user, seen, &select, level)))
+    Ok(view.show(now, |seen| {
+        let (base, reader) = (call.base, call.caller.reader(user));
+        let form = Form { base, root: path.root, level, select: &select, reader };
+        let tag = ETag::of(user, seen.stamps.changed_at, form);
+        let reply = if tag.is_known(call.headers) {
+            Reply::empty(StatusCode::NOT_MODIFIED)
+        } else {
+            show(call, path.root, user, seen, &select, level)
+        };
+        (tag, reply.with(ETAG, tag.value()).with(VARY, VARIES))
+    }))
 }
 
 /// GET `…/presence/porchlight.explain`: under the rights of GET.

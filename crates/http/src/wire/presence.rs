@@ -154,7 +154,7 @@ pub(crate) fn instant(at: Timestamp) -> Instant100 {
 }
 
 /// `A` and fourteen digits of Unix milliseconds. Source: presence-api 1.4.
-fn sequence_number(changed_at: Timestamp) -> [u8; 15] {
+pub(crate) fn sequence_number(changed_at: Timestamp) -> [u8; 15] {
     let mut number = [b'A'; 15];
     let mut rest = changed_at.as_millis().unsigned_abs();
     for digit in number[1..].iter_mut().rev() {

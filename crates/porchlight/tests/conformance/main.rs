@@ -22,6 +22,7 @@ mod patch;
 mod patch_pairs;
 mod paths;
 mod people;
+mod polling;
 mod preferred;
 mod quirks;
 mod reading;

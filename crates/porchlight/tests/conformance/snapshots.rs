@@ -310,6 +310,8 @@ async fn a_batch() {
           "headers": {
             "Cache-Control": "no-cache",
             "Content-Type": "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8",
+            "ETag": "[ETag]",
+            "Vary": "Authorization, Accept, Accept-Encoding",
             "OData-Version": "4.0"
           },
           "body": {

@@ -293,9 +293,10 @@ pub(crate) fn hint(answer: &Answer) -> String {
     answer.json()["error"]["innerError"]["hint"].as_str().unwrap_or_default().to_owned()
 }
 
-/// A body without what differs from run to run: the port and the ids of requests and revisions.
+/// A body without what differs from run to run: the port, the ids of requests, revisions, and tags, which depend on
+/// the port.
 pub(crate) fn redacted(server: &TestServer, value: &Value) -> Value {
-    const CHANGING: [&str; 3] = ["request-id", "client-request-id", "porchlight-revision"];
+    const CHANGING: [&str; 4] = ["request-id", "client-request-id", "porchlight-revision", "ETag"];
     match value {
         Value::String(text) => text.replace(&server.url(), "http://porchlight.test").into(),
         Value::Array(items) => items.iter().map(|item| redacted(server, item)).collect(),

@@ -174,7 +174,8 @@ async fn only_listed_origins_may_call() {
         TestServer::builder().settings(|settings| settings.cors_origins = origins.clone()).start().await;
     for origin in &origins {
         let answer = server.client("ada:").header("Origin", origin).get(ME).await;
-        assert_eq!((allowed(&answer), answer.header("vary")), ((origin.as_str(), true), "Origin"));
+        assert_eq!(allowed(&answer), (origin.as_str(), true));
+        assert!(answer.headers.get_all("vary").iter().any(|varies| varies == "Origin"), "{answer:?}");
     }
     for origin in
         ["https://evil.example", "https://app.example.evil.example", "http://app.example", "null", "*"]
