@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use porchlight_presence::{Stamps, Timestamp, UserId};
 use porchlight_store::{LogId, Revision};
@@ -9,6 +11,9 @@ use porchlight_store::{LogId, Revision};
 use crate::engine::Engine;
 use crate::feed::Change;
 use crate::tenant::Tenant;
+
+/// How long it is known who was deleted.
+pub const DELETED_KNOWN_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// A point in the history of a log: everything that records up to `revision` showed up to `at` has been told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,20 +72,34 @@ impl Stamp {
 }
 
 impl Engine {
+    /// Whether who goes on from this cursor can be told everything since: it is of this log, not from before
+    /// everything began anew, not of the future, and not older than what is known of the deleted.
+    pub fn can_go_on_from(&self, cursor: Cursor) -> bool {
+        let now = self.now();
+        let begun_anew = Revision(self.state.begun_anew.load(Ordering::SeqCst));
+        cursor.log == self.log_id()
+            && cursor.revision >= begun_anew
+            && cursor.at <= now
+            && now.since(cursor.at) < DELETED_KNOWN_FOR
+    }
+
     /// The cursor of now: whoever has seen everything as it is goes on from here.
     ///
     /// It lies one millisecond back, so that a write that begins in this very millisecond is later than it.
     pub fn cursor(&self) -> Cursor {
-        let at = self.now().minus(std::time::Duration::from_millis(1));
+        let at = self.now().minus(Duration::from_millis(1));
         Cursor { log: self.log_id(), revision: self.state.applied(), at }
     }
 
-    /// Who of `whom` has changed since `cursor`, by `stamp`.
+    /// Who of `whom` has changed since `cursor`, by `stamp`; by [`Stamp::ChangedAt`] also who has come to the directory
+    /// or left it.
     ///
     /// What is recent comes from the feed; for an older cursor every record of the tenant is looked at, a slice at a
     /// time. That takes a fraction of a microsecond a user: call it off the threads that serve requests.
     pub fn changes_since(&self, tenant: &Tenant, cursor: Cursor, whom: Whom<'_>, stamp: Stamp) -> Changes {
         let mut next = self.cursor();
+        // Before the feed is looked at; see there.
+        let announced = self.state.announced_through();
         let mut changed = Vec::new();
         match whom {
             Whom::Users(users) => {
@@ -93,7 +112,7 @@ impl Engine {
             Whom::Everybody => match tenant.feed().since_stamp(cursor.at) {
                 Some(recent) => {
                     // A fade that nobody has announced yet is not on the feed.
-                    next.at = next.at.min(self.fades_announced());
+                    next.at = next.at.min(announced);
                     let mut once = HashSet::new();
                     let users = recent.iter().map(|change| change.user).filter(|user| once.insert(*user));
                     changed.extend(
@@ -107,10 +126,36 @@ impl Engine {
             },
         }
         changed.retain(|changed| stamp.of(changed.stamps) > cursor.at);
+        if stamp == Stamp::ChangedAt {
+            changed.extend(directory_changes(tenant, cursor.revision, whom, &changed, next.at));
+        }
         changed.sort_by_key(|changed| (stamp.of(changed.stamps), changed.user));
         next.at = next.at.max(cursor.at);
         Changes { changed, next }
     }
+}
+
+/// Who of `whom` has come to the directory or left it since, but for those who are `told` already.
+fn directory_changes(
+    tenant: &Tenant,
+    since: Revision,
+    whom: Whom<'_>,
+    told: &[Changed],
+    at: Timestamp,
+) -> Vec<Changed> {
+    let moved = tenant.directory().changed_since(since);
+    if moved.is_empty() {
+        return Vec::new();
+    }
+    let told: HashSet<UserId> = told.iter().map(|changed| changed.user).collect();
+    let among: Option<HashSet<UserId>> = match whom {
+        Whom::Everybody => None,
+        Whom::Users(users) => Some(users.iter().copied().collect()),
+    };
+    let asked =
+        |user: &UserId| !told.contains(user) && among.as_ref().is_none_or(|among| among.contains(user));
+    let stamps = |user| tenant.user(user).presence(at).stamps;
+    moved.into_iter().filter(asked).map(|user| Changed { user, stamps: stamps(user) }).collect()
 }
 
 /// What came of one batch of entries: the changes, tenant by tenant, and the newest instant of a write.

@@ -32,6 +32,8 @@ struct People {
     /// By the hash of the address in ASCII lower case; several people may share one.
     by_mail: HashTable<u32>,
     ordered: BTreeSet<UserId>,
+    /// The newest revision of an entry.
+    newest: Revision,
     /// Claims of names that nobody in the directory has: given up, or of a person whose entry is still to come.
     claims: HashMap<Box<str>, Revision>,
     hash: RandomState,
@@ -96,6 +98,16 @@ impl Directory {
     /// Whether there is nobody.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whose entries were put in, changed or taken out after `revision`.
+    pub(crate) fn changed_since(&self, revision: Revision) -> Vec<UserId> {
+        let people = self.people.read();
+        // Nearly always nobody's, which needs no search.
+        if people.newest <= revision {
+            return Vec::new();
+        }
+        people.slots.iter().filter(|slot| slot.revision > revision).map(|slot| slot.user).collect()
     }
 
     pub(crate) fn revision(&self, user: UserId) -> Revision {
@@ -212,6 +224,7 @@ impl People {
         if revision <= self.slots[index as usize].revision {
             return;
         }
+        self.newest = self.newest.max(revision);
         self.leave_claim(index);
         self.unlist(index);
         let slot = &mut self.slots[index as usize];

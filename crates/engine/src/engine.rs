@@ -238,6 +238,7 @@ impl Engine {
         }
         let at = self.now().as_millis();
         self.put_clock(Value::Tombstone { at }).await?;
+        self.state.begun_anew.store(self.applied().0, Ordering::SeqCst);
         self.clock().reset();
         self.state.timers.clear();
         self.state.fades_announced.store(0, Ordering::SeqCst);
@@ -256,6 +257,25 @@ impl Engine {
         self.log.purge(self.now().minus(age).as_millis());
     }
 
+    /// A secret of this installation, made when it is first asked for: 32 random bytes that are kept in the log.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the log answers.
+    pub async fn secret(&self, name: &str) -> Result<Bytes, WriteError> {
+        let known = self.state.secrets.lock().get(name).cloned();
+        if let Some(secret) = known {
+            return Ok(secret);
+        }
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).expect("the system has random numbers");
+        let secret = Bytes::copy_from_slice(&secret);
+        let key = keys::secret(name);
+        let expected = self.revision(&key);
+        self.put(key, expected, Value::Live(secret.clone())).await?;
+        Ok(secret)
+    }
+
     /// Stops taking writes and makes everything durable. Blocks until that is done.
     pub fn close(&self) {
         self.log.close();
@@ -263,10 +283,6 @@ impl Engine {
 
     pub(crate) fn revision(&self, key: &Key) -> Revision {
         self.state.revision(key)
-    }
-
-    pub(crate) fn fades_announced(&self) -> Timestamp {
-        Timestamp::from_millis(self.state.fades_announced.load(Ordering::SeqCst))
     }
 
     async fn put_clock(&self, value: Value) -> Result<(), WriteError> {

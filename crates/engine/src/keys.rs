@@ -8,6 +8,9 @@ use uuid::fmt::Hyphenated;
 /// Where development keeps how far its clock was moved.
 pub(crate) const CLOCK: &str = "development/clock";
 
+/// Where secrets are kept.
+const SECRET: &str = "key/";
+
 /// What a key names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Named<'k> {
@@ -17,6 +20,8 @@ pub(crate) enum Named<'k> {
     Person(TenantId, UserId),
     /// The claim of a user principal name, in lower case.
     Name(TenantId, &'k str),
+    /// What this installation alone knows, such as the key that it signs with.
+    Secret(&'k str),
     /// How far development's clock was moved.
     Clock,
     /// Something whose value the engine does not keep.
@@ -45,11 +50,19 @@ pub(crate) fn name(tenant: TenantId, user_principal_name: &str) -> Key {
     Key::new(format!("name/{tenant}/{}", user_principal_name.to_ascii_lowercase()))
 }
 
+/// `key/{name}`.
+pub(crate) fn secret(name: &str) -> Key {
+    Key::new([SECRET, name].concat())
+}
+
 /// What `key` names.
 pub(crate) fn parse(key: &Key) -> Named<'_> {
     let text = key.as_str();
     if text == CLOCK {
         return Named::Clock;
+    }
+    if let Some(name) = text.strip_prefix(SECRET) {
+        return Named::Secret(name);
     }
     let named = || {
         let (kind, rest) = text.split_once('/')?;
@@ -76,6 +89,7 @@ mod tests {
         assert_eq!(parse(&person(tenant, id)), Named::Person(tenant, id));
         assert_eq!(parse(&name(tenant, "Ada@Example.ORG")), Named::Name(tenant, "ada@example.org"));
         assert_eq!(parse(&Key::new("user/x/y")), Named::Other);
+        assert_eq!(parse(&secret("cursor")), Named::Secret("cursor"));
         assert_eq!(parse(&Key::new(CLOCK)), Named::Clock);
     }
 }

@@ -21,7 +21,7 @@ mod timers;
 mod view;
 mod write;
 
-pub use changes::{Changed, Changes, Cursor, Stamp, Whom};
+pub use changes::{Changed, Changes, Cursor, DELETED_KNOWN_FOR, Stamp, Whom};
 pub use clock::Clock;
 pub use directory::Directory;
 pub use engine::{Engine, OpenError, Options};

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use porchlight_presence::{TenantId, Timestamp, User, UserId};
 use porchlight_store::{Entry, Key, Replica, Revision, Value};
@@ -34,10 +36,16 @@ pub(crate) struct State {
     pub(crate) sleeping_for: AtomicI64,
     /// Every fade up to this instant has been announced, in Unix milliseconds.
     pub(crate) fades_announced: AtomicI64,
+    /// Deadlines are being taken: some that came by now may not have been announced yet.
+    firing: AtomicBool,
     /// The latest that a change was announced since the start, in microseconds.
     pub(crate) lateness_max: AtomicU64,
     /// The revisions of keys whose values are not kept here, under a digest of the key.
     others: Mutex<HashMap<Uuid, Revision>>,
+    /// What this installation alone knows, by name.
+    pub(crate) secrets: Mutex<HashMap<String, Bytes>>,
+    /// The revision after which everything has begun anew, in development; nothing before it can be gone on from.
+    pub(crate) begun_anew: AtomicU64,
     /// The newest revision that was installed.
     applied: AtomicU64,
     /// The newest instant of a write that was installed, in Unix milliseconds.
@@ -65,8 +73,11 @@ impl State {
             sooner: Notify::new(),
             sleeping_for: AtomicI64::new(Timestamp::MAX.as_millis()),
             fades_announced: AtomicI64::new(0),
+            firing: AtomicBool::new(false),
             lateness_max: AtomicU64::new(0),
             others: Mutex::default(),
+            secrets: Mutex::default(),
+            begun_anew: AtomicU64::new(0),
             applied: AtomicU64::new(0),
             newest: AtomicI64::new(0),
             replayed: AtomicBool::new(false),
@@ -128,6 +139,7 @@ impl State {
 
     /// Announces the changes that came due by `now`, up to `most` of them. Returns whether there may be more.
     pub(crate) fn fire(&self, now: Timestamp, most: usize, lateness: &metrics::Histogram) -> bool {
+        self.firing.store(true, Ordering::SeqCst);
         let mut due = self.timers.due(now, most);
         let may_be_more = due.len() == most;
         let tenants = self.tenants();
@@ -157,7 +169,21 @@ impl State {
         if !may_be_more {
             self.fades_announced.fetch_max(now.as_millis(), Ordering::SeqCst);
         }
+        self.firing.store(may_be_more, Ordering::SeqCst);
         may_be_more
+    }
+
+    /// Every fade up to this instant is on the feed of its tenant, for whoever looks at it after asking this.
+    pub(crate) fn announced_through(&self) -> Timestamp {
+        // In this order: a deadline that was taken before the first line is either announced before the second, or
+        // seen to be on its way by it.
+        let next = self.timers.next();
+        let waiting = if self.firing.load(Ordering::SeqCst) {
+            Timestamp::ZERO
+        } else {
+            next.map_or(Timestamp::MAX, |next| next.minus(Duration::from_millis(1)))
+        };
+        waiting.max(Timestamp::from_millis(self.fades_announced.load(Ordering::SeqCst)))
     }
 
     fn rearm(&self, touched: &Touched) {
@@ -189,19 +215,27 @@ impl State {
                 self.announce(&tenant, user, revision, touched, changes);
             }
             (Named::Person(tenant, user), Value::Live(person)) => {
-                self.tenant_or_new(tenant).install_person(user, revision, Some(person))?;
+                let tenant = self.tenant_or_new(tenant);
+                tenant.install_person(user, revision, Some(person))?;
+                self.announce_person(&tenant, user, revision, changes);
             }
             (Named::Person(tenant, user), Value::Tombstone { .. }) => {
-                self.tenant_or_new(tenant).install_person(user, revision, None)?;
+                let tenant = self.tenant_or_new(tenant);
+                tenant.install_person(user, revision, None)?;
+                self.announce_person(&tenant, user, revision, changes);
             }
             (Named::Name(tenant, name), _) => {
                 self.tenant_or_new(tenant).directory().install_claim(name, revision);
+            }
+            (Named::Secret(name), Value::Live(secret)) => {
+                self.others.lock().insert(digest(&entry.key), revision);
+                self.secrets.lock().insert(name.to_owned(), secret.clone());
             }
             (Named::Clock, Value::Live(offset)) => {
                 self.others.lock().insert(digest(&entry.key), revision);
                 self.restore_offset(offset)?;
             }
-            (Named::Clock, Value::Tombstone { .. }) | (Named::Other, _) => {
+            (Named::Clock | Named::Secret(_), Value::Tombstone { .. }) | (Named::Other, _) => {
                 self.others.lock().insert(digest(&entry.key), revision);
             }
         }
@@ -229,10 +263,25 @@ impl State {
         }
     }
 
+    /// A person was put in, changed or taken out: who follows everybody has to look at them again.
+    fn announce_person(
+        &self,
+        tenant: &Arc<Tenant>,
+        user: UserId,
+        revision: Revision,
+        changes: &mut changes::Batch,
+    ) {
+        if self.replayed.load(Ordering::SeqCst) {
+            let now = self.engine_time();
+            let stamps = tenant.view(user, now).show(now, |seen| seen.stamps);
+            changes.add(tenant, Change { user, revision, stamps });
+        }
+    }
+
     /// At start, development's clock goes on from where it was.
     fn restore_offset(&self, offset: &[u8]) -> Result<(), String> {
         let bytes = offset.try_into().map_err(|_| "the clock's offset has eight bytes".to_owned())?;
-        let offset = std::time::Duration::from_millis(u64::from_le_bytes(bytes));
+        let offset = Duration::from_millis(u64::from_le_bytes(bytes));
         if !self.development {
             return Ok(());
         }
@@ -255,7 +304,9 @@ impl Replica for State {
             Named::Name(tenant, name) => {
                 self.tenant(tenant).map_or(Revision::NONE, |tenant| tenant.directory().claim(name))
             }
-            Named::Clock | Named::Other => self.others.lock().get(&digest(key)).copied().unwrap_or_default(),
+            Named::Clock | Named::Secret(_) | Named::Other => {
+                self.others.lock().get(&digest(key)).copied().unwrap_or_default()
+            }
         }
     }
 
@@ -284,7 +335,7 @@ impl Replica for State {
             Named::Name(tenant, name) => {
                 self.tenant(tenant).inspect(|tenant| tenant.directory().purge_claim(name, revision));
             }
-            Named::Clock | Named::Other => {
+            Named::Clock | Named::Secret(_) | Named::Other => {
                 let mut others = self.others.lock();
                 if others.get(&digest(key)) == Some(&revision) {
                     others.remove(&digest(key));

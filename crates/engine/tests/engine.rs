@@ -435,3 +435,35 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn a_cursor_keeps_up_when_nothing_is_due_for_long() {
+    let node = open(None);
+    node.write(user(1), &status("hello")).await;
+    node.write(user(2), &available(minutes(240))).await;
+    node.engine.clock().advance(minutes(60));
+    node.fire().await;
+    let early = node.engine.cursor();
+    // She has faded long ago; nothing comes due in these hours, so nobody takes a deadline.
+    node.engine.clock().advance(minutes(170));
+    let (changed, next) = node.changed(early, Whom::Everybody, Stamp::ChangedAt);
+    assert_eq!((changed, next.at), (vec![], node.engine.cursor().at));
+    // What has come due and was not announced yet holds it back.
+    node.engine.clock().advance(minutes(60));
+    let (_, next) = node.changed(early, Whom::Everybody, Stamp::ChangedAt);
+    assert!(next.at < node.engine.cursor().at);
+    node.fire().await;
+    let (changed, after) = node.changed(next, Whom::Everybody, Stamp::ChangedAt);
+    assert_eq!((changed, after.at), (vec![user(2)], node.engine.cursor().at));
+}
+
+#[tokio::test]
+async fn a_secret_is_made_once_and_kept() {
+    let node = open(None);
+    let secret = node.engine.secret("one").await.expect("it is kept");
+    let other = node.engine.secret("other").await.expect("it is kept");
+    assert!(secret.len() == 32 && secret != other);
+    assert_eq!(node.engine.secret("one").await, Ok(secret.clone()));
+    let again = open(Some(&node.memory));
+    assert_eq!(again.engine.secret("one").await, Ok(secret));
+}

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::auth::{self, Caller};
 use crate::body::{self, Body};
+use crate::bookmark::Bookmarks;
 use crate::call::{self, Call};
 use crate::connection::Connection;
 use crate::error::Error;
@@ -40,6 +41,7 @@ pub struct Api {
     settings: Settings,
     instruments: Instruments,
     diagnostic: HeaderValue,
+    bookmarks: Bookmarks,
     /// Whether the server stops: who waits for news is answered then.
     stop: watch::Sender<bool>,
 }
@@ -63,8 +65,9 @@ struct Context<'r> {
 }
 
 impl Api {
-    /// An API over this engine.
-    pub fn new(engine: Engine, settings: Settings) -> Api {
+    /// An API over this engine. What it hands out for others to bring back it signs with `secret`: 16 bytes or more,
+    /// the same for every server over this log.
+    pub fn new(engine: Engine, settings: Settings, secret: &[u8]) -> Api {
         crate::instruments::install_recorder();
         let diagnostic = serde_json::json!({"ServerInfo": {
             "DataCenter": "Porchlight", "Slice": "E", "Ring": "1", "ScaleUnit": "001", "RoleInstance": settings.instance,
@@ -72,7 +75,14 @@ impl Api {
         // For good: the counter of shared bytes would move from core to core with every answer.
         let diagnostic = HeaderValue::from_static(diagnostic.to_string().leak());
         let stop = watch::Sender::new(false);
-        Api { engine, settings, instruments: Instruments::default(), diagnostic, stop }
+        Api {
+            engine,
+            settings,
+            instruments: Instruments::default(),
+            diagnostic,
+            bookmarks: Bookmarks::new(secret),
+            stop,
+        }
     }
 
     /// The settings in force.
@@ -174,6 +184,7 @@ impl Api {
             engine: &self.engine,
             settings: &self.settings,
             instruments: &self.instruments,
+            bookmarks: &self.bookmarks,
             method,
             query,
             headers,

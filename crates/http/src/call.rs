@@ -6,6 +6,7 @@ use porchlight_engine::{Engine, Tenant};
 use tokio::sync::watch;
 
 use crate::auth::Caller;
+use crate::bookmark::Bookmarks;
 use crate::error::Error;
 use crate::headers::Headers;
 use crate::instruments::Instruments;
@@ -17,6 +18,7 @@ pub(crate) struct Call<'c> {
     pub(crate) engine: &'c Engine,
     pub(crate) settings: &'c Settings,
     pub(crate) instruments: &'c Instruments,
+    pub(crate) bookmarks: &'c Bookmarks,
     pub(crate) method: &'c Method,
     pub(crate) query: &'c str,
     pub(crate) headers: &'c Headers<'c>,

@@ -106,6 +106,8 @@ pub(crate) enum Error {
     FailedDependency,
     /// A path under `/porchlight/` that is not there.
     NotFound,
+    /// Design 3: nobody can go on from this token; with the link to begin anew.
+    SyncStateNotFound(String),
 }
 
 /// What an error is on the wire.
@@ -271,6 +273,12 @@ impl Error {
                 "FailedDependency",
                 "A request this one depends on failed.",
             ),
+            Error::SyncStateNotFound(_) => Row::new(
+                StatusCode::GONE,
+                "SyncStateNotFound",
+                "The sync state is not known, or is too old to go on from.",
+            )
+            .hint("begin anew with the link in the Location header, and forget what was told before"),
             Error::NotFound => Row::new(StatusCode::NOT_FOUND, "NotFound", "There is nothing here."),
         }
     }

@@ -11,7 +11,7 @@ use crate::prefer;
 use crate::reply::Reply;
 use crate::resource::Resource;
 use crate::route::Route;
-use crate::routes::{collection, documents, presence, users};
+use crate::routes::{collection, delta, documents, presence, users};
 use crate::settings::Profile;
 
 /// What a route answers: a read at once, and what needs a body or the log when it has that. Only the latter has a state
@@ -45,6 +45,7 @@ pub(crate) fn answer<'c>(call: &'c Call<'c>, resource: &'c Resource<'c>, body: B
         Resource::Explain(path) => now(presence::explain(call, path)),
         Resource::Presences => now(collection::list(call)),
         Resource::PresencesCount => now(collection::count(call)),
+        Resource::PresencesDelta => Either::Right(delta::delta(call).boxed()),
         Resource::PresencesByUserId => Either::Right(collection::by_user_id(call, body).boxed()),
         Resource::Batch => now(Err(Error::BadBatch("A batch cannot be a step of a batch.".into()))),
     }
@@ -64,7 +65,8 @@ pub(crate) fn check_method(method: &Method, resource: &Resource<'_>, profile: Pr
         | Resource::Users
         | Resource::Explain(_)
         | Resource::Presences
-        | Resource::PresencesCount => &["GET", "HEAD"],
+        | Resource::PresencesCount
+        | Resource::PresencesDelta => &["GET", "HEAD"],
     };
     check_among(method, allow)
 }
@@ -89,6 +91,7 @@ pub(crate) fn route(resource: &Resource<'_>) -> Route {
         Resource::Explain(_) => Route::Explain,
         Resource::Presences => Route::Presences,
         Resource::PresencesCount => Route::PresencesCount,
+        Resource::PresencesDelta => Route::PresencesDelta,
         Resource::PresencesByUserId => Route::PresencesByUserId,
     }
 }

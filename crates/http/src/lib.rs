@@ -7,6 +7,7 @@
 mod api;
 mod auth;
 mod body;
+mod bookmark;
 mod call;
 mod connection;
 mod demo;

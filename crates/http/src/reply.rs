@@ -1,7 +1,7 @@
 //! An answer before it is put on the wire: the same for a request and for a step of a batch.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
@@ -139,6 +139,9 @@ pub(crate) fn error(error: &Error, ids: &RequestIds, date: &str, profile: Profil
     let mut reply = Reply { status: row.status, ..Reply::json(&body) };
     reply.headers.extend(row.allow.map(|allow| (ALLOW, header_value(&allow.join(", ")))));
     reply.headers.extend(row.retry_after.map(|after| (RETRY_AFTER, after.as_secs().max(1).into())));
+    if let Error::SyncStateNotFound(again) = error {
+        reply.headers.insert(LOCATION, header_value(again));
+    }
     if row.status == StatusCode::UNAUTHORIZED {
         reply.headers.insert(WWW_AUTHENTICATE, challenge(error));
     }

@@ -50,6 +50,8 @@ pub(crate) enum Resource<'p> {
     Presences,
     /// `/communications/presences/$count`
     PresencesCount,
+    /// `/communications/presences/delta`
+    PresencesDelta,
     /// `/communications/getPresencesByUserId`
     PresencesByUserId,
 }
@@ -218,7 +220,7 @@ fn below_communications<'p>(segments: &mut Segments<'p>) -> Result<Resource<'p>,
         return Err(segment.unknown());
     }
     if segment.is_plain() {
-        // Literals beat keys; those below `$count` are served by nobody yet, and are no keys either.
+        // Literals beat keys.
         let mut ahead = Segments { rest: segments.rest };
         // A key may have parentheses that no literal has.
         if let Ok(Some(literal)) = ahead.next() {
@@ -227,7 +229,8 @@ fn below_communications<'p>(segments: &mut Segments<'p>) -> Result<Resource<'p>,
                 return Ok(Resource::PresencesCount);
             }
             if is_operation(&literal, "delta") {
-                return Err(literal.unknown());
+                *segments = ahead;
+                return Ok(Resource::PresencesDelta);
             }
         }
     }
@@ -413,6 +416,8 @@ mod tests {
             ("communications/presences/x", Resource::Presence(named(Root::Communications, "x"))),
             ("communications/presences", Resource::Presences),
             ("communications/presences/$count", Resource::PresencesCount),
+            ("communications/presences/Delta", Resource::PresencesDelta),
+            ("communications/presences/microsoft.graph.delta()", Resource::PresencesDelta),
             ("communications/microsoft.graph.getPresencesByUserId()", Resource::PresencesByUserId),
             ("me/presence/microsoft.graph.setPresence", Resource::Action(me.clone(), Action::SetPresence)),
             ("me/presence/CLEARLOCATION()", Resource::Action(me.clone(), Action::ClearLocation)),
@@ -428,7 +433,6 @@ mod tests {
         let segment = |name: &str| PathError::Segment(name.to_owned());
         assert_eq!(Resource::parse("nobody"), Err(segment("nobody")));
         assert_eq!(Resource::parse("me/presence/setPresence/more"), Err(segment("more")));
-        assert_eq!(Resource::parse("communications/presences/delta()"), Err(segment("delta")));
         assert_eq!(Resource::parse("../me"), Err(segment("..")));
         assert_eq!(Resource::parse("/me"), Err(segment("")));
         for path in [

@@ -79,6 +79,7 @@ fn resources() -> impl Strategy<Value = Resource<'static>> {
             Resource::Users,
             Resource::Presences,
             Resource::PresencesCount,
+            Resource::PresencesDelta,
             Resource::PresencesByUserId,
         ]),
         1 => user_keys().prop_map(Resource::User),
@@ -138,6 +139,7 @@ fn printed(resource: &Resource<'_>, dice: &mut Dice) -> String {
         }
         Resource::Presences => presences(dice),
         Resource::PresencesCount => format!("{}/{}", presences(dice), fixed("$count", dice)),
+        Resource::PresencesDelta => format!("{}/{}", presences(dice), operation("delta", dice)),
         Resource::PresencesByUserId => {
             format!("{}/{}", fixed("communications", dice), operation("getPresencesByUserId", dice))
         }

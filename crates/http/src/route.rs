@@ -20,12 +20,13 @@ pub(crate) enum Route {
     Explain,
     Presences,
     PresencesCount,
+    PresencesDelta,
     PresencesByUserId,
 }
 
 impl Route {
     /// All of them, in their order.
-    pub(crate) const ALL: [Route; 15] = [
+    pub(crate) const ALL: [Route; 16] = [
         Route::None,
         Route::Options,
         Route::Operations,
@@ -40,6 +41,7 @@ impl Route {
         Route::Explain,
         Route::Presences,
         Route::PresencesCount,
+        Route::PresencesDelta,
         Route::PresencesByUserId,
     ];
 
@@ -59,6 +61,7 @@ impl Route {
             Route::Explain => "explain",
             Route::Presences => "presences",
             Route::PresencesCount => "presences_count",
+            Route::PresencesDelta => "presences_delta",
             Route::PresencesByUserId => "presences_by_user_id",
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use porchlight_engine::{Clock, Engine, OpenError, Options, PersonError, Seed};
+use porchlight_engine::{Clock, DELETED_KNOWN_FOR, Engine, OpenError, Options, PersonError, Seed};
 use porchlight_http::{Api, Development, Server, install_recorder, maintain_recorder};
 use porchlight_store::{Embedded, Log, Memory, Replica};
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,9 +18,6 @@ use crate::config::{Config, LogPlace};
 use crate::exit::{DATA, Failure, INTERNAL, UNAVAILABLE, USAGE};
 use crate::lines::Lines;
 use crate::say;
-
-/// How long a deleted key stays, so that whoever follows late still learns of it.
-const TOMBSTONES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Runs the server until it is told to stop.
 ///
@@ -46,8 +43,11 @@ async fn run(config: Config, listener: TcpListener) -> Result<(), Failure> {
     for seed in &config.seeds {
         seed_people(&engine, seed).await?;
     }
+    let secret = engine.secret("cursor").await.map_err(|error| {
+        Failure::new(DATA, anyhow!("cannot keep the key that cursors are signed with: {error}"))
+    })?;
     let remote = config.settings.development.is_some() && !config.listen.ip().is_loopback();
-    let api = Arc::new(Api::new(engine.clone(), config.settings.clone()));
+    let api = Arc::new(Api::new(engine.clone(), config.settings.clone(), &secret));
     let server =
         Server::start(listener, &api, config.threads).map_err(|error| Failure::new(INTERNAL, error))?;
     greet(&config, server.address());
@@ -161,7 +161,7 @@ async fn maintain(engine: &Engine, remote: bool) {
             tracing::warn!("development mode takes any token, and others can reach this server");
         }
         if tick % 720 == 0 {
-            engine.purge(TOMBSTONES);
+            engine.purge(DELETED_KNOWN_FOR);
         }
     }
 }

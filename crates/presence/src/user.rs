@@ -84,8 +84,9 @@ impl User {
         next.as_of = now;
         let before = self.presence(now);
         let after = next.presence_with(now, before.stamps);
-        next.stamps =
-            if before == after { before.stamps } else { before.stamps.after(now, before.pair != after.pair) };
+        // Who follows is told of the hidden as gone, which is a change even where nothing else showed.
+        let same = before == after && self.hidden == next.hidden;
+        next.stamps = if same { before.stamps } else { before.stamps.after(now, before.pair != after.pair) };
         Ok(next)
     }
 

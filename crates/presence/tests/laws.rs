@@ -5,8 +5,8 @@ mod support;
 use std::time::Duration;
 
 use porchlight_presence::{
-    ApplicationId, Change, Command, Decider, Limits, OutOfOffice, Pair, Patch, PreferredPair, Presence,
-    SessionId, SessionKey, SessionPair, SetPreferred, SetPresence, Stamps, StandingPair, Timestamp, User,
+    ApplicationId, Change, Command, Decider, Limits, OutOfOffice, Pair, Patch, PreferredPair, SessionId,
+    SessionKey, SessionPair, SetPreferred, SetPresence, Stamps, StandingPair, Timestamp, User,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -80,20 +80,20 @@ proptest! {
     fn every_change_gets_a_larger_stamp_and_nothing_else_does(history in histories(MILLISECOND)) {
         let mut user = User::default();
         let mut clock = history.start;
-        let mut seen = Seen::of(&user.presence(clock));
+        let mut seen = Seen::of(&user, clock);
         for (now, command) in &history.writes {
             while clock < *now {
                 clock = clock.next();
-                seen = seen.followed_by(&user.presence(clock), clock)?;
+                seen = seen.followed_by(&user, clock)?;
             }
             if let Ok(next) = user.apply(command, clock, &history.limits) {
                 user = next;
-                seen = seen.followed_by(&user.presence(clock), clock)?;
+                seen = seen.followed_by(&user, clock)?;
             }
         }
         for _ in 0..20 {
             clock = clock.next();
-            seen = seen.followed_by(&user.presence(clock), clock)?;
+            seen = seen.followed_by(&user, clock)?;
         }
     }
 
@@ -232,18 +232,20 @@ fn agree(user: &User, model: &Model) -> Result<(), TestCaseError> {
 /// What somebody saw who looks every millisecond, and after every write.
 struct Seen {
     view: View,
+    hidden: bool,
     stamps: Stamps,
 }
 
 impl Seen {
-    fn of(presence: &Presence<'_>) -> Seen {
-        Seen { view: View::of(presence), stamps: presence.stamps }
+    fn of(user: &User, now: Timestamp) -> Seen {
+        let presence = user.presence(now);
+        Seen { view: View::of(&presence), hidden: user.is_hidden(), stamps: presence.stamps }
     }
 
-    fn followed_by(self, presence: &Presence<'_>, now: Timestamp) -> Result<Seen, TestCaseError> {
-        let next = Seen::of(presence);
+    fn followed_by(self, user: &User, now: Timestamp) -> Result<Seen, TestCaseError> {
+        let next = Seen::of(user, now);
         let expected = Stamps {
-            changed_at: if next.view == self.view {
+            changed_at: if next.view == self.view && next.hidden == self.hidden {
                 self.stamps.changed_at
             } else {
                 now.max(self.stamps.changed_at.next())

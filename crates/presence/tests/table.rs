@@ -851,6 +851,18 @@ fn hiding_moves_the_stamps_and_nothing_moves_them_while_hidden() {
     assert_eq!(winners(&hidden, clock("12:02:00")), "hidden");
 }
 
+#[test]
+fn hiding_is_a_change_even_of_a_person_who_shows_nothing() {
+    let limits = Limits::default();
+    let hidden = after(&User::default(), "hides", clock("12:01:00"), &limits);
+    let stamps = hidden.presence(clock("12:02:00")).stamps;
+    assert_eq!((stamps.changed_at, stamps.state_since), (clock("12:01:00"), Timestamp::ZERO));
+    let again = after(&hidden, "hides", clock("12:02:00"), &limits);
+    assert_eq!(again.presence(clock("12:03:00")).stamps, stamps);
+    let shown = after(&again, "shows", clock("12:03:00"), &limits);
+    assert_eq!(shown.presence(clock("12:04:00")).stamps.changed_at, clock("12:03:00"));
+}
+
 // Stamps: design section 1.
 
 #[test]

@@ -117,7 +117,8 @@ impl Builder {
             async move { engine.run_timers().await }
         });
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let api = Arc::new(Api::new(engine.clone(), self.settings));
+        let secret = engine.secret("cursor").await.expect("the secret is kept");
+        let api = Arc::new(Api::new(engine.clone(), self.settings, &secret));
         let server = Server::start(listener, &api, 1).expect("the server starts");
         TestServer { address: server.address(), engine, memory, server: Some(server), timers }
     }

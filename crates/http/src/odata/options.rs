@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::error::Error;
 use crate::settings::Profile;
@@ -39,6 +39,12 @@ impl<'q> Options<'q> {
             .iter()
             .find(|(known, _)| known.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_ref())
+    }
+
+    /// Those of these options that were given, encoded for a link, each with an `&` behind it.
+    pub(crate) fn carried(&self, names: &[&str]) -> String {
+        let given = names.iter().filter_map(|name| Some((name, self.get(name)?)));
+        given.fold(String::new(), |all, (name, value)| all + name + "=" + &encode(value) + "&")
     }
 
     /// Refuses options that a route does not know: `refused` ones always, others under the strict profile.
@@ -86,6 +92,12 @@ impl<'q> Options<'q> {
             Some(_) => Err(Error::BadQuery(format!("Query option '{option}' must be true or false."))),
         }
     }
+}
+
+/// Percent-encodes a value of a query string.
+fn encode(value: &str) -> String {
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    utf8_percent_encode(value, KEPT).to_string()
 }
 
 fn decode(raw: &str) -> Result<Cow<'_, str>, Error> {

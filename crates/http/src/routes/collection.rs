@@ -4,22 +4,23 @@ use std::collections::HashSet;
 
 use http::HeaderValue;
 use porchlight_engine::{Tenant, View};
-use porchlight_presence::{Presence, Timestamp, UserId};
+use porchlight_presence::{Timestamp, UserId};
 use rapidhash::fast::RandomState;
 use uuid::Uuid;
 
+use super::audience::{UserFilter, filter, matching};
 use super::users::Paging;
 use crate::body::Body;
 use crate::call::Call;
 use crate::error::Error;
-use crate::odata::{Filter, Options, Select};
+use crate::odata::{Options, Select};
 use crate::reply::{MetadataLevel, Reply};
 use crate::settings::Profile;
 use crate::wire::json::{Json, Object};
 use crate::wire::presence::{self, Annotations};
 
 /// The most that one page of the collection holds.
-const TOP_MAX: usize = 650;
+pub(super) const TOP_MAX: usize = 650;
 
 /// GET `/communications/presences` (P4)
 pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Error> {
@@ -178,16 +179,6 @@ fn options<'q>(call: &Call<'q>) -> Result<Options<'q>, Error> {
     }
 }
 
-/// A filter whose users are known: each name is looked up once, not once for everybody who is asked about.
-type UserFilter = Filter<HashSet<UserId, RandomState>>;
-
-fn filter(call: &Call<'_>, options: &Options<'_>, tenant: &Tenant) -> Result<Option<UserFilter>, Error> {
-    let Some(text) = options.get("$filter") else { return Ok(None) };
-    let filter = Filter::parse(text, call.settings.profile, call.settings.limits.ids_max)?;
-    let users = |ids: &Vec<String>| ids.iter().filter_map(|id| tenant.resolve(id)).collect();
-    Ok(Some(filter.map(&users)))
-}
-
 /// One page of users, and the last of them if more follow.
 struct Page {
     users: Vec<UserId>,
@@ -204,48 +195,7 @@ fn page(tenant: &Tenant, filter: Option<&UserFilter>, paging: &Paging, now: Time
     Page { users, more_after }
 }
 
-/// Everybody who matches, in ascending order of ids.
-fn matching<'a>(
-    tenant: &'a Tenant,
-    filter: Option<&'a UserFilter>,
-    now: Timestamp,
-) -> Box<dyn Iterator<Item = UserId> + 'a> {
-    let Some(filter) = filter else { return Box::new(everybody(tenant)) };
-    let matches = move |user: &UserId| tenant.view(*user, now).show(now, |seen| holds(filter, *user, seen));
-    match filter.candidates() {
-        None => Box::new(everybody(tenant).filter(matches)),
-        Some(candidates) => {
-            let mut users: Vec<UserId> = candidates.into_iter().flatten().copied().collect();
-            users.sort_unstable();
-            users.dedup();
-            Box::new(users.into_iter().filter(matches))
-        }
-    }
-}
-
-/// Everybody in the directory, a slice of it under its lock at a time.
-fn everybody(tenant: &Tenant) -> impl Iterator<Item = UserId> {
-    const SLICE: usize = 1024;
-    let mut last = None;
-    std::iter::from_fn(move || {
-        let slice = tenant.directory().ids_after(last, SLICE);
-        last = slice.last().copied().or(last);
-        (!slice.is_empty()).then_some(slice)
-    })
-    .flatten()
-}
-
-fn holds(filter: &UserFilter, user: UserId, presence: &Presence<'_>) -> bool {
-    match filter {
-        Filter::IdIn(users) => users.contains(&user),
-        Filter::Availability(availability) => presence.pair.availability == *availability,
-        Filter::Activity(activity) => presence.pair.activity == *activity,
-        Filter::All(parts) => parts.iter().all(|part| holds(part, user, presence)),
-        Filter::Any(parts) => parts.iter().any(|part| holds(part, user, presence)),
-    }
-}
-
 /// Appends `"name":"text",`.
-fn annotation(out: &mut Vec<u8>, name: &str, text: &str) {
+pub(super) fn annotation(out: &mut Vec<u8>, name: &str, text: &str) {
     out.extend_from_slice(format!("\"{name}\":{},", serde_json::Value::from(text)).as_bytes());
 }

@@ -1,7 +1,9 @@
 //! The routes, a file per resource.
 
+mod audience;
 pub(crate) mod batch;
 pub(crate) mod collection;
+pub(crate) mod delta;
 pub(crate) mod development;
 pub(crate) mod documents;
 pub(crate) mod operations;

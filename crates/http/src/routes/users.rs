@@ -1,6 +1,5 @@
 //! The basic profile of people.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use porchlight_engine::Person;
 use porchlight_presence::UserId;
 use serde_json::{Map, Value};
@@ -114,18 +113,7 @@ impl Paging {
 
     /// The query of the page after `last`: the same options, but from there on.
     pub(crate) fn next(&self, options: &Options<'_>, last: UserId) -> String {
-        let mut query = format!("$top={}&$skiptoken={last}", self.top);
-        for name in ["$filter", "$select", "$count", "$orderby"] {
-            if let Some(value) = options.get(name) {
-                query.extend(["&", name, "=", &encode(value)]);
-            }
-        }
-        query
+        let carried = options.carried(&["$filter", "$select", "$count", "$orderby"]);
+        format!("$top={}&{carried}$skiptoken={last}", self.top)
     }
-}
-
-/// Percent-encodes a value of a query string.
-fn encode(value: &str) -> String {
-    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-    utf8_percent_encode(value, KEPT).to_string()
 }

@@ -66,6 +66,16 @@ pub(crate) fn write(
     object.close();
 }
 
+/// Appends the element that says that a user is gone from what was asked for. Source: OData 4.01 JSON, 15.3.
+pub(crate) fn write_removed(out: &mut Vec<u8>, user: UserId, reason: &'static str) {
+    let mut object = Object::open(out);
+    let mut removed = object.object(member!("@removed"));
+    removed.plain(member!("reason"), reason);
+    removed.close();
+    object.digits(member!("id"), guid::text(user.0));
+    object.close();
+}
+
 /// Appends the element that a bulk read answers for an id that nobody has. Source: presence-api 6.2.
 pub(crate) fn write_unknown(out: &mut Vec<u8>, id: &str, select: &Select) {
     let mut object = Object::open(out);

@@ -12,6 +12,7 @@ mod batch_steps;
 mod beta;
 mod collection;
 mod complaints;
+mod delta;
 mod development;
 mod errors;
 mod errors_of_arguments;

@@ -167,7 +167,7 @@ async fn a_page_of_the_collection() {
     {
       "@odata.context": "http://porchlight.test/v1.0/$metadata#communications/presences(id,activity)",
       "@odata.count": 2,
-      "@odata.nextLink": "http://porchlight.test/v1.0/communications/presences?$top=1&$skiptoken=3c5e0a44-0d0f-4d4b-a7f7-6f0a5b1f2b02&$filter=id%20in%20%28%278d1f7f3e-58ab-4b0e-9d0c-0f6a1f0f9a01%27%2C%273c5e0a44-0d0f-4d4b-a7f7-6f0a5b1f2b02%27%29&$select=id%2Cactivity&$count=true",
+      "@odata.nextLink": "http://porchlight.test/v1.0/communications/presences?$top=1&$filter=id%20in%20%28%278d1f7f3e-58ab-4b0e-9d0c-0f6a1f0f9a01%27%2C%273c5e0a44-0d0f-4d4b-a7f7-6f0a5b1f2b02%27%29&$select=id%2Cactivity&$count=true&$skiptoken=3c5e0a44-0d0f-4d4b-a7f7-6f0a5b1f2b02",
       "value": [
         {
           "id": "3c5e0a44-0d0f-4d4b-a7f7-6f0a5b1f2b02",

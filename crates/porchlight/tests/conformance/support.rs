@@ -323,6 +323,11 @@ pub(crate) async fn change_ada(server: &TestServer, change: impl FnOnce(&mut Per
     server.engine().put_person(Development::TENANT, &person).await.expect("the entry is written");
 }
 
+/// Takes a server's link apart from what every link begins with.
+pub(crate) fn below(server: &TestServer, link: &str) -> String {
+    link.strip_prefix(&server.url()).unwrap_or_else(|| panic!("{link} leads to this server")).to_owned()
+}
+
 /// Puts another person into the directory.
 pub(crate) async fn add_person(server: &TestServer, id: &str, name: &str, mail: Option<&str>) {
     let person = Person {

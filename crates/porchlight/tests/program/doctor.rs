@@ -59,9 +59,9 @@ fn lose(data: &Path, before_end: u64) {
 async fn a_sound_folder_is_told_in_one_line() {
     let folder = folder_with_writes(2).await;
     let said = doctor(folder.path(), &[]).answer();
-    // Two entries for each of a dozen people, and the writes.
+    // Two entries for each of a dozen people, the key of the cursors, and the writes.
     let sound =
-        format!("{}: sound; revision 26, 12 people, 1 with a presence record", folder.path().display());
+        format!("{}: sound; revision 27, 12 people, 1 with a presence record", folder.path().display());
     assert_eq!(said, sound);
     let said = doctor(folder.path(), &["--repair"]).answer();
     assert_eq!(said, format!("{}: nothing to repair\n{sound}", folder.path().display()));
@@ -87,7 +87,7 @@ async fn a_torn_batch_is_refused_until_doctor_has_cut_it_off() {
     let bytes: usize = cut.split(' ').next().and_then(|bytes| bytes.parse().ok()).expect("it says how much");
     assert!((LONG..LONG + 1000).contains(&bytes), "{bytes}");
     assert!(cut.contains(&format!("they are kept in {path}/fjall/0.jnl.torn.")), "{cut}");
-    assert_eq!(sound, format!("{path}: sound; revision 25, 12 people, 1 with a presence record"));
+    assert_eq!(sound, format!("{path}: sound; revision 26, 12 people, 1 with a presence record"));
     let kept = fs::metadata(folder.path().join("fjall/0.jnl.torn")).expect("the copy is there");
     assert_eq!(kept.len(), bytes as u64);
 

@@ -121,6 +121,8 @@ impl Fact {
 pub(crate) struct Moment {
     at: i64,
     pub(crate) view: View,
+    /// Whether the person is hidden, which is a change like any other.
+    hidden: bool,
     pub(crate) stamps: Stamps,
 }
 
@@ -210,21 +212,23 @@ impl Model {
     /// Replays the whole history, event by event.
     pub(crate) fn replay(&self) -> Timeline {
         let instants: BTreeSet<i64> = self.writes.iter().flat_map(|write| self.instants_of(write)).collect();
-        let mut moments = vec![Moment { at: i64::MIN, view: View::NOTHING, stamps: Stamps::default() }];
+        let beginning =
+            Moment { at: i64::MIN, view: View::NOTHING, hidden: false, stamps: Stamps::default() };
+        let mut moments = vec![beginning];
         for at in instants {
             let earlier = self.writes.iter().filter(|write| write.at < at).count();
             let until_then = self.writes.iter().filter(|write| write.at <= at).count();
             // First what happens by itself at this instant, then the writes of this instant one after the other.
             for count in earlier..=until_then {
-                let view = self.view(count, at);
+                let (view, hidden) = (self.view(count, at), self.hidden(count));
                 let last = moments.last().expect("there is a moment before all others");
-                if view == last.view {
+                if view == last.view && hidden == last.hidden {
                     continue;
                 }
                 let changed_at = Timestamp::from_millis(at.max(last.stamps.changed_at.as_millis() + 1));
                 let same_pair = view.pair == last.view.pair;
                 let state_since = if same_pair { last.stamps.state_since } else { changed_at };
-                moments.push(Moment { at, view, stamps: Stamps { changed_at, state_since } });
+                moments.push(Moment { at, view, hidden, stamps: Stamps { changed_at, state_since } });
             }
         }
         Timeline(moments)

@@ -1,0 +1,176 @@
+//! Delta: what has changed since the last time, page by page. Source: design 5.4, Graph's delta convention.
+
+use std::sync::Arc;
+
+use porchlight_engine::{Changes, Cursor, Stamp, Whom};
+use porchlight_presence::{Timestamp, UserId};
+
+use super::audience::{Removed, UserFilter, candidates, filter, followed, matching};
+use super::collection::{TOP_MAX, annotation};
+use crate::bookmark::{Bookmark, Question};
+use crate::call::Call;
+use crate::error::Error;
+use crate::odata::{Options, Select};
+use crate::reply::{MetadataLevel, Reply};
+use crate::wire::presence::{self, Annotations};
+
+/// The options that every link of a round carries on.
+const CARRIED: [&str; 3] = ["$filter", "$select", "$top"];
+
+/// GET `/communications/presences/delta`
+///
+/// A round begins without a token, with everybody, or with the token of the round before, with those who have changed
+/// since. Its end is fixed when it begins, so what changes between two of its pages is told in the next one, perhaps
+/// in both.
+pub(crate) async fn delta(call: &Call<'_>) -> Result<Reply, Error> {
+    let level = call.metadata_level()?;
+    call.caller.may_read_everybody()?;
+    let options = options(call)?;
+    let select = Select::parse(options.get("$select"))?;
+    let filter = filter(call, &options, call.tenant())?;
+    let top = options.number("$top", 1, TOP_MAX)?.unwrap_or(100);
+    let question = Question { of: "delta", filter: options.get("$filter"), select: options.get("$select") };
+    let round = Round::read(call, &options, question)?;
+    let page = round.page(call, filter.as_ref(), top).await;
+    let (name, token, bookmark) = match page.more_after {
+        Some(after) => (
+            "@odata.nextLink",
+            "$skiptoken",
+            Bookmark::Telling { since: round.since, until: page.until, after },
+        ),
+        None => ("@odata.deltaLink", "$deltatoken", Bookmark::Told(page.until)),
+    };
+    let text = call.bookmarks.write(bookmark, call.tenant().id(), question);
+    let link = link(call, &options, &format!("{token}={text}"));
+    let mut out = Vec::with_capacity(256 * (page.users.len() + 1));
+    out.push(b'{');
+    if level != MetadataLevel::None {
+        let context = format!("{}/$metadata#communications/presences{}/$delta", call.base, select.context());
+        annotation(&mut out, "@odata.context", &context);
+    }
+    annotation(&mut out, name, &link);
+    out.extend_from_slice(b"\"value\":[");
+    let annotations =
+        Annotations { context: None, full: (level == MetadataLevel::Full).then_some(call.base) };
+    for (at, user) in page.users.into_iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        match followed(call.tenant(), filter.as_ref(), user, page.now) {
+            Ok(view) => view.show(page.now, |seen| {
+                presence::write(&mut out, user, seen, call.caller.reader(user), &select, annotations);
+            }),
+            Err(Removed::Changed) => presence::write_removed(&mut out, user, "changed"),
+            Err(Removed::Deleted) => presence::write_removed(&mut out, user, "deleted"),
+        }
+    }
+    out.extend_from_slice(b"]}");
+    Ok(Reply::odata(out, level))
+}
+
+fn options<'q>(call: &Call<'q>) -> Result<Options<'q>, Error> {
+    let options = Options::parse(call.query)?;
+    let known = ["$select", "$filter", "$top", "$skiptoken", "$deltatoken"];
+    let refused = ["$expand", "$search", "$orderby", "$skip", "$count"];
+    options.check(&known, &refused, call.settings.profile)?;
+    Ok(options)
+}
+
+fn link(call: &Call<'_>, options: &Options<'_>, token: &str) -> String {
+    let carried = options.carried(&CARRIED);
+    format!("{}/communications/presences/delta?{carried}{token}", call.base)
+}
+
+/// Which round a call belongs to, and where in it.
+struct Round {
+    /// What the client knows already; `None`: nothing.
+    since: Option<Cursor>,
+    /// What it will know at the end, if the round has begun; and the last user of the page before.
+    begun: Option<(Cursor, UserId)>,
+    /// Nobody is to be told, only from where to ask on.
+    latest: bool,
+}
+
+/// One page of a round.
+struct Page {
+    /// In ascending order of ids.
+    users: Vec<UserId>,
+    /// The last of them, if more follow.
+    more_after: Option<UserId>,
+    /// The end of the round.
+    until: Cursor,
+    /// The instant to look at them.
+    now: Timestamp,
+}
+
+impl Round {
+    /// # Errors
+    ///
+    /// 410 with the way to begin anew, for a token that is none of ours or too old to go on from.
+    fn read(call: &Call<'_>, options: &Options<'_>, question: Question<'_>) -> Result<Round, Error> {
+        let beginning = Round { since: None, begun: None, latest: false };
+        let Some(token) = options.get("$skiptoken").or_else(|| options.get("$deltatoken")) else {
+            return Ok(beginning);
+        };
+        if token.eq_ignore_ascii_case("latest") {
+            return Ok(Round { latest: true, ..beginning });
+        }
+        let round = match call.bookmarks.read(token, call.tenant().id(), question) {
+            Some(Bookmark::Told(since)) => Some(Round { since: Some(since), ..beginning }),
+            Some(Bookmark::Telling { since, until, after }) => {
+                Some(Round { since, begun: Some((until, after)), latest: false })
+            }
+            None => None,
+        };
+        let known = |round: &Round| {
+            let cursors = round.since.into_iter().chain(round.begun.map(|(until, _)| until));
+            cursors.into_iter().all(|cursor| call.engine.can_go_on_from(cursor))
+        };
+        let again = link(call, options, "");
+        round
+            .filter(known)
+            .ok_or_else(|| Error::SyncStateNotFound(again.trim_end_matches(['?', '&']).to_owned()))
+    }
+
+    async fn page(&self, call: &Call<'_>, filter: Option<&UserFilter>, top: usize) -> Page {
+        let after = self.begun.map(|(_, after)| after);
+        let (mut users, until): (Vec<UserId>, Cursor) = match self.since {
+            _ if self.latest => (Vec::new(), call.engine.cursor()),
+            None => {
+                // The cursor before the records: what is written meanwhile is later than it.
+                let cursor = call.engine.cursor();
+                let everybody = matching(call.tenant(), filter, call.engine.now());
+                let rest = everybody.filter(|user| after.is_none_or(|after| *user > after));
+                let visible = rest.filter(|user| !call.tenant().is_hidden(*user));
+                (visible.take(top + 1).collect(), cursor)
+            }
+            Some(since) => {
+                let changes = changes(call, since, filter.and_then(candidates)).await;
+                let mut users: Vec<UserId> = changes.changed.iter().map(|changed| changed.user).collect();
+                users.sort_unstable();
+                users.retain(|user| after.is_none_or(|after| *user > after));
+                users.truncate(top + 1);
+                (users, changes.next)
+            }
+        };
+        let more = users.len() > top;
+        users.truncate(top);
+        Page {
+            more_after: users.last().copied().filter(|_| more),
+            users,
+            until: self.begun.map_or(until, |(until, _)| until),
+            now: call.engine.now(),
+        }
+    }
+}
+
+/// Who has changed; of everybody, when no `users` are named.
+async fn changes(call: &Call<'_>, since: Cursor, users: Option<Vec<UserId>>) -> Changes {
+    let (engine, tenant) = (call.engine.clone(), Arc::clone(&call.caller.tenant));
+    // An old cursor takes a look at every record: not on a thread that serves requests.
+    let asked = tokio::task::spawn_blocking(move || {
+        let whom = users.as_deref().map_or(Whom::Everybody, Whom::Users);
+        engine.changes_since(&tenant, since, whom, Stamp::ChangedAt)
+    });
+    asked.await.expect("looking at records does not panic")
+}
