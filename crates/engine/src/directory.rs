@@ -101,7 +101,7 @@ impl Directory {
     }
 
     /// Whose entries were put in, changed or taken out after `revision`.
-    pub(crate) fn changed_since(&self, revision: Revision) -> Vec<UserId> {
+    pub fn changed_since(&self, revision: Revision) -> Vec<UserId> {
         let people = self.people.read();
         // Nearly always nobody's, which needs no search.
         if people.newest <= revision {
@@ -110,7 +110,8 @@ impl Directory {
         people.slots.iter().filter(|slot| slot.revision > revision).map(|slot| slot.user).collect()
     }
 
-    pub(crate) fn revision(&self, user: UserId) -> Revision {
+    /// The revision of a person's entry, also of one who has left; [`Revision::NONE`] for somebody who never was there.
+    pub fn revision(&self, user: UserId) -> Revision {
         let people = self.people.read();
         people.slot(user).map_or(Revision::NONE, |slot| slot.revision)
     }

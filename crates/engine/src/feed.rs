@@ -35,7 +35,7 @@ pub struct Feed {
 /// The users whom somebody follows alone: word of others' changes would cost a waking for nothing.
 #[derive(Debug, Default)]
 struct Watched {
-    users: HashMap<UserId, watch::Sender<()>, RandomState>,
+    users: HashMap<UserId, Vec<watch::Sender<u64>>, RandomState>,
     /// With this many users, those whom nobody follows any more are looked for.
     sweep_at: usize,
 }
@@ -80,11 +80,14 @@ impl Feed {
         self.watched.lock().tell(changes);
     }
 
-    /// Forgets everything; what was before `now` can only be scanned for.
+    /// Forgets everything; what was before `now` can only be scanned for. Whoever follows looks again.
     pub(crate) fn clear(&self, now: Timestamp) {
         let mut ring = self.ring.lock();
         ring.changes.clear();
         ring.complete_after = now;
+        self.pushed.send_replace(ring.pushed);
+        drop(ring);
+        self.watched.lock().tell_all();
     }
 
     /// Word of new changes: the number of changes ever put on the feed.
@@ -92,24 +95,31 @@ impl Feed {
         self.pushed.subscribe()
     }
 
-    /// Word of one user's changes from now on.
-    pub fn follow_user(&self, user: UserId) -> watch::Receiver<()> {
-        self.watched.lock().follow(user)
+    /// Word of changes of these users from now on; what it says has no meaning.
+    pub fn follow_users(&self, users: &[UserId]) -> watch::Receiver<u64> {
+        self.watched.lock().follow(users)
     }
 
-    /// The changes from number `from` on.
-    pub fn since_number(&self, from: u64) -> Recent {
+    /// The number of changes ever put on the feed.
+    pub fn pushed(&self) -> u64 {
+        self.ring.lock().pushed
+    }
+
+    /// The changes from number `from` on, `most` of them at most.
+    pub fn since_number(&self, from: u64, most: usize) -> Recent {
         let ring = self.ring.lock();
         let first = ring.pushed - ring.changes.len() as u64;
         if from < first {
             return Recent::Overrun(ring.pushed);
         }
         let skip = usize::try_from(from - first).unwrap_or(usize::MAX);
-        Recent::Changes(ring.changes.iter().skip(skip).copied().collect(), ring.pushed)
+        let changes: Vec<Change> = ring.changes.iter().skip(skip).take(most).copied().collect();
+        let next = from + changes.len() as u64;
+        Recent::Changes(changes, next)
     }
 
     /// The changes with a later stamp than `after`, in order; `None` if the feed no longer knows them all.
-    pub(crate) fn since_stamp(&self, after: Timestamp) -> Option<Vec<Change>> {
+    pub fn since_stamp(&self, after: Timestamp) -> Option<Vec<Change>> {
         let ring = self.ring.lock();
         if after < ring.complete_after {
             return None;
@@ -119,12 +129,21 @@ impl Feed {
 }
 
 impl Watched {
-    fn follow(&mut self, user: UserId) -> watch::Receiver<()> {
+    fn follow(&mut self, users: &[UserId]) -> watch::Receiver<u64> {
         if self.users.len() >= self.sweep_at {
-            self.users.retain(|_, followers| followers.receiver_count() > 0);
+            self.users.retain(|_, followers| {
+                followers.retain(|follower| follower.receiver_count() > 0);
+                !followers.is_empty()
+            });
             self.sweep_at = 2 * self.users.len() + 64;
         }
-        self.users.entry(user).or_insert_with(|| watch::Sender::new(())).subscribe()
+        let (sender, receiver) = watch::channel(0);
+        for user in users {
+            let followers = self.users.entry(*user).or_default();
+            followers.retain(|follower| follower.receiver_count() > 0);
+            followers.push(sender.clone());
+        }
+        receiver
     }
 
     fn tell(&mut self, changes: &[Change]) {
@@ -132,9 +151,15 @@ impl Watched {
             return;
         }
         for change in changes {
-            if let Some(followers) = self.users.get(&change.user) {
-                followers.send_replace(());
+            for follower in self.users.get(&change.user).into_iter().flatten() {
+                follower.send_replace(0);
             }
+        }
+    }
+
+    fn tell_all(&mut self) {
+        for follower in self.users.values().flatten() {
+            follower.send_replace(0);
         }
     }
 }
@@ -152,7 +177,8 @@ mod tests {
     #[test]
     fn who_follows_one_user_hears_of_no_other() {
         let feed = Feed::new(Timestamp::ZERO);
-        let (one, two) = (feed.follow_user(change(1).user), feed.follow_user(change(2).user));
+        let (one, two) =
+            (feed.follow_users(&[change(1).user]), feed.follow_users(&[change(2).user, change(4).user]));
         feed.push(&[change(2), change(3)]);
         assert!(!one.has_changed().unwrap() && two.has_changed().unwrap());
     }
@@ -160,9 +186,9 @@ mod tests {
     #[test]
     fn users_whom_nobody_follows_any_more_are_forgotten() {
         let feed = Feed::new(Timestamp::ZERO);
-        let kept = feed.follow_user(change(0).user);
+        let kept = feed.follow_users(&[change(0).user]);
         for user in 1..=10_000 {
-            drop(feed.follow_user(change(user).user));
+            drop(feed.follow_users(&[change(user).user]));
         }
         assert!(feed.watched.lock().users.len() < 200);
         feed.push(&[change(0)]);

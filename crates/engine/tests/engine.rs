@@ -113,22 +113,30 @@ async fn a_fade_is_announced_once_and_a_keep_alive_announces_nothing() {
     let node = open(None);
     node.write(user(1), &available(minutes(60))).await;
     let tenant = node.engine.tenant(TENANT).expect("it is known");
-    let Recent::Changes(first, next) = tenant.feed().since_number(0) else { panic!("all is remembered") };
+    let Recent::Changes(first, next) = tenant.feed().since_number(0, usize::MAX) else {
+        panic!("all is remembered")
+    };
     assert_eq!(first.len(), 1);
     node.engine.clock().advance(minutes(4));
     node.write(user(1), &available(minutes(60))).await;
     assert_eq!(
-        tenant.feed().since_number(next),
+        tenant.feed().since_number(next, usize::MAX),
         Recent::Changes(vec![], next),
         "nothing shows of a keep-alive"
     );
     node.engine.clock().advance(minutes(5));
     node.fire().await;
-    let Recent::Changes(faded, next) = tenant.feed().since_number(next) else { panic!("all is remembered") };
+    let Recent::Changes(faded, next) = tenant.feed().since_number(next, usize::MAX) else {
+        panic!("all is remembered")
+    };
     assert_eq!(faded.iter().map(|change| change.user).collect::<Vec<_>>(), [user(1)]);
     assert_eq!(faded[0].stamps, node.stamps(user(1)));
     node.fire().await;
-    assert_eq!(tenant.feed().since_number(next), Recent::Changes(vec![], next), "it was announced already");
+    assert_eq!(
+        tenant.feed().since_number(next, usize::MAX),
+        Recent::Changes(vec![], next),
+        "it was announced already"
+    );
 }
 
 #[tokio::test]
@@ -144,7 +152,7 @@ async fn a_jump_over_many_fades_announces_each_and_arms_what_comes_next() {
         let number = *tenant.feed().follow().borrow();
         node.engine.clock().advance(minutes(jump));
         node.fire().await;
-        let Recent::Changes(faded, _) = tenant.feed().since_number(number) else {
+        let Recent::Changes(faded, _) = tenant.feed().since_number(number, usize::MAX) else {
             panic!("all is remembered")
         };
         let users: HashSet<UserId> = faded.iter().map(|change| change.user).collect();

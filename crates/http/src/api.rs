@@ -1,6 +1,7 @@
 //! The way of a request: limits, path, token, route; then headers, compression, log and metrics.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{Full, StreamBody};
 use hyper::body::Incoming;
 use porchlight_engine::Engine;
 use tokio::sync::watch;
@@ -26,11 +27,11 @@ use crate::error::Error;
 use crate::graph;
 use crate::headers::{Field, Headers};
 use crate::instruments::Instruments;
-use crate::reply::{self, CLIENT_REQUEST_ID, MetadataLevel, Reply, RequestIds, header_id};
+use crate::reply::{self, CLIENT_REQUEST_ID, MetadataLevel, Reply, RequestIds, Sent, header_id};
 use crate::resource::{self, PathError, Resource, Version};
 use crate::route::Route;
 use crate::routes::batch::Batch;
-use crate::routes::{development, documents, operations};
+use crate::routes::{development, documents, operations, stream};
 use crate::settings::Settings;
 use crate::wire::date_time;
 use crate::wire::presence::instant;
@@ -41,7 +42,7 @@ pub struct Api {
     settings: Settings,
     instruments: Instruments,
     diagnostic: HeaderValue,
-    bookmarks: Bookmarks,
+    bookmarks: Arc<Bookmarks>,
     /// Whether the server stops: who waits for news is answered then.
     stop: watch::Sender<bool>,
 }
@@ -80,7 +81,7 @@ impl Api {
             settings,
             instruments: Instruments::default(),
             diagnostic,
-            bookmarks: Bookmarks::new(secret),
+            bookmarks: Arc::new(Bookmarks::new(secret)),
             stop,
         }
     }
@@ -101,11 +102,7 @@ impl Api {
     }
 
     /// Answers one request of a connection.
-    pub(crate) async fn answer(
-        &self,
-        request: Request<Incoming>,
-        connection: &Connection,
-    ) -> Response<Full<Bytes>> {
+    pub(crate) async fn answer(&self, request: Request<Incoming>, connection: &Connection) -> Response<Sent> {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
         let headers = Headers::of(&parts.headers);
@@ -169,6 +166,10 @@ impl Api {
             return self.batch(&context, version, &caller, Body::Stream(body)).boxed().await;
         }
         let call = self.call(&context, &parts.method, query, headers, &caller);
+        // Not in a batch, whose answers are whole.
+        if graph::has_stream(&parts.method, &resource) && stream::is_wanted(headers) {
+            return stream::open(&call, &resource);
+        }
         graph::answer(&call, &resource, Body::Stream(body)).await
     }
 
@@ -404,14 +405,8 @@ const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// What every response gets.
 impl Api {
-    fn finish(
-        &self,
-        reply: Reply,
-        method: &Method,
-        asked: &Headers<'_>,
-        ids: RequestIds,
-    ) -> Response<Full<Bytes>> {
-        let Reply { status, mut headers, mut body, .. } = reply;
+    fn finish(&self, reply: Reply, method: &Method, asked: &Headers<'_>, ids: RequestIds) -> Response<Sent> {
+        let Reply { status, mut headers, mut body, stream, .. } = reply;
         headers.insert(REQUEST_ID, header_id(ids.request));
         headers.insert(CLIENT_REQUEST_ID, ids.client);
         headers.insert(ODATA_VERSION, FOUR);
@@ -431,7 +426,11 @@ impl Api {
             headers.insert(CONTENT_LENGTH, body.len().into());
             body = Bytes::new();
         }
-        let mut response = Response::new(Full::new(body));
+        let sent = match stream {
+            None => Sent::Whole(Full::new(body)),
+            Some(pieces) => Sent::Stream(StreamBody::new(pieces)),
+        };
+        let mut response = Response::new(sent);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response

@@ -1,5 +1,7 @@
 //! One call of the API: a request, or a step of a batch.
 
+use std::sync::Arc;
+
 use http::Method;
 use http::header::ACCEPT;
 use porchlight_engine::{Engine, Tenant};
@@ -18,7 +20,7 @@ pub(crate) struct Call<'c> {
     pub(crate) engine: &'c Engine,
     pub(crate) settings: &'c Settings,
     pub(crate) instruments: &'c Instruments,
-    pub(crate) bookmarks: &'c Bookmarks,
+    pub(crate) bookmarks: &'c Arc<Bookmarks>,
     pub(crate) method: &'c Method,
     pub(crate) query: &'c str,
     pub(crate) headers: &'c Headers<'c>,

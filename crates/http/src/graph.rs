@@ -51,6 +51,11 @@ pub(crate) fn answer<'c>(call: &'c Call<'c>, resource: &'c Resource<'c>, body: B
     }
 }
 
+/// Whether a call may be answered with a stream, if that is what the client accepts.
+pub(crate) fn has_stream(method: &Method, resource: &Resource<'_>) -> bool {
+    *method == Method::GET && matches!(resource, Resource::Presence(_) | Resource::Presences)
+}
+
 /// # Errors
 ///
 /// E9 with the methods that would do.

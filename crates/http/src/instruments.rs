@@ -1,8 +1,8 @@
 //! What `/porchlight/metrics` shows.
 
 use std::ops::RangeInclusive;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use http::StatusCode;
 use metrics::{counter, gauge};
@@ -50,20 +50,24 @@ pub(crate) struct Instruments {
     /// Requests by route and status.
     requests: Vec<AtomicU64>,
     /// Requests that are held back until there is news.
-    held: AtomicU64,
+    held: Arc<AtomicU64>,
+    /// Streams that are open.
+    streams: Arc<AtomicU64>,
 }
 
 /// One more of something, for as long as this lives.
-pub(crate) struct OneMore<'i>(&'i AtomicU64);
+pub(crate) struct OneMore(Arc<AtomicU64>);
 
-impl<'i> OneMore<'i> {
-    fn of(count: &'i AtomicU64) -> OneMore<'i> {
-        count.fetch_add(1, Ordering::Relaxed);
-        OneMore(count)
+impl OneMore {
+    /// `None` when there are `max` already.
+    fn of(count: &Arc<AtomicU64>, max: u64) -> Option<OneMore> {
+        let one_more = |count: u64| (count < max).then_some(count + 1);
+        count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(OneMore(Arc::clone(count)))
     }
 }
 
-impl Drop for OneMore<'_> {
+impl Drop for OneMore {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -72,7 +76,7 @@ impl Drop for OneMore<'_> {
 impl Default for Instruments {
     fn default() -> Instruments {
         let requests = (0..Route::ALL.len() * STATUSES.len()).map(|_| AtomicU64::new(0)).collect();
-        Instruments { requests, held: AtomicU64::new(0) }
+        Instruments { requests, held: Arc::default(), streams: Arc::default() }
     }
 }
 
@@ -85,8 +89,13 @@ impl Instruments {
     }
 
     /// Counts a request that is held back until there is news.
-    pub(crate) fn hold(&self) -> OneMore<'_> {
-        OneMore::of(&self.held)
+    pub(crate) fn hold(&self) -> Option<OneMore> {
+        OneMore::of(&self.held, u64::MAX)
+    }
+
+    /// Counts a stream; `None` when `max` are open already.
+    pub(crate) fn open_stream(&self, max: usize) -> Option<OneMore> {
+        OneMore::of(&self.streams, max as u64)
     }
 
     /// Everything, in Prometheus's text format.
@@ -101,6 +110,7 @@ impl Instruments {
             }
         }
         gauge!("porchlight_held_requests").set(self.held.load(Ordering::Relaxed) as f64);
+        gauge!("porchlight_open_streams").set(self.streams.load(Ordering::Relaxed) as f64);
         let log = engine.log_stats();
         counter!("porchlight_log_appends_total").absolute(log.appends);
         counter!("porchlight_log_syncs_total").absolute(log.syncs);

@@ -5,6 +5,7 @@
 //! and status codes; nothing below it knows that there is HTTP.
 
 mod api;
+mod audience;
 mod auth;
 mod body;
 mod bookmark;
@@ -15,6 +16,8 @@ mod demo;
 mod dice;
 mod error;
 mod etag;
+mod events;
+mod follower;
 mod graph;
 mod headers;
 mod instruments;

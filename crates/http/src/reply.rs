@@ -1,8 +1,15 @@
 //! An answer before it is put on the wire: the same for a request and for a step of a batch.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
+use futures_util::Stream;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
+use http_body_util::{Full, StreamBody};
+use hyper::body::{Body, Frame, SizeHint};
 use serde_json::{Map, Value};
 
 use crate::auth::TokenError;
@@ -41,13 +48,52 @@ impl MetadataLevel {
 }
 
 /// A status, headers of its own and a body.
-#[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     /// It was held back as the client wished, and is not slow for that.
     pub(crate) held: bool,
+    /// What is sent instead of the body, piece by piece, as it comes.
+    pub(crate) stream: Option<Pieces>,
+}
+
+/// The pieces of a stream.
+pub(crate) type Pieces = Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible>> + Send>>;
+
+/// What goes over the wire behind the head of an answer.
+pub(crate) enum Sent {
+    Whole(Full<Bytes>),
+    Stream(StreamBody<Pieces>),
+}
+
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Sent::Whole(whole) => Pin::new(whole).poll_frame(context),
+            Sent::Stream(stream) => Pin::new(stream).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Sent::Whole(whole) => whole.is_end_stream(),
+            Sent::Stream(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Sent::Whole(whole) => whole.size_hint(),
+            Sent::Stream(_) => SizeHint::default(),
+        }
+    }
 }
 
 /// What the client named its request.
@@ -63,7 +109,13 @@ const HEADERS: usize = 12;
 impl Reply {
     /// No body.
     pub(crate) fn empty(status: StatusCode) -> Reply {
-        Reply { status, headers: HeaderMap::with_capacity(HEADERS), body: Bytes::new(), held: false }
+        Reply {
+            status,
+            headers: HeaderMap::with_capacity(HEADERS),
+            body: Bytes::new(),
+            held: false,
+            stream: None,
+        }
     }
 
     /// OData's JSON.
@@ -80,7 +132,15 @@ impl Reply {
     pub(crate) fn ok(content_type: HeaderValue, body: impl Into<Bytes>) -> Reply {
         let mut headers = HeaderMap::with_capacity(HEADERS);
         headers.insert(CONTENT_TYPE, content_type);
-        Reply { status: StatusCode::OK, headers, body: body.into(), held: false }
+        Reply { status: StatusCode::OK, headers, body: body.into(), held: false, stream: None }
+    }
+
+    /// A body that is sent as it comes.
+    pub(crate) fn stream(
+        content_type: HeaderValue,
+        pieces: impl Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + 'static,
+    ) -> Reply {
+        Reply { stream: Some(Box::pin(pieces)), ..Reply::ok(content_type, Bytes::new()) }
     }
 
     /// The same with one more header.

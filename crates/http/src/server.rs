@@ -8,9 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -22,6 +20,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::api::Api;
 use crate::connection::Connection;
+use crate::reply::Sent;
 use crate::socket::Socket;
 use crate::ticks::{ConnectionTimer, Ticks};
 
@@ -225,7 +224,7 @@ async fn answer(
     api: &Api,
     request: Request<Incoming>,
     connection: &Connection,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Sent>, Infallible> {
     TURN.set(TURN.get() + 1);
     Ok(api.answer(request, connection).await)
 }

@@ -95,6 +95,10 @@ pub struct HttpLimits {
     pub connections_max: usize,
     /// The longest that `Prefer: wait=N` holds an answer back; more is taken for as much. Default 60 s.
     pub wait_max: Duration,
+    /// Open streams. More: 503 with `Retry-After`. Default 10,000.
+    pub streams_max: usize,
+    /// After this long without an event a stream sends a comment. Default 15 s.
+    pub stream_heartbeat: Duration,
     /// Bodies of at least this many bytes are compressed when the client asks for it. Default 1,024.
     pub compress_bytes_min: usize,
 }
@@ -110,6 +114,8 @@ impl Default for HttpLimits {
             body_timeout: Duration::from_secs(30),
             connections_max: 50_000,
             wait_max: Duration::from_secs(60),
+            streams_max: 10_000,
+            stream_heartbeat: Duration::from_secs(15),
             compress_bytes_min: 1024,
         }
     }

@@ -3,13 +3,17 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+use crate::Events;
 
 /// Somebody who calls a server. Every call has a connection of its own.
 #[derive(Clone, Debug)]
@@ -97,20 +101,46 @@ impl Client {
         path: &str,
         body: Option<impl AsRef<[u8]>>,
     ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+        let body = body.map(|body| Bytes::copy_from_slice(body.as_ref())).unwrap_or_default();
+        let (response, running) = self.send(method, path, body).await?;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await?.to_bytes();
+        running.abort();
+        Ok(Answer { status: parts.status, headers: parts.headers, body })
+    }
+
+    /// GET of a stream of events, from where it was left if `last_id` says so.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not answer.
+    pub async fn follow(&self, path: &str, last_id: Option<&str>) -> Events {
+        let mut client = self.header(ACCEPT.as_str(), "text/event-stream");
+        if let Some(last_id) = last_id {
+            client = client.header("last-event-id", last_id);
+        }
+        let sent = client.send(Method::GET, path, Bytes::new()).await;
+        let (response, running) = sent.expect("the server answers");
+        let (parts, body) = response.into_parts();
+        Events::new(parts.status, parts.headers, body, running)
+    }
+
+    /// Sends a request over a connection of its own, which the task drives.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(Response<Incoming>, JoinHandle<()>), Box<dyn std::error::Error + Send + Sync>> {
         let stream = TcpStream::connect(self.address).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let running = tokio::spawn(connection);
-        let body = body.map(|body| Bytes::copy_from_slice(body.as_ref())).unwrap_or_default();
+        let running = tokio::spawn(async move { drop(connection.await) });
         let mut request = Request::builder().method(method).uri(path).body(Full::new(body))?;
         *request.headers_mut() = self.headers.clone();
         if !request.headers().contains_key(HOST) {
             request.headers_mut().insert(HOST, HeaderValue::from_str(&self.address.to_string())?);
         }
-        let response = sender.send_request(request).await?;
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await?.to_bytes();
-        running.abort();
-        Ok(Answer { status: parts.status, headers: parts.headers, body })
+        Ok((sender.send_request(request).await?, running))
     }
 }
 

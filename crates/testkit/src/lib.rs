@@ -3,9 +3,11 @@
 //! [`TestServer`] starts one; [`Client`] calls it as somebody; [`Answer`] is what came back, whole.
 
 mod client;
+mod events;
 mod server;
 
 pub use client::{Answer, Client};
+pub use events::{Event, Events};
 pub use server::{Builder, TestServer};
 
 /// The start of every test's clock: Friday, 2026-11-20T09:00:00Z.

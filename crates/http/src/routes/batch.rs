@@ -74,7 +74,7 @@ impl Batch {
         answer: impl Fn(Result<Step, Error>) -> F,
     ) -> Value {
         let total = self.steps.len();
-        let mut replies: Vec<Option<Reply>> = vec![None; total];
+        let mut answers: Vec<Option<(StatusCode, Value)>> = vec![None; total];
         let mut ids = Vec::new();
         let mut waiting: Vec<(usize, Result<Step, Error>, Vec<usize>)> = Vec::new();
         for (at, planned) in self.steps.into_iter().enumerate() {
@@ -82,23 +82,24 @@ impl Batch {
             waiting.push((at, planned.step, planned.depends_on));
         }
         while !waiting.is_empty() {
-            let done = |depends_on: &[usize]| depends_on.iter().all(|other| replies[*other].is_some());
+            let done = |depends_on: &[usize]| depends_on.iter().all(|other| answers[*other].is_some());
             let (ready, later): (Vec<_>, Vec<_>) =
                 waiting.into_iter().partition(|(_, _, depends_on)| done(depends_on));
             waiting = later;
             let failed = |other: &usize| {
-                replies[*other].as_ref().is_some_and(|reply| reply.status >= StatusCode::BAD_REQUEST)
+                answers[*other].as_ref().is_some_and(|(status, _)| *status >= StatusCode::BAD_REQUEST)
             };
+            let ids = &ids;
             let running = ready.into_iter().map(|(at, step, depends_on)| {
                 let step = if depends_on.iter().any(failed) { Err(Error::FailedDependency) } else { step };
-                answer(step).map(move |reply| (at, reply))
+                answer(step).map(move |reply| (at, (reply.status, response(&ids[at], &reply))))
             });
-            for (at, reply) in join_all(running).await {
-                replies[at] = Some(reply);
+            for (at, answered) in join_all(running).await {
+                answers[at] = Some(answered);
             }
         }
-        let answered = ids.into_iter().zip(replies).filter_map(|(id, reply)| Some(response(&id, &reply?)));
-        json!({ "responses": answered.collect::<Vec<_>>() })
+        let answers = answers.into_iter().flatten().map(|(_, answer)| answer);
+        json!({ "responses": answers.collect::<Vec<_>>() })
     }
 
     /// Whether some step waits for itself: then no order of running them all exists.

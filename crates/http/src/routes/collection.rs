@@ -8,8 +8,8 @@ use porchlight_presence::{Timestamp, UserId};
 use rapidhash::fast::RandomState;
 use uuid::Uuid;
 
-use super::audience::{UserFilter, filter, matching};
 use super::users::Paging;
+use crate::audience::Audience;
 use crate::body::Body;
 use crate::call::Call;
 use crate::error::Error;
@@ -29,9 +29,9 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Error> {
     let options = options(call)?;
     let select = Select::parse(options.get("$select"))?;
     let (tenant, now) = (call.tenant(), call.engine.now());
-    let filter = filter(call, &options, tenant)?;
+    let audience = Audience::read(call, &options)?;
     let paging = Paging::read(&options, TOP_MAX)?;
-    let page = page(tenant, filter.as_ref(), &paging, now);
+    let page = page(tenant, &audience, &paging, now);
     let base = call.base;
     let mut out = Vec::with_capacity(256 * (page.users.len() + 1));
     out.push(b'{');
@@ -40,7 +40,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Error> {
         annotation(&mut out, "@odata.context", &context);
     }
     if paging.count {
-        let total = matching(tenant, filter.as_ref(), now).count();
+        let total = audience.matching(tenant, now).count();
         out.extend_from_slice(format!("\"@odata.count\":{total},").as_bytes());
     }
     if let Some(last) = page.more_after {
@@ -65,9 +65,8 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Error> {
 /// GET `/communications/presences/$count` (P5)
 pub(crate) fn count(call: &Call<'_>) -> Result<Reply, Error> {
     call.caller.may_read_everybody()?;
-    let tenant = call.tenant();
-    let filter = filter(call, &options(call)?, tenant)?;
-    let total = matching(tenant, filter.as_ref(), call.engine.now()).count();
+    let audience = Audience::read(call, &options(call)?)?;
+    let total = audience.matching(call.tenant(), call.engine.now()).count();
     Ok(Reply::ok(HeaderValue::from_static("text/plain"), total.to_string()))
 }
 
@@ -185,9 +184,9 @@ struct Page {
     more_after: Option<UserId>,
 }
 
-fn page(tenant: &Tenant, filter: Option<&UserFilter>, paging: &Paging, now: Timestamp) -> Page {
+fn page(tenant: &Tenant, audience: &Audience, paging: &Paging, now: Timestamp) -> Page {
     let after = |user: &UserId| paging.after.is_none_or(|after| *user > after);
-    let rest = matching(tenant, filter, now).filter(after).skip(paging.skip);
+    let rest = audience.matching(tenant, now).filter(after).skip(paging.skip);
     let mut users: Vec<UserId> = rest.take(paging.top + 1).collect();
     let more = users.len() > paging.top;
     users.truncate(paging.top);

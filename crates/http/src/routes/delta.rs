@@ -5,8 +5,8 @@ use std::sync::Arc;
 use porchlight_engine::{Changes, Cursor, Stamp, Whom};
 use porchlight_presence::{Timestamp, UserId};
 
-use super::audience::{Removed, UserFilter, candidates, filter, followed, matching};
 use super::collection::{TOP_MAX, annotation};
+use crate::audience::Audience;
 use crate::bookmark::{Bookmark, Question};
 use crate::call::Call;
 use crate::error::Error;
@@ -27,11 +27,11 @@ pub(crate) async fn delta(call: &Call<'_>) -> Result<Reply, Error> {
     call.caller.may_read_everybody()?;
     let options = options(call)?;
     let select = Select::parse(options.get("$select"))?;
-    let filter = filter(call, &options, call.tenant())?;
+    let audience = Audience::read(call, &options)?;
     let top = options.number("$top", 1, TOP_MAX)?.unwrap_or(100);
     let question = Question { of: "delta", filter: options.get("$filter"), select: options.get("$select") };
     let round = Round::read(call, &options, question)?;
-    let page = round.page(call, filter.as_ref(), top).await;
+    let page = round.page(call, &audience, top).await;
     let (name, token, bookmark) = match page.more_after {
         Some(after) => (
             "@odata.nextLink",
@@ -56,12 +56,11 @@ pub(crate) async fn delta(call: &Call<'_>) -> Result<Reply, Error> {
         if at > 0 {
             out.push(b',');
         }
-        match followed(call.tenant(), filter.as_ref(), user, page.now) {
+        match audience.look(call.tenant(), user, page.now) {
             Ok(view) => view.show(page.now, |seen| {
                 presence::write(&mut out, user, seen, call.caller.reader(user), &select, annotations);
             }),
-            Err(Removed::Changed) => presence::write_removed(&mut out, user, "changed"),
-            Err(Removed::Deleted) => presence::write_removed(&mut out, user, "deleted"),
+            Err(removed) => presence::write_removed(&mut out, user, removed.reason()),
         }
     }
     out.extend_from_slice(b"]}");
@@ -132,20 +131,20 @@ impl Round {
             .ok_or_else(|| Error::SyncStateNotFound(again.trim_end_matches(['?', '&']).to_owned()))
     }
 
-    async fn page(&self, call: &Call<'_>, filter: Option<&UserFilter>, top: usize) -> Page {
+    async fn page(&self, call: &Call<'_>, audience: &Audience, top: usize) -> Page {
         let after = self.begun.map(|(_, after)| after);
         let (mut users, until): (Vec<UserId>, Cursor) = match self.since {
             _ if self.latest => (Vec::new(), call.engine.cursor()),
             None => {
                 // The cursor before the records: what is written meanwhile is later than it.
                 let cursor = call.engine.cursor();
-                let everybody = matching(call.tenant(), filter, call.engine.now());
+                let everybody = audience.matching(call.tenant(), call.engine.now());
                 let rest = everybody.filter(|user| after.is_none_or(|after| *user > after));
                 let visible = rest.filter(|user| !call.tenant().is_hidden(*user));
                 (visible.take(top + 1).collect(), cursor)
             }
             Some(since) => {
-                let changes = changes(call, since, filter.and_then(candidates)).await;
+                let changes = changes(call, since, audience.users().map(<[UserId]>::to_vec)).await;
                 let mut users: Vec<UserId> = changes.changed.iter().map(|changed| changed.user).collect();
                 users.sort_unstable();
                 users.retain(|user| after.is_none_or(|after| *user > after));

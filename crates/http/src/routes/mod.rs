@@ -1,6 +1,5 @@
 //! The routes, a file per resource.
 
-mod audience;
 pub(crate) mod batch;
 pub(crate) mod collection;
 pub(crate) mod delta;
@@ -9,4 +8,5 @@ pub(crate) mod documents;
 pub(crate) mod operations;
 pub(crate) mod presence;
 mod rights;
+pub(crate) mod stream;
 pub(crate) mod users;

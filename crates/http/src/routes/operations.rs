@@ -47,6 +47,12 @@ pub(crate) fn limits(engine: &Engine, settings: &Settings) -> Reply {
         limit("streamsPerConnection", 256.into(), "HTTP/2: more wait"),
         limit("bodyTime", duration(http.body_timeout).into(), "408"),
         limit("wait", duration(http.wait_max).into(), "Prefer: wait=N: more is taken for as much"),
+        limit("openStreams", http.streams_max.into(), "503 with Retry-After"),
+        limit(
+            "streamHeartbeat",
+            duration(http.stream_heartbeat).into(),
+            "a comment, when nothing else was sent",
+        ),
         limit("connections", http.connections_max.into(), "more wait to be accepted"),
         limit("idsPerCall", http.ids_max.into(), "400 InvalidArgument"),
         limit("batchSteps", http.batch_steps_max.into(), "400 MaximumValueExceeded"),

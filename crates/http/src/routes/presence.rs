@@ -42,7 +42,7 @@ pub(crate) async fn get_changed(
     let wait = wait.min(call.settings.limits.wait_max);
     let tenant = call.tenant();
     // Before the first look: a change that it does not see is heard of.
-    let mut news = tenant.feed().follow_user(rights::readable(call, tenant, &path.key)?);
+    let mut news = tenant.feed().follow_users(&[rights::readable(call, tenant, &path.key)?]);
     let clock = call.engine.clock();
     let (until, mut jumps) = (clock.now().plus(wait), clock.jumps());
     let (known, mut reply) = look(call, path)?;

@@ -33,5 +33,6 @@ mod sessions;
 mod small_rules;
 mod snapshots;
 mod status_messages;
+mod streams;
 mod strict;
 mod support;

@@ -20,6 +20,7 @@ mod metrics;
 mod production;
 mod protocols;
 mod restarts;
+mod slow_readers;
 mod stopping;
 mod support;
 mod usage;

@@ -1,0 +1,412 @@
+//! Somebody who follows presences: what they have been told, and what they are to be told next.
+//!
+//! A follower keeps no queue. It knows how far its reader has been told and looks up the rest when the reader can take
+//! more, so a slow reader is told the newest state, and costs no more memory than a quick one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use porchlight_engine::{Cursor, Engine, Recent, Stamp, Tenant, Whom};
+use porchlight_presence::{Timestamp, UserId};
+use rapidhash::fast::RandomState;
+use rapidhash::v3::rapidhash_v3;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::audience::Audience;
+use crate::bookmark::{Bookmark, Bookmarks, Question};
+use crate::events::{Event, Piece};
+use crate::odata::Select;
+use crate::wire::presence::{self, Annotations, Reader};
+
+/// Changes within this time are told together.
+const TOGETHER: Duration = Duration::from_millis(5);
+
+/// How many users or changes are looked at before others have their turn.
+const LOOKS: usize = 256;
+
+/// A piece is told once it has this many bytes.
+const PIECE_BYTES: usize = 16 * 1024;
+
+/// How many users are kept in mind as those who have changed when somebody comes back; when it is more, everybody is
+/// looked at.
+const IN_MIND: usize = 4096;
+
+/// What is followed, and how it is told.
+pub(crate) struct Asked {
+    pub(crate) audience: Audience,
+    /// The question, as its bookmarks know it.
+    pub(crate) of: String,
+    pub(crate) filter: Option<String>,
+    pub(crate) select: Option<String>,
+    /// The members that are told.
+    pub(crate) members: Select,
+    /// The user who reads; `None` for an application.
+    pub(crate) reader: Option<UserId>,
+}
+
+/// One who follows.
+pub(crate) struct Follower {
+    teller: Teller,
+    place: Place,
+    news: watch::Receiver<u64>,
+    stop: watch::Receiver<bool>,
+    heartbeat: Duration,
+    /// When something was told last.
+    told_at: Instant,
+}
+
+/// Where a follower is.
+enum Place {
+    Walking(Walk),
+    /// Has been told everything up to the cursor, and every change before this number of the feed.
+    Following {
+        cursor: Cursor,
+        number: u64,
+    },
+}
+
+/// Telling in ascending order of ids how things are; when `since` is given, only of those who have changed.
+struct Walk {
+    whom: Walked,
+    since: Option<Cursor>,
+    until: Cursor,
+    after: Option<UserId>,
+    /// The number of the feed when it began; `None` when it was cut off and goes on: those whom it had passed may have
+    /// changed in between, so another one has to follow.
+    number: Option<u64>,
+}
+
+enum Walked {
+    Everybody,
+    /// These, in ascending order.
+    Users(Vec<UserId>),
+}
+
+/// What a follower was woken by.
+enum Word {
+    News,
+    Silence,
+    End,
+}
+
+impl Follower {
+    /// One who begins where the bookmark says that they have been told, else at the beginning.
+    pub(crate) fn new(
+        teller: Teller,
+        bookmark: Option<&str>,
+        stop: watch::Receiver<bool>,
+        heartbeat: Duration,
+    ) -> Follower {
+        let news = teller.follow();
+        let place = teller.place(bookmark);
+        Follower { teller, place, news, stop, heartbeat, told_at: Instant::now() }
+    }
+
+    /// What is to be told next, as soon as there is something; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            let piece = match &mut self.place {
+                Place::Walking(walk) => {
+                    let (piece, next) = walk.go_on(&mut self.teller);
+                    if let Some(next) = next {
+                        self.place = next;
+                    }
+                    piece
+                }
+                Place::Following { .. } => match self.wait().await {
+                    Word::End => return None,
+                    Word::News => {
+                        sleep_until(self.told_at + TOGETHER).await;
+                        if self.teller.is_reader_hidden() {
+                            return None;
+                        }
+                        self.look()
+                    }
+                    Word::Silence => self.beat(),
+                },
+            };
+            if !piece.is_empty() {
+                self.told_at = Instant::now();
+                return Some(piece.into_bytes());
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn wait(&mut self) -> Word {
+        tokio::select! {
+            news = self.news.changed() => if news.is_ok() { Word::News } else { Word::End },
+            () = sleep_until(self.told_at + self.heartbeat) => Word::Silence,
+            _ = self.stop.wait_for(|stop| *stop) => Word::End,
+        }
+    }
+
+    /// What has changed since the last look; may be nothing that is told.
+    fn look(&mut self) -> Piece {
+        let Place::Following { cursor, number } = self.place else { return Piece::default() };
+        let (piece, next) = if self.teller.engine.can_go_on_from(cursor) {
+            match self.teller.asked.audience.users() {
+                Some(_) => self.teller.changes_of_users(cursor, number),
+                None => self.teller.changes_of_everybody(cursor, number),
+            }
+        } else {
+            // Development has begun anew.
+            (Piece::default(), self.teller.walk(None))
+        };
+        if let Place::Following { number: next, .. } = next
+            && next < self.teller.tenant.feed().pushed()
+            && self.teller.asked.audience.users().is_none()
+        {
+            // There is more already.
+            self.news.mark_changed();
+        }
+        self.place = next;
+        piece
+    }
+
+    /// A sign of life, and how far the reader has been told by now: who comes back after a long silence need not be
+    /// told of what others saw long ago.
+    fn beat(&mut self) -> Piece {
+        let mut piece = Piece::heartbeat();
+        // Before the look at whether there is news; see there.
+        let told = self.teller.engine.feed_cursor();
+        if let Place::Following { cursor, .. } = &mut self.place
+            && self.news.has_changed().is_ok_and(|changed| !changed)
+        {
+            *cursor = Cursor { at: told.at.max(cursor.at), ..told };
+            piece.mark(&self.teller.bookmark(Bookmark::Told(*cursor)));
+        }
+        piece
+    }
+}
+
+impl Walk {
+    /// The next piece, which may be empty, and where the follower is after the last one.
+    fn go_on(&mut self, teller: &mut Teller) -> (Piece, Option<Place>) {
+        let users = self.next_users(teller);
+        let mut piece = Piece::default();
+        if self.since.is_none() && self.after.is_none() {
+            piece.event(Event::Snapshot, |out| out.extend_from_slice(b"{}"));
+        }
+        // The time before the records: a record that is read later is never evaluated past a write that it lacks.
+        let now = teller.engine.now();
+        for user in &users {
+            if self.since.is_none_or(|since| teller.has_changed(*user, since, now)) {
+                teller.tell(&mut piece, *user, now, self.since.is_some());
+            }
+            self.after = Some(*user);
+            if piece.len() >= PIECE_BYTES {
+                break;
+            }
+        }
+        if users.len() == LOOKS || self.after != users.last().copied().or(self.after) {
+            if let Some(after) = self.after.filter(|_| !piece.is_empty()) {
+                let (since, until) = (self.since, self.until);
+                piece.mark(&teller.bookmark(Bookmark::Telling { since, until, after }));
+            }
+            return (piece, None);
+        }
+        if let (Some(since), Walked::Everybody) = (self.since, &self.whom) {
+            // Who has left the directory is not among everybody.
+            let moved = teller.tenant.directory().changed_since(since.revision);
+            for user in moved {
+                if !teller.tenant.is_somebody(user) {
+                    teller.tell(&mut piece, user, now, true);
+                }
+            }
+        }
+        let Some(number) = self.number else { return (piece, Some(teller.walk(Some(self.until)))) };
+        piece.event(Event::Current, |out| out.extend_from_slice(b"{}"));
+        piece.mark(&teller.bookmark(Bookmark::Told(self.until)));
+        (piece, Some(Place::Following { cursor: self.until, number }))
+    }
+
+    fn next_users(&self, teller: &Teller) -> Vec<UserId> {
+        match &self.whom {
+            Walked::Everybody => teller.tenant.directory().ids_after(self.after, LOOKS),
+            Walked::Users(users) => {
+                let from = users.partition_point(|user| self.after.is_some_and(|after| *user <= after));
+                users[from..].iter().take(LOOKS).copied().collect()
+            }
+        }
+    }
+}
+
+/// Looks up what is told to a follower, and puts it into words.
+pub(crate) struct Teller {
+    engine: Engine,
+    tenant: Arc<Tenant>,
+    bookmarks: Arc<Bookmarks>,
+    asked: Asked,
+    /// A hash of what was told last of each user; only of users who were asked for by name.
+    told: HashMap<UserId, u64, RandomState>,
+}
+
+impl Teller {
+    pub(crate) fn new(
+        engine: Engine,
+        tenant: Arc<Tenant>,
+        bookmarks: Arc<Bookmarks>,
+        asked: Asked,
+    ) -> Teller {
+        Teller { engine, tenant, bookmarks, asked, told: HashMap::default() }
+    }
+
+    /// Word of whatever may have to be told.
+    fn follow(&self) -> watch::Receiver<u64> {
+        match self.asked.audience.users() {
+            None => self.tenant.feed().follow(),
+            Some(users) => {
+                // The reader too, whose stream ends when they are hidden.
+                let users: Vec<UserId> = users.iter().copied().chain(self.asked.reader).collect();
+                self.tenant.feed().follow_users(&users)
+            }
+        }
+    }
+
+    fn is_reader_hidden(&self) -> bool {
+        self.asked.reader.is_some_and(|user| self.tenant.is_hidden(user))
+    }
+
+    /// Where to begin who comes with this bookmark.
+    fn place(&self, bookmark: Option<&str>) -> Place {
+        let bookmark = bookmark.and_then(|text| self.bookmarks.read(text, self.tenant.id(), self.question()));
+        match bookmark {
+            Some(Bookmark::Told(cursor)) => self.walk(Some(cursor)),
+            Some(Bookmark::Telling { since, until, after })
+                if since.into_iter().chain([until]).all(|cursor| self.engine.can_go_on_from(cursor)) =>
+            {
+                Place::Walking(Walk {
+                    whom: self.walked(since),
+                    since,
+                    until,
+                    after: Some(after),
+                    number: None,
+                })
+            }
+            _ => self.walk(None),
+        }
+    }
+
+    /// A new walk: since a cursor, if that is one that can be gone on from.
+    fn walk(&self, since: Option<Cursor>) -> Place {
+        let since = since.filter(|since| self.engine.can_go_on_from(*since));
+        // In this order: what the walk may not tell of has a number from here on, and is later than the cursor.
+        let until = self.engine.feed_cursor();
+        let number = Some(self.tenant.feed().pushed());
+        Place::Walking(Walk { whom: self.walked(since), since, until, after: None, number })
+    }
+
+    /// Whom to look at in order to find who has changed.
+    fn walked(&self, since: Option<Cursor>) -> Walked {
+        if let Some(users) = self.asked.audience.users() {
+            return Walked::Users(users.to_vec());
+        }
+        let recent = since.and_then(|since| self.recent(since));
+        recent.map_or(Walked::Everybody, Walked::Users)
+    }
+
+    /// Who may have changed since, if they are few and the feed still knows.
+    fn recent(&self, since: Cursor) -> Option<Vec<UserId>> {
+        let changes = self.tenant.feed().since_stamp(since.at)?;
+        let moved = self.tenant.directory().changed_since(since.revision);
+        let mut users: Vec<UserId> = changes.into_iter().map(|change| change.user).chain(moved).collect();
+        users.sort_unstable();
+        users.dedup();
+        (users.len() <= IN_MIND).then_some(users)
+    }
+
+    /// What has changed of those who were asked for by name.
+    fn changes_of_users(&mut self, cursor: Cursor, number: u64) -> (Piece, Place) {
+        let users = self.asked.audience.users().unwrap_or_default();
+        let changes = self.engine.changes_since(&self.tenant, cursor, Whom::Users(users), Stamp::ChangedAt);
+        if changes.changed.len() > LOOKS {
+            return (Piece::default(), self.walk(Some(cursor)));
+        }
+        let mut piece = Piece::default();
+        let now = self.engine.now();
+        for changed in &changes.changed {
+            self.tell(&mut piece, changed.user, now, true);
+        }
+        if !piece.is_empty() {
+            piece.mark(&self.bookmark(Bookmark::Told(changes.next)));
+        }
+        (piece, Place::Following { cursor: changes.next, number })
+    }
+
+    /// What is on the feed.
+    fn changes_of_everybody(&mut self, cursor: Cursor, number: u64) -> (Piece, Place) {
+        // Before the feed is looked at; see there.
+        let told = self.engine.feed_cursor();
+        let Recent::Changes(changes, _) = self.tenant.feed().since_number(number, LOOKS) else {
+            return (Piece::default(), self.walk(Some(cursor)));
+        };
+        let mut piece = Piece::default();
+        let now = self.engine.now();
+        let mut looked_at = 0;
+        for change in &changes {
+            looked_at += 1;
+            // Else a later change of the same user is on the feed, or will be, and is told then.
+            if self.changed_at(change.user, now) <= change.stamps.changed_at {
+                self.tell(&mut piece, change.user, now, true);
+            }
+            if piece.len() >= PIECE_BYTES {
+                break;
+            }
+        }
+        let number = number + looked_at as u64;
+        if looked_at < changes.len() || looked_at == LOOKS {
+            // A cursor says that everything before it was told: not yet.
+            return (piece, Place::Following { cursor, number });
+        }
+        let cursor = Cursor { at: told.at.max(cursor.at), ..told };
+        if !piece.is_empty() {
+            piece.mark(&self.bookmark(Bookmark::Told(cursor)));
+        }
+        (piece, Place::Following { cursor, number })
+    }
+
+    fn changed_at(&self, user: UserId, now: Timestamp) -> Timestamp {
+        self.tenant.view(user, now).show(now, |seen| seen.stamps.changed_at)
+    }
+
+    /// Whether there is news of a user: a change, or that they have come to the directory.
+    fn has_changed(&self, user: UserId, since: Cursor, now: Timestamp) -> bool {
+        self.changed_at(user, now) > since.at || self.tenant.directory().revision(user) > since.revision
+    }
+
+    /// Tells of a user. Who `was_told` of before, perhaps, is taken back when they are not to be seen any more.
+    fn tell(&mut self, piece: &mut Piece, user: UserId, now: Timestamp, was_told: bool) {
+        let before = piece.len();
+        match self.asked.audience.look(&self.tenant, user, now) {
+            Ok(view) => piece.event(Event::Presence, |out| {
+                let reader = if self.asked.reader == Some(user) { Reader::TheUser } else { Reader::Another };
+                let (members, none) = (&self.asked.members, Annotations::default());
+                view.show(now, |seen| presence::write(out, user, seen, reader, members, none));
+            }),
+            Err(removed) if was_told => {
+                piece.event(Event::Removed, |out| presence::write_removed(out, user, removed.reason()));
+            }
+            Err(_) => {}
+        }
+        if self.asked.audience.users().is_some() {
+            let told = &mut self.told;
+            piece.take_back_if(before, |event| {
+                let hash = rapidhash_v3(event);
+                told.insert(user, hash) == Some(hash)
+            });
+        }
+    }
+
+    fn question(&self) -> Question<'_> {
+        let asked = &self.asked;
+        Question { of: &asked.of, filter: asked.filter.as_deref(), select: asked.select.as_deref() }
+    }
+
+    fn bookmark(&self, bookmark: Bookmark) -> String {
+        self.bookmarks.write(bookmark, self.tenant.id(), self.question())
+    }
+}
