@@ -27,6 +27,9 @@ pub(crate) fn metrics(engine: &Engine, instruments: &Instruments) -> Reply {
     Reply::ok(HeaderValue::from_static("text/plain; version=0.0.4"), instruments.render(engine))
 }
 
+/// What waits to be sent to a reader: what hyper takes before it asks for no more, and some pieces on their way there.
+const STREAM_BYTES: usize = 192 * 1024;
+
 /// GET `/porchlight/limits`: every limit as it is in force, with its unit and what happens when it is hit.
 pub(crate) fn limits(engine: &Engine, settings: &Settings) -> Reply {
     let (http, presence) = (&settings.limits, engine.limits());
@@ -48,6 +51,11 @@ pub(crate) fn limits(engine: &Engine, settings: &Settings) -> Reply {
         limit("bodyTime", duration(http.body_timeout).into(), "408"),
         limit("wait", duration(http.wait_max).into(), "Prefer: wait=N: more is taken for as much"),
         limit("openStreams", http.streams_max.into(), "503 with Retry-After"),
+        limit(
+            "bufferedBytesPerStream",
+            STREAM_BYTES.into(),
+            "the reader is skipped forward to the newest state",
+        ),
         limit(
             "streamHeartbeat",
             duration(http.stream_heartbeat).into(),
