@@ -85,6 +85,21 @@ impl Ask {
         }
     }
 
+    /// Changes what a user shows, and is answered with it.
+    pub(crate) fn patch(user: u32, busy: bool) -> Ask {
+        let body: &[u8] = if busy {
+            br#"{"availability":"Busy","activity":"Busy"}"#
+        } else {
+            br#"{"availability":"Away","activity":"Away"}"#
+        };
+        Ask {
+            method: Method::PATCH,
+            path: PRESENCE.replace(ID, &user_id(user)),
+            headers: &HEADERS,
+            body: Bytes::from_static(body),
+        }
+    }
+
     /// Reads the server's metrics.
     pub(crate) fn metrics() -> Ask {
         Ask { method: Method::GET, path: "/porchlight/metrics".to_owned(), headers: &[], body: Bytes::new() }

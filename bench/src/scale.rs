@@ -21,6 +21,8 @@ pub(crate) struct Scale {
     pub(crate) starts: u32,
     /// Over how long the crowd's fades are spread.
     pub(crate) fades_over: Duration,
+    /// Streams that are open at once.
+    pub(crate) streams: u32,
     /// How long before the first of those fades the server is started.
     pub(crate) fades_lead: Duration,
 }
@@ -36,6 +38,7 @@ impl Scale {
             users: 100_000,
             crowd: 1_000_000,
             starts: 3,
+            streams: 5_000,
             fades_over: Duration::from_secs(60),
             fades_lead: Duration::from_secs(8),
         }
@@ -51,6 +54,7 @@ impl Scale {
             users: 20_000,
             crowd: 100_000,
             starts: 1,
+            streams: 500,
             fades_over: Duration::from_secs(6),
             fades_lead: Duration::from_secs(3),
         }

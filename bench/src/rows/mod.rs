@@ -3,6 +3,7 @@
 mod compared;
 mod fades;
 mod memory;
+mod streams;
 
 use std::env;
 use std::fs;
@@ -43,6 +44,8 @@ pub(crate) enum Row {
     Fades,
     /// How long it takes to catch up when the clock jumps over all fades.
     Jump,
+    /// What open streams cost, and how soon they are told.
+    Streams,
 }
 
 /// Everything that the rows share.
@@ -67,6 +70,7 @@ impl Row {
             Row::Memory => "memory",
             Row::Fades => "fades",
             Row::Jump => "jump",
+            Row::Streams => "streams",
         }
     }
 
@@ -80,6 +84,7 @@ impl Row {
             Row::Memory => "memory and start-up",
             Row::Fades => "fades",
             Row::Jump => "jump of the clock",
+            Row::Streams => "streams of the whole tenant",
         }
     }
 
@@ -99,6 +104,7 @@ impl Row {
             Row::Memory => memory::measure(bench),
             Row::Fades => fades::measure(bench),
             Row::Jump => fades::measure_jump(bench),
+            Row::Streams => streams::measure(bench),
         }
     }
 }
