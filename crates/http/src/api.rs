@@ -2,7 +2,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -115,7 +114,7 @@ impl Api {
         });
         let reply = outcome.unwrap_or_else(|error| self.error(&error, &ids));
         self.instruments.answered(route, reply.status);
-        self.log(&parts, &ids, &reply, started.elapsed());
+        self.log(&parts, &ids, route, &reply, started);
         self.finish(reply, &parts.method, &headers, ids)
     }
 
@@ -317,8 +316,15 @@ impl Api {
         reply::error(error, ids, &String::from_utf8_lossy(&date), self.settings.profile)
     }
 
-    fn log(&self, parts: &Parts, ids: &RequestIds, reply: &Reply, took: Duration) {
-        let (status, slow) = (reply.status, took >= self.settings.slow_request && !reply.held);
+    fn log(&self, parts: &Parts, ids: &RequestIds, route: Route, reply: &Reply, started: Instant) {
+        let status = reply.status;
+        // A read of one presence waits for nothing, so the clock need not be asked about it.
+        let is_quick = route == Route::Presence && (parts.method == Method::GET || reply.held);
+        if is_quick && !self.settings.access_log && !status.is_server_error() {
+            return;
+        }
+        let took = started.elapsed();
+        let slow = took >= self.settings.slow_request && !reply.held;
         if !(slow || self.settings.access_log || status.is_server_error()) {
             return;
         }

@@ -75,12 +75,14 @@ fn look(call: &Call<'_>, path: &PresencePath<'_>) -> Result<(ETag, Reply), Error
         let (base, reader) = (call.base, call.caller.reader(user));
         let form = Form { base, root: path.root, level, select: &select, reader };
         let tag = ETag::of(user, seen.stamps.changed_at, form);
-        let reply = if tag.is_known(call.headers) {
+        let mut reply = if tag.is_known(call.headers) {
             Reply::empty(StatusCode::NOT_MODIFIED)
         } else {
             show(call, path.root, user, seen, &select, level)
         };
-        (tag, reply.with(ETAG, tag.value()).with(VARY, VARIES))
+        reply.headers.insert(ETAG, tag.value());
+        reply.headers.insert(VARY, VARIES);
+        (tag, reply)
     }))
 }
 

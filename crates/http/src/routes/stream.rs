@@ -32,7 +32,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Whether the client asks for a stream.
 pub(crate) fn is_wanted(headers: &Headers<'_>) -> bool {
-    if headers.accept.first.is_none() {
+    // What nearly every client sends needs no second look.
+    if headers.accept.first.is_none_or(|first| !headers.accept.repeated && first == "application/json") {
         return false;
     }
     let values = headers.all.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
