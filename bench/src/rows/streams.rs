@@ -191,7 +191,7 @@ async fn write(address: SocketAddr, changes: u32) -> Result<HashMap<Key, Instant
     for number in 0..changes {
         sleep_until(begun + every * number).await;
         let sent = Instant::now();
-        let answer = client.send(&Ask::patch(number % PEOPLE, number / PEOPLE % 2 == 0)).await?;
+        let answer = client.send(&Ask::patch(number % PEOPLE, (number / PEOPLE).is_multiple_of(2))).await?;
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         written.insert(key(&text).context("a PATCH was not answered with a presence")?, sent);
     }

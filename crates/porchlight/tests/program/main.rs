@@ -8,6 +8,7 @@ mod development;
 mod disconnects;
 mod doctor;
 mod environment;
+mod examples;
 mod explained;
 mod folders;
 mod help;

@@ -206,8 +206,8 @@ impl Program {
 /// A child that does not outlive this value.
 pub(crate) struct Process {
     child: Child,
-    out: Heard,
-    err: Heard,
+    pub(crate) out: Heard,
+    pub(crate) err: Heard,
 }
 
 impl Process {
