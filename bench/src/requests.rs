@@ -85,6 +85,12 @@ impl Ask {
         }
     }
 
+    /// Reads the presence of one user, and waits for it to change.
+    pub(crate) fn next_presence(user: u32) -> Ask {
+        const WAITING: [(&str, &str); 2] = [HEADERS[0], ("Prefer", "wait=30")];
+        Ask { headers: &WAITING, ..Ask::presence(user) }
+    }
+
     /// Changes what a user shows, and is answered with it.
     pub(crate) fn patch(user: u32, busy: bool) -> Ask {
         let body: &[u8] = if busy {

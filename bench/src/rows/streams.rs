@@ -51,6 +51,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     let server = bench.start(&data, Some(&seed))?;
     bench.runtime.block_on(server.restored(PEOPLE))?;
     let empty = server.settled_memory()?;
+    let waited = bench.runtime.block_on(wait(server.address()))?;
     let found = LocalSet::new().block_on(&bench.runtime, follow(&server, streams, seconds))?;
     server.stop()?;
 
@@ -66,6 +67,13 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     Ok(Outcome {
         compared: None,
         figures: vec![
+            figure(
+                "Prefer: wait, write answered to held read answered, slowest".to_owned(),
+                percentile(&waited, 1.0),
+                "ms",
+                Some(Bound::AtMost(50.0)),
+                format!("{} reads; p50 {:.2} ms", waited.len(), percentile(&waited, 0.5)),
+            ),
             figure(
                 format!("memory per idle stream, {streams} streams of everybody"),
                 (found.idle_memory.saturating_sub(empty)) as f64 / f64::from(streams),
@@ -103,6 +111,32 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
             ),
         ],
     })
+}
+
+/// How long after a write was answered a read was that waited for it, in milliseconds, in increasing order.
+async fn wait(address: SocketAddr) -> Result<Vec<f64>> {
+    const ROUNDS: u32 = 200;
+    let (mut reader, mut writer) = (Client::connect(address).await?, Client::connect(address).await?);
+    let mut waited = Vec::new();
+    for round in 0..ROUNDS {
+        let ask = Ask::next_presence(0);
+        let held = async {
+            let answer = reader.send(&ask).await;
+            (answer, Instant::now())
+        };
+        let written = async {
+            // For the read to be held by then.
+            sleep(Duration::from_millis(10)).await;
+            let answer = writer.send(&Ask::patch(0, round.is_multiple_of(2))).await;
+            (answer, Instant::now())
+        };
+        let ((held, read), (written, wrote)) = tokio::join!(held, written);
+        let (held, written) = (held?, written?);
+        let key_of = |body: &[u8]| key(&String::from_utf8_lossy(body)).context("no presence was answered");
+        ensure!(key_of(&held.body)? == key_of(&written.body)?, "the held read shows something else");
+        waited.push(read.saturating_duration_since(wrote).as_secs_f64() * 1e3);
+    }
+    Ok(sorted(waited))
 }
 
 struct Found {
