@@ -68,6 +68,9 @@ struct LimitsSection {
     header_time: Option<Iso>,
     body_time: Option<Iso>,
     connections: Option<usize>,
+    wait: Option<Iso>,
+    streams: Option<usize>,
+    stream_heartbeat: Option<Iso>,
     waiting_writes: Option<usize>,
     cache_bytes: Option<u64>,
 }
@@ -186,8 +189,11 @@ fn settings(flags: &ServeFlags, file: &File, development: Option<Development>) -
     let limits = HttpLimits::default();
     let section = &file.limits;
     let time = |iso: Option<Iso>, usual: Duration| iso.map_or(usual, |iso| iso.0);
-    if [section.header_time, section.body_time].into_iter().flatten().any(|time| time.0.is_zero()) {
-        return Err(Failure::usage("limits.header_time and limits.body_time must be more than zero"));
+    let times = [section.header_time, section.body_time, section.stream_heartbeat];
+    if times.into_iter().flatten().any(|time| time.0.is_zero()) {
+        return Err(Failure::usage(
+            "limits.header_time, limits.body_time and limits.stream_heartbeat must be more than zero",
+        ));
     }
     Ok(Settings {
         profile: match flags.profile.or(file.profile) {
@@ -207,6 +213,9 @@ fn settings(flags: &ServeFlags, file: &File, development: Option<Development>) -
             header_timeout: time(section.header_time, limits.header_timeout),
             body_timeout: time(section.body_time, limits.body_timeout),
             connections_max: section.connections.unwrap_or(limits.connections_max).max(1),
+            wait_max: time(section.wait, limits.wait_max),
+            streams_max: section.streams.unwrap_or(limits.streams_max),
+            stream_heartbeat: time(section.stream_heartbeat, limits.stream_heartbeat),
             ..limits
         },
     })

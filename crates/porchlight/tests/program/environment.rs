@@ -214,6 +214,9 @@ async fn every_key_of_the_file_is_in_force() {
         header_time = "PT5S"
         body_time = "PT6S"
         connections = 100
+        wait = "PT7S"
+        streams = 200
+        stream_heartbeat = "PT8S"
         waiting_writes = 2000
         cache_bytes = 1048576
         [presence]
@@ -249,6 +252,9 @@ async fn every_key_of_the_file_is_in_force() {
         ("headerTime", json!("PT5S")),
         ("bodyTime", json!("PT6S")),
         ("connections", json!(100)),
+        ("wait", json!("PT7S")),
+        ("openStreams", json!(200)),
+        ("streamHeartbeat", json!("PT8S")),
         ("waitingWrites", json!(2000)),
         ("fadeInactiveAfter", json!("PT1M")),
         ("fadeAwayAfter", json!("PT2M")),

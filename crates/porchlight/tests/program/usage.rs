@@ -141,7 +141,10 @@ fn rules_over_several_keys_name_the_keys() {
             "presence.time_zone: failed to find time zone `Nowhere/None` in time zone database",
         ),
         ("[presence]\nsessions = 0", "presence.sessions must be at least 1"),
-        ("[limits]\nbody_time = \"PT0S\"", "limits.header_time and limits.body_time must be more than zero"),
+        (
+            "[limits]\nbody_time = \"PT0S\"",
+            "limits.header_time, limits.body_time and limits.stream_heartbeat must be more than zero",
+        ),
         ("public_url = \"presence.example\"", "public_url must begin with http:// or https://"),
         (
             "dev = true\nlisten = \"0.0.0.0:0\"",
