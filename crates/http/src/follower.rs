@@ -19,6 +19,7 @@ use crate::audience::Audience;
 use crate::bookmark::{Bookmark, Bookmarks, Question};
 use crate::events::{Event, Piece};
 use crate::odata::Select;
+use crate::relay;
 use crate::wire::presence::{self, Annotations, Reader};
 
 /// Changes within this time are told together.
@@ -173,8 +174,12 @@ impl Follower {
         let mut piece = Piece::heartbeat();
         // Before the look at whether there is news; see there.
         let told = self.teller.engine.feed_cursor();
-        if let Place::Following { cursor, .. } = &mut self.place
-            && self.news.has_changed().is_ok_and(|changed| !changed)
+        if let Place::Following { cursor, number } = &mut self.place
+            && match self.teller.asked.audience.users() {
+                // Word of everybody may still be on its way.
+                None => self.teller.tenant.feed().pushed() == *number,
+                Some(_) => self.news.has_changed().is_ok_and(|changed| !changed),
+            }
         {
             *cursor = Cursor { at: told.at.max(cursor.at), ..told };
             piece.mark(&self.teller.bookmark(Bookmark::Told(*cursor)));
@@ -258,7 +263,7 @@ impl Teller {
     /// Word of whatever may have to be told.
     fn follow(&self) -> watch::Receiver<u64> {
         match self.asked.audience.users() {
-            None => self.tenant.feed().follow(),
+            None => relay::follow(&self.tenant),
             Some(users) => {
                 // The reader too, whose stream ends when they are hidden.
                 let users: Vec<UserId> = users.iter().copied().chain(self.asked.reader).collect();

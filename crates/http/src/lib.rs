@@ -24,6 +24,7 @@ mod instruments;
 mod metadata;
 mod odata;
 mod prefer;
+mod relay;
 mod reply;
 mod resource;
 #[cfg(test)]
