@@ -40,6 +40,11 @@ impl Removed {
 }
 
 impl Audience {
+    /// Everybody.
+    pub(crate) fn everybody() -> Audience {
+        Audience { filter: None, users: None }
+    }
+
     /// One user.
     pub(crate) fn one(user: UserId) -> Audience {
         Audience { filter: None, users: Some(vec![user]) }
@@ -51,7 +56,7 @@ impl Audience {
     ///
     /// E28 and E21.
     pub(crate) fn read(call: &Call<'_>, options: &Options<'_>) -> Result<Audience, Error> {
-        let Some(text) = options.get("$filter") else { return Ok(Audience { filter: None, users: None }) };
+        let Some(text) = options.get("$filter") else { return Ok(Audience::everybody()) };
         let filter = Filter::parse(text, call.settings.profile, call.settings.limits.ids_max)?;
         let users = |ids: &Vec<String>| ids.iter().filter_map(|id| call.tenant().resolve(id)).collect();
         let filter: UserFilter = filter.map(&users);

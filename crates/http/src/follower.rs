@@ -415,3 +415,136 @@ impl Teller {
         self.bookmarks.write(bookmark, self.tenant.id(), self.question())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use porchlight_engine::{Clock, Options, Person};
+    use porchlight_presence::{Command, NewStatusMessage, TenantId};
+    use porchlight_store::{Log, Memory};
+    use uuid::Uuid;
+
+    use super::*;
+
+    const TENANT: TenantId = TenantId(Uuid::from_u128(1));
+    /// No server of these tests stops.
+    static STOP: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::Sender::new(false));
+    /// More than are looked at together.
+    const PEOPLE: u128 = 300;
+
+    fn user(number: u128) -> UserId {
+        UserId(Uuid::from_u128(number))
+    }
+
+    async fn engine() -> Engine {
+        let clock = Arc::new(Clock::manual(Timestamp::from_millis(1_700_000_000_000)));
+        let open =
+            |replica| Ok::<_, std::convert::Infallible>(Arc::new(Memory::new(replica)) as Arc<dyn Log>);
+        let engine = Engine::open(clock, Options::default(), open).expect("it opens");
+        for number in 0..PEOPLE {
+            let person = Person {
+                id: user(number),
+                user_principal_name: format!("p{number}@x.example"),
+                display_name: String::new(),
+                mail: None,
+                given_name: None,
+                surname: None,
+                job_title: None,
+                department: None,
+                account_enabled: true,
+            };
+            engine.put_person(TENANT, &person).await.expect("they are put in");
+        }
+        // What was done so far is not news.
+        engine.clock().advance(Duration::from_secs(1));
+        engine
+    }
+
+    async fn say(engine: &Engine, number: u128, what: &str) {
+        let message = NewStatusMessage { content: what.to_owned(), expiry: None };
+        let command = Command::SetStatusMessage(Some(message));
+        engine.write(TENANT, user(number), &command).await.expect("it is written");
+    }
+
+    /// Somebody who follows everybody from this bookmark on.
+    fn follower(engine: &Engine, bookmark: Option<&str>) -> Follower {
+        let asked = Asked {
+            audience: Audience::everybody(),
+            of: "stream".to_owned(),
+            filter: None,
+            select: None,
+            members: Select::ALL,
+            reader: None,
+        };
+        let tenant = engine.tenant(TENANT).expect("it is known");
+        let teller = Teller::new(engine.clone(), tenant, Arc::new(Bookmarks::new(b"a secret")), asked);
+        Follower::new(teller, bookmark, STOP.subscribe(), Duration::from_secs(15))
+    }
+
+    async fn next(follower: &mut Follower) -> String {
+        let piece = follower.next().await.expect("it goes on");
+        String::from_utf8(piece.to_vec()).expect("events are text")
+    }
+
+    /// The id that a piece ends with.
+    fn id(piece: &str) -> &str {
+        piece.rsplit_once("id: ").expect("it has an id").1.trim_end()
+    }
+
+    #[tokio::test]
+    async fn who_was_cut_off_within_a_snapshot_is_also_told_what_changed_before_the_cut() {
+        let engine = engine().await;
+        let mut cut = follower(&engine, None);
+        let first = next(&mut cut).await;
+        assert!(first.contains(&user(0).to_string()) && !first.contains("event: current"));
+        let bookmark = id(&first).to_owned();
+        drop(cut);
+        say(&engine, 0, "news of who was passed already").await;
+        engine.clock().advance(Duration::from_secs(1));
+        let mut resumed = follower(&engine, Some(&bookmark));
+        let mut told = String::new();
+        while !told.contains("event: current") {
+            told += &next(&mut resumed).await;
+        }
+        assert!(!told.contains("event: snapshot"), "it goes on where it was cut");
+        assert!(told.contains("news of who was passed already"));
+        let of = |number| told.matches(&format!("\"id\":\"{}\"", user(number))).count();
+        assert_eq!((of(0), of(1), of(PEOPLE - 1)), (1, 0, 1), "nobody else is told twice");
+    }
+
+    #[tokio::test]
+    async fn pieces_stay_small_whatever_is_told() {
+        let engine = engine().await;
+        for number in 0..PEOPLE {
+            say(&engine, number, &"x".repeat(280)).await;
+        }
+        let mut follower = follower(&engine, None);
+        let mut pieces = Vec::new();
+        while pieces.last().is_none_or(|piece: &String| !piece.contains("event: current")) {
+            pieces.push(next(&mut follower).await);
+        }
+        for number in 0..PEOPLE {
+            say(&engine, number, &"y".repeat(280)).await;
+        }
+        while pieces.iter().map(|piece| piece.matches("yyy\"").count()).sum::<usize>() < PEOPLE as usize {
+            pieces.push(next(&mut follower).await);
+        }
+        let longest = pieces.iter().map(String::len).max().expect("there are some");
+        assert!(longest < PIECE_BYTES + 2048, "{longest} bytes");
+    }
+
+    #[tokio::test]
+    async fn a_sign_of_life_does_not_claim_what_is_still_to_be_told() {
+        let engine = engine().await;
+        let mut follower = follower(&engine, None);
+        while !next(&mut follower).await.contains("event: current") {}
+        let text = |piece: Piece| String::from_utf8(piece.into_bytes().to_vec()).expect("events are text");
+        assert!(text(follower.beat()).contains("id: "), "everything was told");
+        say(&engine, 0, "news").await;
+        engine.clock().advance(Duration::from_secs(1));
+        assert!(!text(follower.beat()).contains("id: "));
+        let told = next(&mut follower).await;
+        assert!(told.contains("news") && told.contains("id: "), "{told}");
+    }
+}
