@@ -85,26 +85,30 @@ impl Audience {
         if matches && !tenant.is_hidden(user) { Ok(view) } else { Err(Removed::Changed) }
     }
 
-    /// Everybody who matches, in ascending order of ids.
+    /// Everybody after this user who matches, in ascending order of ids.
     pub(crate) fn matching<'a>(
         &'a self,
         tenant: &'a Tenant,
+        after: Option<UserId>,
         now: Timestamp,
     ) -> Box<dyn Iterator<Item = UserId> + 'a> {
-        let Some(filter) = &self.filter else { return Box::new(everybody(tenant)) };
+        let Some(filter) = &self.filter else { return Box::new(everybody(tenant, after)) };
         let matches =
             move |user: &UserId| tenant.view(*user, now).show(now, |seen| holds(filter, *user, seen));
         match &self.users {
-            None => Box::new(everybody(tenant).filter(matches)),
-            Some(users) => Box::new(users.iter().copied().filter(matches)),
+            None => Box::new(everybody(tenant, after).filter(matches)),
+            Some(users) => {
+                let from = users.partition_point(|user| after.is_some_and(|after| *user <= after));
+                Box::new(users[from..].iter().copied().filter(matches))
+            }
         }
     }
 }
 
-/// Everybody in the directory, a slice of it under its lock at a time.
-fn everybody(tenant: &Tenant) -> impl Iterator<Item = UserId> {
+/// Everybody in the directory after this user, a slice of it under its lock at a time.
+fn everybody(tenant: &Tenant, after: Option<UserId>) -> impl Iterator<Item = UserId> {
     const SLICE: usize = 1024;
-    let mut last = None;
+    let mut last = after;
     std::iter::from_fn(move || {
         let slice = tenant.directory().ids_after(last, SLICE);
         last = slice.last().copied().or(last);

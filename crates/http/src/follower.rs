@@ -20,20 +20,14 @@ use crate::bookmark::{Bookmark, Bookmarks, Question};
 use crate::events::{Event, Piece};
 use crate::odata::Select;
 use crate::relay;
+use crate::walk::{LOOKS, Walk, changed_at, has_changed};
 use crate::wire::presence::{self, Annotations, Reader};
 
 /// Changes within this time are told together.
 const TOGETHER: Duration = Duration::from_millis(5);
 
-/// How many users or changes are looked at before others have their turn.
-const LOOKS: usize = 256;
-
 /// A piece is told once it has this many bytes.
 const PIECE_BYTES: usize = 16 * 1024;
-
-/// How many users are kept in mind as those who have changed when somebody comes back; when it is more, everybody is
-/// looked at.
-const IN_MIND: usize = 4096;
 
 /// What is followed, and how it is told.
 pub(crate) struct Asked {
@@ -61,7 +55,7 @@ pub(crate) struct Follower {
 
 /// Where a follower is.
 enum Place {
-    Walking(Walk),
+    Walking(Telling),
     /// Has been told everything up to the cursor, and every change before this number of the feed.
     Following {
         cursor: Cursor,
@@ -70,20 +64,14 @@ enum Place {
 }
 
 /// Telling in ascending order of ids how things are; when `since` is given, only of those who have changed.
-struct Walk {
-    whom: Walked,
+struct Telling {
+    walk: Walk,
     since: Option<Cursor>,
     until: Cursor,
     after: Option<UserId>,
     /// The number of the feed when it began; `None` when it was cut off and goes on: those whom it had passed may have
     /// changed in between, so another one has to follow.
     number: Option<u64>,
-}
-
-enum Walked {
-    Everybody,
-    /// These, in ascending order.
-    Users(Vec<UserId>),
 }
 
 /// What a follower was woken by.
@@ -110,8 +98,8 @@ impl Follower {
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
         loop {
             let piece = match &mut self.place {
-                Place::Walking(walk) => {
-                    let (piece, next) = walk.go_on(&mut self.teller);
+                Place::Walking(telling) => {
+                    let (piece, next) = telling.go_on(&mut self.teller);
                     if let Some(next) = next {
                         self.place = next;
                     }
@@ -188,10 +176,10 @@ impl Follower {
     }
 }
 
-impl Walk {
+impl Telling {
     /// The next piece, which may be empty, and where the follower is after the last one.
     fn go_on(&mut self, teller: &mut Teller) -> (Piece, Option<Place>) {
-        let users = self.next_users(teller);
+        let users = self.walk.next(&teller.tenant, self.after);
         let mut piece = Piece::default();
         if self.since.is_none() && self.after.is_none() {
             piece.event(Event::Snapshot, |out| out.extend_from_slice(b"{}"));
@@ -199,7 +187,7 @@ impl Walk {
         // The time before the records: a record that is read later is never evaluated past a write that it lacks.
         let now = teller.engine.now();
         for user in &users {
-            if self.since.is_none_or(|since| teller.has_changed(*user, since, now)) {
+            if self.since.is_none_or(|since| has_changed(&teller.tenant, *user, since, now)) {
                 teller.tell(&mut piece, *user, now, self.since.is_some());
             }
             self.after = Some(*user);
@@ -214,29 +202,13 @@ impl Walk {
             }
             return (piece, None);
         }
-        if let (Some(since), Walked::Everybody) = (self.since, &self.whom) {
-            // Who has left the directory is not among everybody.
-            let moved = teller.tenant.directory().changed_since(since.revision);
-            for user in moved {
-                if !teller.tenant.is_somebody(user) {
-                    teller.tell(&mut piece, user, now, true);
-                }
-            }
+        for user in self.since.map(|since| self.walk.departed(&teller.tenant, since)).unwrap_or_default() {
+            teller.tell(&mut piece, user, now, true);
         }
         let Some(number) = self.number else { return (piece, Some(teller.walk(Some(self.until)))) };
         piece.event(Event::Current, |out| out.extend_from_slice(b"{}"));
         piece.mark(&teller.bookmark(Bookmark::Told(self.until)));
         (piece, Some(Place::Following { cursor: self.until, number }))
-    }
-
-    fn next_users(&self, teller: &Teller) -> Vec<UserId> {
-        match &self.whom {
-            Walked::Everybody => teller.tenant.directory().ids_after(self.after, LOOKS),
-            Walked::Users(users) => {
-                let from = users.partition_point(|user| self.after.is_some_and(|after| *user <= after));
-                users[from..].iter().take(LOOKS).copied().collect()
-            }
-        }
     }
 }
 
@@ -284,13 +256,8 @@ impl Teller {
             Some(Bookmark::Telling { since, until, after })
                 if since.into_iter().chain([until]).all(|cursor| self.engine.can_go_on_from(cursor)) =>
             {
-                Place::Walking(Walk {
-                    whom: self.walked(since),
-                    since,
-                    until,
-                    after: Some(after),
-                    number: None,
-                })
+                let walk = self.through(since);
+                Place::Walking(Telling { walk, since, until, after: Some(after), number: None })
             }
             _ => self.walk(None),
         }
@@ -302,26 +269,11 @@ impl Teller {
         // In this order: what the walk may not tell of has a number from here on, and is later than the cursor.
         let until = self.engine.feed_cursor();
         let number = Some(self.tenant.feed().pushed());
-        Place::Walking(Walk { whom: self.walked(since), since, until, after: None, number })
+        Place::Walking(Telling { walk: self.through(since), since, until, after: None, number })
     }
 
-    /// Whom to look at in order to find who has changed.
-    fn walked(&self, since: Option<Cursor>) -> Walked {
-        if let Some(users) = self.asked.audience.users() {
-            return Walked::Users(users.to_vec());
-        }
-        let recent = since.and_then(|since| self.recent(since));
-        recent.map_or(Walked::Everybody, Walked::Users)
-    }
-
-    /// Who may have changed since, if they are few and the feed still knows.
-    fn recent(&self, since: Cursor) -> Option<Vec<UserId>> {
-        let changes = self.tenant.feed().since_stamp(since.at)?;
-        let moved = self.tenant.directory().changed_since(since.revision);
-        let mut users: Vec<UserId> = changes.into_iter().map(|change| change.user).chain(moved).collect();
-        users.sort_unstable();
-        users.dedup();
-        (users.len() <= IN_MIND).then_some(users)
+    fn through(&self, since: Option<Cursor>) -> Walk {
+        Walk::new(&self.tenant, &self.asked.audience, since)
     }
 
     /// What has changed of those who were asked for by name.
@@ -355,7 +307,7 @@ impl Teller {
         for change in &changes {
             looked_at += 1;
             // Else a later change of the same user is on the feed, or will be, and is told then.
-            if self.changed_at(change.user, now) <= change.stamps.changed_at {
+            if changed_at(&self.tenant, change.user, now) <= change.stamps.changed_at {
                 self.tell(&mut piece, change.user, now, true);
             }
             if piece.len() >= PIECE_BYTES {
@@ -372,15 +324,6 @@ impl Teller {
             piece.mark(&self.bookmark(Bookmark::Told(cursor)));
         }
         (piece, Place::Following { cursor, number })
-    }
-
-    fn changed_at(&self, user: UserId, now: Timestamp) -> Timestamp {
-        self.tenant.view(user, now).show(now, |seen| seen.stamps.changed_at)
-    }
-
-    /// Whether there is news of a user: a change, or that they have come to the directory.
-    fn has_changed(&self, user: UserId, since: Cursor, now: Timestamp) -> bool {
-        self.changed_at(user, now) > since.at || self.tenant.directory().revision(user) > since.revision
     }
 
     /// Tells of a user. Who `was_told` of before, perhaps, is taken back when they are not to be seen any more.

@@ -35,6 +35,7 @@ mod server;
 mod settings;
 mod socket;
 mod ticks;
+mod walk;
 mod wire;
 
 pub use api::Api;

@@ -110,8 +110,6 @@ fn spawn<F: Future<Output = ()>>(
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        // For looks at every record, such as an old delta link takes: they are to leave the requests some of the cores.
-        .max_blocking_threads(1)
         .on_thread_park(yield_under_load)
         .build()?;
     std::thread::Builder::new().name(name).spawn(move || runtime.block_on(run()))

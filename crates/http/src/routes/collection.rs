@@ -40,7 +40,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Error> {
         annotation(&mut out, "@odata.context", &context);
     }
     if paging.count {
-        let total = audience.matching(tenant, now).count();
+        let total = audience.matching(tenant, None, now).count();
         out.extend_from_slice(format!("\"@odata.count\":{total},").as_bytes());
     }
     if let Some(last) = page.more_after {
@@ -66,7 +66,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Error> {
 pub(crate) fn count(call: &Call<'_>) -> Result<Reply, Error> {
     call.caller.may_read_everybody()?;
     let audience = Audience::read(call, &options(call)?)?;
-    let total = audience.matching(call.tenant(), call.engine.now()).count();
+    let total = audience.matching(call.tenant(), None, call.engine.now()).count();
     Ok(Reply::ok(HeaderValue::from_static("text/plain"), total.to_string()))
 }
 
@@ -185,8 +185,7 @@ struct Page {
 }
 
 fn page(tenant: &Tenant, audience: &Audience, paging: &Paging, now: Timestamp) -> Page {
-    let after = |user: &UserId| paging.after.is_none_or(|after| *user > after);
-    let rest = audience.matching(tenant, now).filter(after).skip(paging.skip);
+    let rest = audience.matching(tenant, paging.after, now).skip(paging.skip);
     let mut users: Vec<UserId> = rest.take(paging.top + 1).collect();
     let more = users.len() > paging.top;
     users.truncate(paging.top);

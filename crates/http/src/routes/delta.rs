@@ -1,8 +1,6 @@
 //! Delta: what has changed since the last time, page by page. Source: design 5.4, Graph's delta convention.
 
-use std::sync::Arc;
-
-use porchlight_engine::{Changes, Cursor, Stamp, Whom};
+use porchlight_engine::Cursor;
 use porchlight_presence::{Timestamp, UserId};
 
 use super::collection::{TOP_MAX, annotation};
@@ -12,6 +10,7 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::odata::{Options, Select};
 use crate::reply::{MetadataLevel, Reply};
+use crate::walk::{LOOKS, Walk, has_changed};
 use crate::wire::presence::{self, Annotations};
 
 /// The options that every link of a round carries on.
@@ -92,7 +91,6 @@ struct Round {
 
 /// One page of a round.
 struct Page {
-    /// In ascending order of ids.
     users: Vec<UserId>,
     /// The last of them, if more follow.
     more_after: Option<UserId>,
@@ -132,44 +130,44 @@ impl Round {
     }
 
     async fn page(&self, call: &Call<'_>, audience: &Audience, top: usize) -> Page {
-        let after = self.begun.map(|(_, after)| after);
-        let (mut users, until): (Vec<UserId>, Cursor) = match self.since {
-            _ if self.latest => (Vec::new(), call.engine.cursor()),
-            None => {
-                // The cursor before the records: what is written meanwhile is later than it.
-                let cursor = call.engine.cursor();
-                let everybody = audience.matching(call.tenant(), call.engine.now());
-                let rest = everybody.filter(|user| after.is_none_or(|after| *user > after));
-                let visible = rest.filter(|user| !call.tenant().is_hidden(*user));
-                (visible.take(top + 1).collect(), cursor)
-            }
-            Some(since) => {
-                let changes = changes(call, since, audience.users().map(<[UserId]>::to_vec)).await;
-                let mut users: Vec<UserId> = changes.changed.iter().map(|changed| changed.user).collect();
-                users.sort_unstable();
-                users.retain(|user| after.is_none_or(|after| *user > after));
-                users.truncate(top + 1);
-                (users, changes.next)
-            }
-        };
-        let more = users.len() > top;
-        users.truncate(top);
+        // Before the feed is looked at; see there.
+        let cursor = call.engine.feed_cursor();
+        let (users, more_after) =
+            if self.latest { (Vec::new(), None) } else { self.users(call, audience, top).await };
         Page {
-            more_after: users.last().copied().filter(|_| more),
             users,
-            until: self.begun.map_or(until, |(until, _)| until),
+            more_after,
+            until: self.begun.map_or(cursor, |(until, _)| until),
             now: call.engine.now(),
         }
     }
-}
 
-/// Who has changed; of everybody, when no `users` are named.
-async fn changes(call: &Call<'_>, since: Cursor, users: Option<Vec<UserId>>) -> Changes {
-    let (engine, tenant) = (call.engine.clone(), Arc::clone(&call.caller.tenant));
-    // An old cursor takes a look at every record: not on a thread that serves requests.
-    let asked = tokio::task::spawn_blocking(move || {
-        let whom = users.as_deref().map_or(Whom::Everybody, Whom::Users);
-        engine.changes_since(&tenant, since, whom, Stamp::ChangedAt)
-    });
-    asked.await.expect("looking at records does not panic")
+    /// The next `top` users to tell of, and the last of them if more follow. The last page also has those who have left
+    /// the directory, whom a walk through it does not come by.
+    async fn users(&self, call: &Call<'_>, audience: &Audience, top: usize) -> (Vec<UserId>, Option<UserId>) {
+        let tenant = call.tenant();
+        let walk = Walk::new(tenant, audience, self.since);
+        let mut after = self.begun.map(|(_, after)| after);
+        let mut told = Vec::new();
+        loop {
+            let users = walk.next(tenant, after);
+            let now = call.engine.now();
+            told.extend(users.iter().copied().filter(|user| match self.since {
+                Some(since) => has_changed(tenant, *user, since, now),
+                None => audience.look(tenant, *user, now).is_ok(),
+            }));
+            if told.len() > top {
+                told.truncate(top);
+                let more_after = told.last().copied();
+                return (told, more_after);
+            }
+            if users.len() < LOOKS {
+                told.extend(self.since.into_iter().flat_map(|since| walk.departed(tenant, since)));
+                return (told, None);
+            }
+            after = users.last().copied();
+            // A walk through a large directory takes a while.
+            tokio::task::yield_now().await;
+        }
+    }
 }
