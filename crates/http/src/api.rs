@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -26,6 +27,7 @@ use crate::error::Error;
 use crate::graph;
 use crate::headers::{Field, Headers};
 use crate::instruments::Instruments;
+use crate::last_base::LastBase;
 use crate::reply::{self, CLIENT_REQUEST_ID, MetadataLevel, Reply, RequestIds, Sent, header_id};
 use crate::resource::{self, PathError, Resource, Version};
 use crate::route::Route;
@@ -54,12 +56,19 @@ pub(crate) struct Step {
     pub(crate) body: Bytes,
 }
 
+/// What is noted of a request on its way, for metrics and log.
+struct Noted {
+    route: Route,
+    /// `None` for what cannot be slow.
+    started: Option<Instant>,
+}
+
 /// What is known of a request apart from its path.
 struct Context<'r> {
     headers: &'r Headers<'r>,
     /// The URL up to and with the version, as the client sees it.
     base: &'r str,
-    /// Host and port as the request names them.
+    /// Host and port as the request names them; only for a batch.
     authority: &'r str,
     ids: &'r RequestIds,
 }
@@ -102,19 +111,18 @@ impl Api {
 
     /// Answers one request of a connection.
     pub(crate) async fn answer(&self, request: Request<Incoming>, connection: &Connection) -> Response<Sent> {
-        let started = Instant::now();
         let (parts, body) = request.into_parts();
         let headers = Headers::of(&parts.headers);
         let ids = RequestIds::new(&headers);
-        let mut route = Route::None;
-        let routed = self.route(&parts, &headers, body, &ids, connection, &mut route);
+        let mut noted = Noted { route: Route::None, started: None };
+        let routed = self.route(&parts, &headers, body, &ids, connection, &mut noted);
         let outcome = AssertUnwindSafe(routed).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!(request = %ids.request, path = parts.uri.path(), "the request ended in a panic");
             Err(Error::Internal)
         });
         let reply = outcome.unwrap_or_else(|error| self.error(&error, &ids));
-        self.instruments.answered(route, reply.status);
-        self.log(&parts, &ids, route, &reply, started);
+        self.instruments.answered(noted.route, reply.status);
+        self.log(&parts, &ids, &reply, noted.started);
         self.finish(reply, &parts.method, &headers, ids)
     }
 
@@ -125,17 +133,17 @@ impl Api {
         body: Incoming,
         ids: &RequestIds,
         connection: &Connection,
-        route: &mut Route,
+        noted: &mut Noted,
     ) -> Result<Reply, Error> {
         self.check_header_size(headers)?;
         body::check_announced_length(headers, &self.settings.limits)?;
         let path = parts.uri.path();
         if parts.method == Method::OPTIONS {
-            *route = Route::Options;
+            noted.route = Route::Options;
             return Ok(self.preflight(headers));
         }
         if let Some(operation) = path.strip_prefix("/porchlight/") {
-            *route = Route::Operations;
+            *noted = Noted { route: Route::Operations, started: Some(Instant::now()) };
             let body = Body::Stream(body);
             return self.operate(&parts.method, operation, headers, body, connection).boxed().await;
         }
@@ -144,10 +152,13 @@ impl Api {
         if let Err(error @ PathError::Malformed(_)) = parsed {
             return Err(path_error(error));
         }
-        *route = parsed.as_ref().map_or(Route::Unknown, graph::route);
-        let authority = authority(parts, headers)?;
-        let base = self.base(headers, authority, version);
-        let context = Context { headers, base: &base, authority, ids };
+        noted.route = parsed.as_ref().map_or(Route::Unknown, graph::route);
+        // A read of one presence waits for nothing, so the clock need not be asked about it.
+        if noted.route != Route::Presence || parts.method != Method::GET || self.settings.access_log {
+            noted.started = Some(Instant::now());
+        }
+        let base = self.base(parts, headers, version, &connection.last_base)?;
+        let context = |authority| Context { headers, base: &base, authority, ids };
         let query = parts.uri.query().unwrap_or_default();
         if let Ok(resource @ (Resource::Metadata | Resource::ServiceDocument)) = &parsed {
             graph::check_method(&parts.method, resource, self.settings.profile)?;
@@ -162,8 +173,11 @@ impl Api {
         let resource = parsed.map_err(path_error)?;
         if resource == Resource::Batch {
             graph::check_method(&parts.method, &resource, self.settings.profile)?;
+            let context = context(authority(parts, headers)?);
             return self.batch(&context, version, &caller, Body::Stream(body)).boxed().await;
         }
+        // Only the steps of a batch name hosts of their own.
+        let context = context("");
         let call = self.call(&context, &parts.method, query, headers, &caller);
         // Not in a batch, whose answers are whole.
         if graph::has_stream(&parts.method, &resource) && stream::is_wanted(headers) {
@@ -284,7 +298,27 @@ impl Api {
     }
 
     /// The URL up to and with the version, as the client sees it.
-    fn base(&self, headers: &Headers<'_>, authority: &str, version: Version) -> String {
+    fn base(
+        &self,
+        parts: &Parts,
+        headers: &Headers<'_>,
+        version: Version,
+        last: &LastBase,
+    ) -> Result<Arc<str>, Error> {
+        // What a proxy says may be another thing with every request.
+        let is_plain = parts.uri.authority().is_none() && !self.settings.trust_forwarded;
+        let host = headers.host.only().filter(|_| is_plain);
+        if let Some(base) = host.and_then(|host| last.of(host, version)) {
+            return Ok(base);
+        }
+        let base = self.base_at(headers, authority(parts, headers)?, version).into();
+        if let Some(host) = host {
+            last.note(host, version, &base);
+        }
+        Ok(base)
+    }
+
+    fn base_at(&self, headers: &Headers<'_>, authority: &str, version: Version) -> String {
         if let Some(url) = &self.settings.public_url {
             return [url, "/", version.name()].concat();
         }
@@ -316,14 +350,9 @@ impl Api {
         reply::error(error, ids, &String::from_utf8_lossy(&date), self.settings.profile)
     }
 
-    fn log(&self, parts: &Parts, ids: &RequestIds, route: Route, reply: &Reply, started: Instant) {
+    fn log(&self, parts: &Parts, ids: &RequestIds, reply: &Reply, started: Option<Instant>) {
         let status = reply.status;
-        // A read of one presence waits for nothing, so the clock need not be asked about it.
-        let is_quick = route == Route::Presence && (parts.method == Method::GET || reply.held);
-        if is_quick && !self.settings.access_log && !status.is_server_error() {
-            return;
-        }
-        let took = started.elapsed();
+        let took = started.map_or(Duration::ZERO, |started| started.elapsed());
         let slow = took >= self.settings.slow_request && !reply.held;
         if !(slow || self.settings.access_log || status.is_server_error()) {
             return;

@@ -21,6 +21,7 @@ mod follower;
 mod graph;
 mod headers;
 mod instruments;
+mod last_base;
 mod metadata;
 mod odata;
 mod prefer;

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{
-    BATCH, BULK, ME, NOBODY, PRESENCES, ada, done, everything, members, pair, presence_of, read, refused,
-    session, state,
+    BATCH, BULK, ME, NOBODY, PRESENCES, ada, done, everything, members, pair, presence_of, raw_on, read,
+    refused, session, state,
 };
 
 const JSON: &str =
@@ -203,4 +203,28 @@ async fn the_context_names_the_host_that_was_asked() {
         .header("x-forwarded-proto", "https");
     let context = format!("https://presence.example.org/v1.0/$metadata#users('{ADA}')/presence/$entity");
     assert_eq!(forwarded.get(ME).await.json()["@odata.context"], context);
+}
+
+#[tokio::test]
+async fn links_of_one_connection_follow_the_host_and_the_version_of_each_request() {
+    let server = TestServer::start().await;
+    let mut stream = tokio::net::TcpStream::connect(server.address()).await.expect("the server listens");
+    let asked = [
+        ("one.example", "v1.0"),
+        ("one.example", "beta"),
+        ("two.example:8080", "beta"),
+        ("one.example", "v1.0"),
+    ];
+    for (host, version) in asked {
+        let request = format!(
+            "GET /{version}/me/presence HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer dev:ada:\r\n\r\n"
+        );
+        let answer = raw_on(&mut stream, &request).await;
+        assert!(
+            answer.contains(&format!("\"@odata.context\":\"http://{host}/{version}/$metadata#")),
+            "{answer}"
+        );
+    }
+    let bad = "GET /v1.0/me/presence HTTP/1.1\r\nHost: one example\r\nAuthorization: Bearer dev:ada:\r\n\r\n";
+    assert!(raw_on(&mut stream, bad).await.starts_with("HTTP/1.1 400 "));
 }

@@ -24,4 +24,5 @@ mod restarts;
 mod slow_readers;
 mod stopping;
 mod support;
+mod told_over_kills;
 mod usage;
