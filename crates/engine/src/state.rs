@@ -139,7 +139,11 @@ impl State {
 
     /// Announces the changes that came due by `now`, up to `most` of them. Returns whether there may be more.
     pub(crate) fn fire(&self, now: Timestamp, most: usize, lateness: &metrics::Histogram) -> bool {
-        self.firing.store(true, Ordering::SeqCst);
+        if !self.firing.swap(true, Ordering::SeqCst) {
+            // Whatever comes before the first of them was announced long ago.
+            let before = self.timers.next().map_or(now, |next| now.min(next.minus(Duration::from_millis(1))));
+            self.fades_announced.fetch_max(before.as_millis(), Ordering::SeqCst);
+        }
         let mut due = self.timers.due(now, most);
         let may_be_more = due.len() == most;
         let tenants = self.tenants();

@@ -475,3 +475,26 @@ async fn a_secret_is_made_once_and_kept() {
     let again = open(Some(&node.memory));
     assert_eq!(again.engine.secret("one").await, Ok(secret));
 }
+
+#[tokio::test]
+async fn a_cursor_does_not_fall_back_while_fades_are_being_announced() {
+    let node = open(None);
+    // More than are announced together.
+    for number in 0..600 {
+        node.write(UserId(Uuid::from_u128(0x1_0000 + number)), &available(minutes(60))).await;
+    }
+    node.fire().await;
+    node.engine.clock().advance(minutes(4));
+    let before = node.engine.feed_cursor();
+    assert_eq!(before.at, node.engine.cursor().at, "nothing is due");
+    node.engine.clock().advance(minutes(2));
+    tokio::select! {
+        biased;
+        () = node.engine.run_timers() => {}
+        () = std::future::ready(()) => {}
+    }
+    assert!(!node.engine.timers_overdue().is_zero(), "some are announced, and some are not");
+    let within = node.engine.feed_cursor();
+    assert!(within.at >= before.at, "{within:?} {before:?}");
+    assert!(within.at < node.engine.cursor().at, "what is not announced yet is later");
+}
