@@ -63,7 +63,8 @@ pub struct Changes {
 }
 
 impl Stamp {
-    fn of(self, stamps: Stamps) -> Timestamp {
+    /// The stamp of these that counts.
+    pub fn of(self, stamps: Stamps) -> Timestamp {
         match self {
             Stamp::ChangedAt => stamps.changed_at,
             Stamp::StateSince => stamps.state_since,

@@ -131,6 +131,11 @@ impl Engine {
         self.state.tenant(id)
     }
 
+    /// The tenant, made if nothing is known of it yet.
+    pub fn tenant_or_new(&self, id: TenantId) -> Arc<Tenant> {
+        self.state.tenant_or_new(id)
+    }
+
     /// Every tenant.
     pub fn tenants(&self) -> Vec<Arc<Tenant>> {
         self.state.tenants()
@@ -236,6 +241,7 @@ impl Engine {
                 seed.into_iter().flat_map(|seed| &seed.people).map(|person| person.id).collect();
             self.remove_others(&tenant, &keep).await?;
         }
+        self.delete_kept().await?;
         let at = self.now().as_millis();
         self.put_clock(Value::Tombstone { at }).await?;
         self.state.begun_anew.store(self.applied().0, Ordering::SeqCst);
@@ -263,17 +269,30 @@ impl Engine {
     ///
     /// Whatever the log answers.
     pub async fn secret(&self, name: &str) -> Result<Bytes, WriteError> {
-        let known = self.state.secrets.lock().get(name).cloned();
-        if let Some(secret) = known {
+        if let Some(secret) = self.known_secret(name) {
             return Ok(secret);
         }
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).expect("the system has random numbers");
         let secret = Bytes::copy_from_slice(&secret);
+        self.keep_secret(name, secret.clone()).await?;
+        Ok(secret)
+    }
+
+    /// The secret of this name, if there is one.
+    pub fn known_secret(&self, name: &str) -> Option<Bytes> {
+        self.state.secrets.lock().get(name).cloned()
+    }
+
+    /// Keeps a secret in the log, in place of the one of this name.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the log answers.
+    pub async fn keep_secret(&self, name: &str, secret: Bytes) -> Result<(), WriteError> {
         let key = keys::secret(name);
         let expected = self.revision(&key);
-        self.put(key, expected, Value::Live(secret.clone())).await?;
-        Ok(secret)
+        self.put(key, expected, Value::Live(secret)).await.map(drop)
     }
 
     /// Stops taking writes and makes everything durable. Blocks until that is done.

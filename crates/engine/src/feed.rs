@@ -118,6 +118,11 @@ impl Feed {
         Recent::Changes(changes, next)
     }
 
+    /// Whether the feed still knows every change with a later stamp than this.
+    pub fn knows_since(&self, after: Timestamp) -> bool {
+        after >= self.ring.lock().complete_after
+    }
+
     /// The changes with a later stamp than `after`, in order; `None` if the feed no longer knows them all.
     pub fn since_stamp(&self, after: Timestamp) -> Option<Vec<Change>> {
         let ring = self.ring.lock();

@@ -11,6 +11,9 @@ pub(crate) const CLOCK: &str = "development/clock";
 /// Where secrets are kept.
 const SECRET: &str = "key/";
 
+/// What the keys begin with whose entries are another part's business: see [`crate::Keeper`].
+const KEPT: [&str; 2] = ["subscription/", "cursor/"];
+
 /// What a key names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Named<'k> {
@@ -22,6 +25,8 @@ pub(crate) enum Named<'k> {
     Name(TenantId, &'k str),
     /// What this installation alone knows, such as the key that it signs with.
     Secret(&'k str),
+    /// What the engine keeps for another part of the program.
+    Kept,
     /// How far development's clock was moved.
     Clock,
     /// Something whose value the engine does not keep.
@@ -63,6 +68,9 @@ pub(crate) fn parse(key: &Key) -> Named<'_> {
     }
     if let Some(name) = text.strip_prefix(SECRET) {
         return Named::Secret(name);
+    }
+    if KEPT.iter().any(|kept| text.starts_with(kept)) {
+        return Named::Kept;
     }
     let named = || {
         let (kind, rest) = text.split_once('/')?;

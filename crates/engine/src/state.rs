@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::feed::Change;
 use crate::in_flight::InFlight;
+use crate::kept::Kept;
 use crate::keys::{self, Named};
 use crate::table::Touched;
 use crate::tenant::Tenant;
@@ -42,6 +43,8 @@ pub(crate) struct State {
     pub(crate) lateness_max: AtomicU64,
     /// The revisions of keys whose values are not kept here, under a digest of the key.
     others: Mutex<HashMap<Uuid, Revision>>,
+    /// What is kept for other parts of the program.
+    pub(crate) kept: Mutex<Kept>,
     /// What this installation alone knows, by name.
     pub(crate) secrets: Mutex<HashMap<String, Bytes>>,
     /// The revision after which everything has begun anew, in development; nothing before it can be gone on from.
@@ -76,6 +79,7 @@ impl State {
             firing: AtomicBool::new(false),
             lateness_max: AtomicU64::new(0),
             others: Mutex::default(),
+            kept: Mutex::default(),
             secrets: Mutex::default(),
             begun_anew: AtomicU64::new(0),
             applied: AtomicU64::new(0),
@@ -235,6 +239,7 @@ impl State {
                 self.others.lock().insert(digest(&entry.key), revision);
                 self.secrets.lock().insert(name.to_owned(), secret.clone());
             }
+            (Named::Kept, _) => self.kept.lock().install(entry),
             (Named::Clock, Value::Live(offset)) => {
                 self.others.lock().insert(digest(&entry.key), revision);
                 self.restore_offset(offset)?;
@@ -308,6 +313,7 @@ impl Replica for State {
             Named::Name(tenant, name) => {
                 self.tenant(tenant).map_or(Revision::NONE, |tenant| tenant.directory().claim(name))
             }
+            Named::Kept => self.kept.lock().revision(key),
             Named::Clock | Named::Secret(_) | Named::Other => {
                 self.others.lock().get(&digest(key)).copied().unwrap_or_default()
             }
@@ -339,6 +345,7 @@ impl Replica for State {
             Named::Name(tenant, name) => {
                 self.tenant(tenant).inspect(|tenant| tenant.directory().purge_claim(name, revision));
             }
+            Named::Kept => self.kept.lock().purge(key, revision),
             Named::Clock | Named::Secret(_) | Named::Other => {
                 let mut others = self.others.lock();
                 if others.get(&digest(key)) == Some(&revision) {

@@ -1,0 +1,247 @@
+//! Sends what the office plans, on a thread of its own: neither a request that takes long nor encryption is ever in the
+//! way of whoever asks this server.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use porchlight_engine::{Changes, Engine};
+use porchlight_presence::{TenantId, Timestamp};
+use porchlight_store::Value;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::attempts::Attempt;
+use crate::cursor::StoredCursor;
+use crate::letter::Reason;
+use crate::notifier::Shared;
+use crate::office::{Office, Scan};
+use crate::outcome::Outcome;
+use crate::parcel::Parcel;
+use crate::post::Outgoing;
+use crate::subscription::Subscription;
+
+/// How often cursors are kept. Source: design 5.3.
+const KEEP: Duration = Duration::from_secs(1);
+
+/// How long what is underway may take to end, once the server stops.
+const FINISH: Duration = Duration::from_secs(4);
+
+/// What is asked of the courier by others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Errand {
+    /// Begin the warnings anew.
+    Renew(Uuid),
+    /// End a subscription.
+    Revoke(Uuid),
+}
+
+/// A request that is over.
+struct Done {
+    parcel: Parcel,
+    begun: Timestamp,
+    outcome: Outcome,
+    took: Duration,
+}
+
+/// Runs until `stop`, then keeps the cursors.
+pub(crate) async fn run(mut office: Office, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    let mut courier = Courier {
+        engine: shared.engine.clone(),
+        shared,
+        posts: JoinSet::new(),
+        scans: JoinSet::new(),
+        writes: JoinSet::new(),
+        news: Arc::new(Notify::new()),
+        followed: HashMap::new(),
+    };
+    let mut jumps = courier.engine.clock().jumps();
+    let mut keep = tokio::time::interval(KEEP);
+    loop {
+        jumps.borrow_and_update();
+        courier.do_what_is_due(&mut office);
+        let clock = courier.engine.clock();
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            () = courier.shared.registry.bell.notified() => {}
+            () = courier.news.notified() => {}
+            Some(done) = courier.posts.join_next() => courier.finish(&mut office, done),
+            Some(Ok((scan, changes))) = courier.scans.join_next() => office.scanned(&scan, changes),
+            Some(_) = courier.writes.join_next() => {}
+            _ = keep.tick(), if office.has_moved() => courier.keep_cursors(&mut office),
+            () = clock.wait(office.next_alarm(), &mut jumps) => {}
+        }
+    }
+    courier.stop(office).await;
+}
+
+struct Courier {
+    engine: Engine,
+    shared: Arc<Shared>,
+    posts: JoinSet<Done>,
+    scans: JoinSet<(Scan, Changes)>,
+    writes: JoinSet<()>,
+    /// Rung by any feed that is followed.
+    news: Arc<Notify>,
+    followed: HashMap<TenantId, tokio::task::AbortHandle>,
+}
+
+impl Courier {
+    fn do_what_is_due(&mut self, office: &mut Office) {
+        office.sync();
+        for errand in self.shared.errands() {
+            match errand {
+                Errand::Renew(id) => office.renew(id),
+                Errand::Revoke(id) => office.remove(id, Reason::Revoked),
+            }
+        }
+        self.follow(office);
+        office.dispatch();
+        office.tick();
+        for id in office.removals() {
+            self.remove(id);
+        }
+        while let Some(parcel) = office.compose() {
+            self.post(parcel);
+        }
+        while let Some(scan) = office.scan() {
+            let engine = self.engine.clone();
+            self.scans.spawn_blocking(move || {
+                let changes = scan.run(&engine);
+                (scan, changes)
+            });
+        }
+        self.shared.remember(office.remembered());
+    }
+
+    /// Has the bell rung by the feeds that the office reads, and by no others.
+    fn follow(&mut self, office: &Office) {
+        let mut no_more = std::mem::take(&mut self.followed);
+        for tenant in office.tenants() {
+            let followed = no_more.remove(&tenant.id()).unwrap_or_else(|| {
+                let (mut feed, news) = (tenant.feed().follow(), Arc::clone(&self.news));
+                // What is on the feed by now is read after this.
+                feed.mark_unchanged();
+                let ring = async move {
+                    while feed.changed().await.is_ok() {
+                        news.notify_one();
+                    }
+                };
+                tokio::spawn(ring).abort_handle()
+            });
+            self.followed.insert(tenant.id(), followed);
+        }
+        no_more.into_values().for_each(|task| task.abort());
+    }
+
+    fn post(&mut self, parcel: Parcel) {
+        const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+        let shared = Arc::clone(&self.shared);
+        let settings = &shared.settings;
+        let outgoing = Outgoing {
+            url: parcel.address.url.clone(),
+            content_type: JSON,
+            body: parcel.body.clone(),
+            attempt: Some(parcel.attempt),
+            timeout: if parcel.attempt == 1 { settings.first_timeout } else { settings.retry_timeout },
+        };
+        let begun = self.engine.now();
+        self.posts.spawn(async move {
+            let start = Instant::now();
+            let faults = shared.faults();
+            let outcome = if faults.fails_now() {
+                Outcome::Fault
+            } else {
+                tokio::time::sleep(faults.extra_latency).await;
+                shared.poster.post(outgoing).await.outcome
+            };
+            Done { parcel, begun, outcome, took: start.elapsed() }
+        });
+    }
+
+    fn finish(&mut self, office: &mut Office, done: Result<Done, tokio::task::JoinError>) {
+        let Ok(done) = done else {
+            // Its users stay underway: a bug, which a restart mends.
+            tracing::error!("a request to an endpoint ended in a panic");
+            return;
+        };
+        self.note(&done);
+        // What was told before the feed told of it must be on it by now.
+        office.dispatch();
+        office.finish(done.parcel, done.outcome, done.took);
+    }
+
+    fn note(&self, done: &Done) {
+        let Done { parcel, begun, outcome, took } = done;
+        let mut items: HashMap<Uuid, usize> = HashMap::new();
+        let told = parcel.told.iter().map(|(id, ..)| *id);
+        for id in told.chain(parcel.letters.iter().map(|letter| letter.subscription.id)) {
+            *items.entry(id).or_default() += 1;
+        }
+        let class = outcome.class().unwrap_or("delivered");
+        metrics::counter!("porchlight_deliveries_total", "outcome" => class).increment(1);
+        metrics::histogram!("porchlight_delivery_seconds").record(took.as_secs_f64());
+        if !outcome.is_delivered() {
+            let url = &parcel.address.url;
+            tracing::warn!(%url, attempt = parcel.attempt, outcome = class, status = outcome.status(), "not delivered");
+        }
+        let attempt = Attempt {
+            at: *begun,
+            number: parcel.attempt,
+            outcome: *outcome,
+            took: *took,
+            items: parcel.told.len() + parcel.letters.len(),
+            url: parcel.address.url.clone(),
+            body: parcel.body.clone(),
+        };
+        self.shared.attempts.note(attempt, items, self.shared.keeps_bodies);
+    }
+
+    /// Takes a subscription out of the log.
+    fn remove(&mut self, id: Uuid) {
+        let shared = Arc::clone(&self.shared);
+        self.writes.spawn(async move {
+            if let Err(error) = shared.delete(id).await {
+                tracing::warn!(subscription = %id, %error, "an ended subscription is still in the log");
+            }
+        });
+    }
+
+    fn keep_cursors(&mut self, office: &mut Office) {
+        for (id, cursor) in office.cursors() {
+            let engine = self.engine.clone();
+            // Nobody waits for it. What is not kept is told again after a crash.
+            self.writes.spawn(async move { keep(&engine, id, cursor).await });
+        }
+    }
+
+    async fn stop(mut self, mut office: Office) {
+        let end = tokio::time::sleep(FINISH);
+        tokio::pin!(end);
+        while !self.posts.is_empty() {
+            tokio::select! {
+                Some(done) = self.posts.join_next() => self.finish(&mut office, done),
+                () = &mut end => break,
+            }
+        }
+        self.keep_cursors(&mut office);
+        while self.writes.join_next().await.is_some() {}
+    }
+}
+
+/// Keeps a cursor, unless its subscription is gone.
+async fn keep(engine: &Engine, id: Uuid, cursor: StoredCursor) {
+    if engine.revision_of(&Subscription::key(id)) == porchlight_store::Revision::NONE {
+        return;
+    }
+    let key = StoredCursor::key(id);
+    let expected = engine.revision_of(&key);
+    let value = Value::Live(Bytes::from(cursor.encode()));
+    if let Err(error) = engine.write_kept(key, expected, value, Box::new(())).await {
+        tracing::debug!(subscription = %id, %error, "a cursor was not kept");
+    }
+}

@@ -1,0 +1,49 @@
+//! Subscriptions: who is to be told what, and telling them over webhooks.
+//!
+//! [`Notifier`] is what the rest of the program talks to. Subscriptions are entries of the log; [`Registry`] holds them
+//! in memory. The office (`office.rs`) plans: it follows the feed of changes, knows whom each subscription is still to
+//! be told of (`backlog.rs`), how each endpoint answers (`endpoint.rs`), and puts together what is sent next. The
+//! courier (`courier.rs`) sends it, on a thread of its own. Nothing is queued that the records do not say themselves: a
+//! subscription is a cursor, and after a crash `changes_since` says the rest.
+//!
+//! This crate knows no JSON names of Graph's; what is sent is put into words by whoever implements [`Words`].
+
+mod attempts;
+mod backlog;
+mod certificate;
+mod courier;
+mod cursor;
+mod egress;
+mod endpoint;
+mod letter;
+mod notifier;
+mod office;
+#[cfg(test)]
+mod office_laws;
+mod outcome;
+mod parcel;
+mod post;
+mod record;
+mod registry;
+mod seal;
+mod settings;
+mod signer;
+mod subscription;
+mod validation;
+#[cfg(test)]
+mod vectors;
+
+pub use attempts::Attempt;
+pub use certificate::CertificateError;
+pub use cursor::StoredCursor;
+pub use egress::{Resolver, Resolving, UrlError};
+pub use letter::{Event, Letter, Reason};
+pub use notifier::{Created, Faults, KeepError, Notifier, Refused, StartError, Update};
+pub use outcome::Outcome;
+pub use parcel::{Item, Words};
+pub use registry::{Held, Registry};
+pub use seal::Sealed;
+pub use settings::{Egress, Settings};
+pub use signer::{Signer, SigningKey};
+pub use subscription::{Certificate, GRACE, Options, Subscription, Target};
+pub use validation::{Invalid, ValidationError};

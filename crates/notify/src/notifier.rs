@@ -1,0 +1,429 @@
+//! The part of the program that keeps subscriptions and tells whoever made them.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use porchlight_engine::{Engine, WriteError};
+use porchlight_presence::Timestamp;
+use porchlight_store::{Hold, Revision, Value};
+use tokio::runtime::Handle;
+use tokio::sync::{OnceCell, OwnedMutexGuard, watch};
+use uuid::Uuid;
+
+use crate::attempts::{Attempt, Attempts};
+use crate::certificate::{self, CertificateError};
+use crate::courier::{self, Errand};
+use crate::cursor::StoredCursor;
+use crate::egress::UrlError;
+use crate::office::Office;
+use crate::parcel::Words;
+use crate::post::{Poster, PosterError};
+use crate::registry::{Held, Registry};
+use crate::settings::Settings;
+use crate::signer::Signer;
+use crate::subscription::{Certificate, GRACE, Subscription};
+use crate::validation::{self, ValidationError};
+
+/// A subscription that was made.
+pub struct Created {
+    /// As it was made.
+    pub subscription: Arc<Subscription>,
+    /// Nothing is told before this is dropped: keep it until the answer has been written.
+    pub held: Held,
+}
+
+/// Why a subscription cannot be had beside the others of its owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// E16: there is one for the same already.
+    Duplicate(Uuid),
+    /// E17, under `strict`: there is one already.
+    Another,
+    /// E18: there are as many as there may be.
+    TooMany(usize),
+}
+
+/// Why a subscription was not made or not changed; nothing was kept.
+#[derive(Debug)]
+pub enum KeepError {
+    /// It is not there any more.
+    Gone,
+    /// It cannot be had beside the others of its owner.
+    Refused(Refused),
+    /// E19 to E21: an endpoint did not prove itself.
+    Endpoint(ValidationError),
+    /// The log did not take it.
+    Write(WriteError),
+}
+
+impl From<WriteError> for KeepError {
+    fn from(error: WriteError) -> KeepError {
+        KeepError::Write(error)
+    }
+}
+
+/// What a PATCH changes.
+#[derive(Clone, Debug, Default)]
+pub struct Update {
+    /// The new end: an instant, and how many 100 ns after that.
+    pub expires: Option<(Timestamp, u16)>,
+    /// Another place to tell.
+    pub notification_url: Option<String>,
+    /// Another key to encrypt for.
+    pub certificate: Option<Certificate>,
+}
+
+/// Why a notifier did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The log holds an entry that this program does not understand.
+    #[error("the entry {0}")]
+    Unreadable(String),
+    /// A file that the egress settings name is of no use.
+    #[error("egress: {0}")]
+    Egress(String),
+    /// No thread could be started.
+    #[error("the thread that tells cannot be started: {0}")]
+    Thread(std::io::Error),
+}
+
+impl From<PosterError> for StartError {
+    fn from(error: PosterError) -> StartError {
+        StartError::Egress(error.to_string())
+    }
+}
+
+/// Faults that are made on purpose, in development. Source: subscriptions-and-auth 25.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Faults {
+    /// The share of requests that fail, from 0 to 1.
+    pub failure_rate: f64,
+    /// How much longer every request takes.
+    pub extra_latency: Duration,
+}
+
+impl Faults {
+    pub(crate) fn fails_now(self) -> bool {
+        let random = f64::from(Uuid::new_v4().as_u128() as u32) / f64::from(u32::MAX);
+        random < self.failure_rate
+    }
+}
+
+/// What the courier's thread and those that serve requests have in common.
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) poster: Poster,
+    pub(crate) attempts: Attempts,
+    /// Whether what was sent is remembered, for development.
+    pub(crate) keeps_bodies: bool,
+    signer: Arc<OnceCell<Arc<Signer>>>,
+    /// Held while a subscription is written: what was checked before holds until it is kept.
+    writing: Arc<tokio::sync::Mutex<()>>,
+    errands: Mutex<Vec<Errand>>,
+    faults: Mutex<Faults>,
+    /// How many users all subscriptions together keep in mind.
+    remembered: Mutex<usize>,
+}
+
+/// Keeps subscriptions, and tells whoever made them. Cheap to clone.
+#[derive(Clone)]
+pub struct Notifier {
+    shared: Arc<Shared>,
+    /// The courier's runtime, on which everything that goes out runs.
+    runtime: Handle,
+    stop: watch::Sender<bool>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl Notifier {
+    /// Takes over the subscriptions that the log has, and starts telling, on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`].
+    pub fn start(
+        engine: &Engine,
+        settings: Settings,
+        words: Arc<dyn Words>,
+        keeps_bodies: bool,
+    ) -> Result<Notifier, StartError> {
+        let registry = Arc::new(Registry::default());
+        engine.hand_over(Arc::clone(&registry) as Arc<dyn porchlight_engine::Keeper>);
+        if let Some(entry) = registry.unreadable() {
+            return Err(StartError::Unreadable(entry));
+        }
+        let signer = Arc::new(OnceCell::new());
+        if let Some(known) = Signer::known(engine) {
+            signer.set(Arc::new(known)).ok();
+        }
+        let settings = Arc::new(settings);
+        let shared = Arc::new(Shared {
+            engine: engine.clone(),
+            settings: Arc::clone(&settings),
+            registry: Arc::clone(&registry),
+            poster: Poster::new(&Arc::new(settings.egress.clone()))?,
+            attempts: Attempts::default(),
+            keeps_bodies,
+            signer: Arc::clone(&signer),
+            writing: Arc::default(),
+            errands: Mutex::default(),
+            faults: Mutex::default(),
+            remembered: Mutex::default(),
+        });
+        let office = Office::new(engine.clone(), settings, registry, words, signer);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(StartError::Thread)?;
+        let (handle, stop) = (runtime.handle().clone(), watch::Sender::new(false));
+        let courier = courier::run(office, Arc::clone(&shared), stop.subscribe());
+        let thread = std::thread::Builder::new().name("notify".to_owned());
+        let thread = thread.spawn(move || runtime.block_on(courier)).map_err(StartError::Thread)?;
+        Ok(Notifier { shared, runtime: handle, stop, thread: Arc::new(Mutex::new(Some(thread))) })
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// The subscriptions.
+    pub fn registry(&self) -> &Registry {
+        &self.shared.registry
+    }
+
+    /// Whether requests may go to this URL, as far as that can be told without asking anybody.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it: E4.
+    pub fn check_url(&self, url: &str) -> Result<(), UrlError> {
+        self.shared.settings.egress.check(url).map(drop)
+    }
+
+    /// Reads the certificate of a subscription; `id` is what its owner calls it.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be used: E14.
+    pub fn read_certificate(text: &str, id: &str) -> Result<Certificate, CertificateError> {
+        certificate::read(text, id)
+    }
+
+    /// Makes a subscription, once its endpoints have proved themselves: steps 11 to 14 of subscriptions-and-auth 6.1.
+    ///
+    /// The id, the time of its making and its first cursor are filled in here. `request` is the id that the validation
+    /// token names.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeepError`].
+    pub async fn create(&self, mut subscription: Subscription, request: Uuid) -> Result<Created, KeepError> {
+        let shared = &self.shared;
+        shared.check(&subscription)?;
+        if subscription.certificate.is_some() {
+            self.signer().await?;
+        }
+        self.validate("notificationUrl", &subscription.notification_url, request).await?;
+        if let Some(url) = &subscription.lifecycle_url {
+            self.validate("lifecycleNotificationUrl", url, request).await?;
+        }
+        let writing = Arc::clone(&shared.writing).lock_owned().await;
+        shared.check(&subscription)?;
+        subscription.id = Uuid::new_v4();
+        subscription.made_at = shared.engine.now();
+        subscription.since = if subscription.options.initial_snapshot {
+            StoredCursor::BEGINNING
+        } else {
+            shared.engine.feed_cursor().into()
+        };
+        let held = shared.registry.hold(subscription.id);
+        shared.keep(&subscription, writing).await?;
+        Ok(Created { subscription: Arc::new(subscription), held })
+    }
+
+    /// Changes a subscription, or brings back one that has ended not long ago.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeepError`].
+    pub async fn update(
+        &self,
+        id: Uuid,
+        update: Update,
+        request: Uuid,
+    ) -> Result<Arc<Subscription>, KeepError> {
+        let shared = &self.shared;
+        if let Some(url) = &update.notification_url {
+            self.validate("notificationUrl", url, request).await?;
+        }
+        let writing = Arc::clone(&shared.writing).lock_owned().await;
+        let now = shared.engine.now();
+        let before = shared.registry.get(id).ok_or(KeepError::Gone)?;
+        let mut subscription = Subscription::clone(&before);
+        if let Some((expires_at, ticks)) = update.expires {
+            (subscription.expires_at, subscription.expires_ticks) = (expires_at, ticks);
+        }
+        if let Some(url) = update.notification_url {
+            subscription.notification_url = url;
+        }
+        if let Some(certificate) = update.certificate {
+            subscription.certificate = Some(certificate);
+        }
+        if before.has_ended(now) {
+            let can_come_back = !shared.settings.strict && now < before.expires_at.plus(GRACE);
+            if !can_come_back || subscription.has_ended(now) {
+                return Err(KeepError::Gone);
+            }
+            shared.check(&subscription)?;
+        }
+        shared.keep(&subscription, writing).await?;
+        self.errand(Errand::Renew(id));
+        Ok(Arc::new(subscription))
+    }
+
+    /// The warnings of a subscription's end begin anew.
+    pub fn reauthorize(&self, id: Uuid) {
+        self.errand(Errand::Renew(id));
+    }
+
+    /// Ends a subscription as its maker wishes: no request begins once this has returned.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the log answers.
+    pub async fn delete(&self, id: Uuid) -> Result<(), WriteError> {
+        self.shared.delete(id).await
+    }
+
+    /// Ends a subscription as the server wishes, and tells its maker so.
+    pub fn revoke(&self, id: Uuid) {
+        self.errand(Errand::Revoke(id));
+    }
+
+    /// The newest attempts to tell a subscription, oldest first.
+    pub fn attempts(&self, id: Uuid) -> Vec<Attempt> {
+        self.shared.attempts.of(id)
+    }
+
+    /// The newest attempts of all, oldest first, with what was sent; none outside of development.
+    pub fn all_attempts(&self) -> Vec<Attempt> {
+        self.shared.attempts.all()
+    }
+
+    /// How many connections have been asked for since the start.
+    pub fn connects(&self) -> u64 {
+        self.shared.poster.connects()
+    }
+
+    /// How many users all subscriptions together keep in mind to be told of.
+    pub fn remembered(&self) -> usize {
+        *self.shared.remembered.lock()
+    }
+
+    /// What signs validation tokens; its key is made when it is first asked for.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the log answers.
+    pub async fn signer(&self) -> Result<Arc<Signer>, WriteError> {
+        let shared = Arc::clone(&self.shared);
+        let make = || async move { Signer::of(&shared.engine).await.map(Arc::new) };
+        self.shared.signer.get_or_try_init(make).await.cloned()
+    }
+
+    /// From now on these faults are made.
+    pub fn make_faults(&self, faults: Faults) {
+        *self.shared.faults.lock() = faults;
+    }
+
+    /// Stops telling: what is underway may end, and cursors are kept. Blocks until that is done; doing it again does
+    /// nothing.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that tells panicked");
+        }
+    }
+
+    /// Has an endpoint prove itself; on the courier's runtime, which owns the connections.
+    async fn validate(&self, property: &'static str, url: &str, request: Uuid) -> Result<(), KeepError> {
+        let (shared, url) = (Arc::clone(&self.shared), url.to_owned());
+        let validation = self.runtime.spawn(async move {
+            let settings = &shared.settings;
+            let (timeout, strict) = (settings.validation_timeout, settings.strict);
+            validation::validate(&shared.poster, property, &url, request, timeout, strict).await
+        });
+        match validation.await {
+            Ok(outcome) => outcome.map_err(KeepError::Endpoint),
+            // The server stops.
+            Err(_) => Err(KeepError::Write(WriteError::Log(porchlight_store::AppendError::Unavailable))),
+        }
+    }
+
+    fn errand(&self, errand: Errand) {
+        self.shared.errands.lock().push(errand);
+        self.shared.registry.bell.notify_one();
+    }
+}
+
+impl Shared {
+    pub(crate) fn errands(&self) -> Vec<Errand> {
+        std::mem::take(&mut self.errands.lock())
+    }
+
+    pub(crate) fn faults(&self) -> Faults {
+        *self.faults.lock()
+    }
+
+    pub(crate) fn remember(&self, users: usize) {
+        *self.remembered.lock() = users;
+    }
+
+    /// Whether the owner may have this subscription, too. Source: subscriptions-and-auth 4.2, 4.9, 8.3.
+    fn check(&self, subscription: &Subscription) -> Result<(), KeepError> {
+        let others = self.registry.of_owner(subscription.owner(), self.engine.now());
+        let others: Vec<_> = others.iter().filter(|other| other.id != subscription.id).collect();
+        let refused = if let Some(same) = others.iter().find(|other| other.target == subscription.target) {
+            Refused::Duplicate(same.id)
+        } else if others.len() < self.settings.per_owner_max {
+            return Ok(());
+        } else if self.settings.strict {
+            Refused::Another
+        } else {
+            Refused::TooMany(self.settings.per_owner_max)
+        };
+        Err(KeepError::Refused(refused))
+    }
+
+    /// Writes a subscription; nobody else writes one before the log knows what became of it.
+    async fn keep(
+        &self,
+        subscription: &Subscription,
+        writing: OwnedMutexGuard<()>,
+    ) -> Result<(), WriteError> {
+        let key = Subscription::key(subscription.id);
+        let expected = self.engine.revision_of(&key);
+        let value = Value::Live(subscription.encode());
+        self.engine.write_kept(key, expected, value, Box::new(writing)).await.map(drop)
+    }
+
+    /// Takes a subscription and its cursor out of the log.
+    pub(crate) async fn delete(&self, id: Uuid) -> Result<(), WriteError> {
+        let writing = Arc::clone(&self.writing).lock_owned().await;
+        let holds: [Hold; 2] = [Box::new(writing), Box::new(())];
+        for (key, hold) in [Subscription::key(id), StoredCursor::key(id)].into_iter().zip(holds) {
+            let expected = self.engine.revision_of(&key);
+            if expected != Revision::NONE {
+                let at = self.engine.now().as_millis();
+                self.engine.write_kept(key, expected, Value::Tombstone { at }, hold).await?;
+            }
+        }
+        self.attempts.forget(id);
+        Ok(())
+    }
+}

@@ -1,0 +1,772 @@
+//! The plan: who is to be told what next.
+//!
+//! Nothing here waits or knows of sockets. The courier brings news in ([`Office::sync`], [`Office::dispatch`],
+//! [`Office::tick`], [`Office::finish`]) and takes out what is to be done ([`Office::compose`], [`Office::scan`],
+//! [`Office::removals`], [`Office::cursors`]).
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use porchlight_engine::{Change, Changes, Cursor, Engine, Recent, Stamp, Tenant, Whom};
+use porchlight_presence::{TenantId, Timestamp, UserId};
+use rapidhash::fast::RandomState;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::backlog::{Backlog, Reach, USERS_MAX};
+use crate::cursor::StoredCursor;
+use crate::endpoint::{Address, Endpoint, LETTERS_MAX, Verdict};
+use crate::letter::{self, Event, Letter, Next, Reason};
+use crate::outcome::Outcome;
+use crate::parcel::{Item, Parcel, Words};
+use crate::registry::Registry;
+use crate::seal::Sealer;
+use crate::settings::Settings;
+use crate::signer::Signer;
+use crate::subscription::{Subscription, Target};
+
+/// How many users are looked up together for one subscription that is behind.
+const SLICE: usize = USERS_MAX / 2;
+
+/// How many changes of the feed are handled before others have their turn.
+const CHANGES: usize = 1024;
+
+/// When to try again to take a subscription out of a log that did not take it.
+const REMOVAL_AGAIN: Duration = Duration::from_secs(5);
+
+pub(crate) struct Office {
+    engine: Engine,
+    settings: Arc<Settings>,
+    registry: Arc<Registry>,
+    words: Arc<dyn Words>,
+    signer: Arc<OnceCell<Arc<Signer>>>,
+    desks: HashMap<TenantId, Desk>,
+    files: HashMap<Uuid, File, RandomState>,
+    endpoints: HashMap<Address, Endpoint>,
+    /// Endpoints that may have something to send, each once.
+    ready: VecDeque<Address>,
+    is_ready: HashSet<Address>,
+    alarms: BTreeSet<(Timestamp, Alarm)>,
+    /// Subscriptions whose cursors may have moved since they were last kept.
+    moved: HashSet<Uuid>,
+    scans: VecDeque<Scan>,
+    removals: Vec<Uuid>,
+}
+
+/// What an alarm is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Alarm {
+    Subscription(Uuid),
+    Endpoint(Address),
+}
+
+/// One tenant's feed, and who follows it.
+struct Desk {
+    tenant: Arc<Tenant>,
+    /// The next change of the feed.
+    number: u64,
+    /// Every change up to here was noted.
+    through: Cursor,
+    by_user: HashMap<UserId, Vec<Uuid>, RandomState>,
+    everybody: Vec<Uuid>,
+}
+
+/// What is known of one subscription.
+struct File {
+    subscription: Arc<Subscription>,
+    address: Address,
+    backlog: Backlog,
+    sealer: Option<Sealer>,
+    /// Everybody is still to be told of, from here on in the order of ids; with the cursor of when that was begun.
+    snapshot: Option<Snapshot>,
+    /// Whether it stands in its endpoint's queue.
+    is_waiting: bool,
+    /// Somebody looks up what it has missed.
+    is_scanned: bool,
+    has_ended: bool,
+    /// The server takes it out of the log.
+    is_removed: bool,
+    /// When its present time began.
+    begun: Timestamp,
+    next: Option<(Timestamp, Next)>,
+    stored: StoredCursor,
+}
+
+#[derive(Clone, Copy)]
+struct Snapshot {
+    after: Option<UserId>,
+    from: Option<Cursor>,
+}
+
+/// A look at every record of a tenant, for a subscription whose cursor is older than the feed. It takes a while: to be
+/// made off the threads that have better things to do.
+pub(crate) struct Scan {
+    pub(crate) subscription: Uuid,
+    tenant: Arc<Tenant>,
+    from: Cursor,
+    stamp: Stamp,
+}
+
+impl Scan {
+    pub(crate) fn run(&self, engine: &Engine) -> Changes {
+        engine.changes_since(&self.tenant, self.from, Whom::Everybody, self.stamp)
+    }
+}
+
+impl Office {
+    pub(crate) fn new(
+        engine: Engine,
+        settings: Arc<Settings>,
+        registry: Arc<Registry>,
+        words: Arc<dyn Words>,
+        signer: Arc<OnceCell<Arc<Signer>>>,
+    ) -> Office {
+        Office {
+            engine,
+            settings,
+            registry,
+            words,
+            signer,
+            desks: HashMap::new(),
+            files: HashMap::default(),
+            endpoints: HashMap::new(),
+            ready: VecDeque::new(),
+            is_ready: HashSet::new(),
+            alarms: BTreeSet::new(),
+            moved: HashSet::new(),
+            scans: VecDeque::new(),
+            removals: Vec::new(),
+        }
+    }
+
+    /// Looks at the subscriptions that have changed.
+    pub(crate) fn sync(&mut self) {
+        for id in self.registry.changed() {
+            match self.registry.get(id) {
+                None => self.close(id),
+                Some(subscription) if self.files.contains_key(&id) => self.change(subscription),
+                Some(subscription) => self.open(subscription),
+            }
+        }
+    }
+
+    /// Reads the feeds.
+    pub(crate) fn dispatch(&mut self) {
+        let tenants: Vec<TenantId> = self.desks.keys().copied().collect();
+        for tenant in tenants {
+            while self.read_feed(tenant) {}
+        }
+    }
+
+    /// The feeds that are read.
+    pub(crate) fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
+        self.desks.values().map(|desk| &desk.tenant)
+    }
+
+    /// Does what is due by now.
+    pub(crate) fn tick(&mut self) {
+        let now = self.engine.now();
+        while self.next_alarm().is_some_and(|at| at <= now) {
+            let Some((_, alarm)) = self.alarms.pop_first() else { break };
+            match alarm {
+                Alarm::Subscription(id) => self.wake(id, now),
+                Alarm::Endpoint(address) => self.wake_endpoint(address),
+            }
+        }
+    }
+
+    /// When something is due next.
+    pub(crate) fn next_alarm(&self) -> Option<Timestamp> {
+        self.alarms.first().map(|(at, _)| *at)
+    }
+
+    /// The next request that may be made now.
+    pub(crate) fn compose(&mut self) -> Option<Parcel> {
+        let now = self.engine.now();
+        while let Some(address) = self.ready.pop_front() {
+            self.is_ready.remove(&address);
+            let Some(endpoint) = self.endpoints.get_mut(&address) else { continue };
+            if !endpoint.may_send(now, &self.settings) {
+                let not_before = endpoint.not_before();
+                if let Some(at) = not_before.filter(|at| *at > now) {
+                    self.alarms.insert((at, Alarm::Endpoint(address)));
+                }
+                // Else what is underway comes back first.
+                continue;
+            }
+            if let Some(parcel) = self.fill(&address, now) {
+                // There may be more than fits into one.
+                self.make_ready(&address);
+                return Some(parcel);
+            }
+            self.forget_if_idle(&address);
+        }
+        None
+    }
+
+    /// The next look at every record that is wanted; [`Office::scanned`] must follow.
+    pub(crate) fn scan(&mut self) -> Option<Scan> {
+        self.scans.pop_front()
+    }
+
+    /// What a scan has found.
+    pub(crate) fn scanned(&mut self, scan: &Scan, changes: Changes) {
+        let Some(file) = self.files.get_mut(&scan.subscription) else { return };
+        file.is_scanned = false;
+        // What was looked up from another place is of no use any more.
+        if file.backlog.is_behind() && file.backlog.is_empty() && file.backlog.known_through() == scan.from {
+            take_slice(&mut file.backlog, scan.stamp, scan.from, changes, false);
+        }
+        self.make_waiting(scan.subscription);
+    }
+
+    /// Notes what came of a request.
+    pub(crate) fn finish(&mut self, parcel: Parcel, outcome: Outcome, took: Duration) {
+        let now = self.engine.now();
+        let was_told = outcome.is_delivered();
+        let mut verdict = Verdict::GoOn;
+        if let Some(endpoint) = self.endpoints.get_mut(&parcel.address) {
+            endpoint.underway -= 1;
+            verdict = endpoint.note(parcel.attempt, &outcome, took, now, &self.settings);
+            if !was_told {
+                for letter in parcel.letters.into_iter().rev().filter(|letter| letter.is_fresh(now)) {
+                    endpoint.letters.push_front(letter);
+                }
+            }
+        }
+        for (id, user, _) in &parcel.told {
+            if let Some(file) = self.files.get_mut(id) {
+                file.backlog.finish(*user, was_told);
+            }
+        }
+        let subscriptions: HashSet<Uuid> = parcel.told.iter().map(|(id, ..)| *id).collect();
+        for id in subscriptions {
+            if was_told {
+                self.advance(id);
+            }
+            self.make_waiting(id);
+        }
+        match verdict {
+            Verdict::GoOn => {}
+            Verdict::Skip => self.skip(&parcel.address),
+            Verdict::Gone => self.remove_all(&parcel.address),
+        }
+        self.make_ready(&parcel.address);
+    }
+
+    /// Subscriptions that are to be taken out of the log.
+    pub(crate) fn removals(&mut self) -> Vec<Uuid> {
+        std::mem::take(&mut self.removals)
+    }
+
+    /// Cursors that have moved and are to be kept.
+    pub(crate) fn cursors(&mut self) -> Vec<(Uuid, StoredCursor)> {
+        let mut cursors = Vec::new();
+        for id in std::mem::take(&mut self.moved) {
+            self.advance(id);
+            if self.files.get(&id).is_none_or(|file| !file.backlog.is_unsettled()) {
+                self.moved.remove(&id);
+            }
+            let Some(file) = self.files.get_mut(&id) else { continue };
+            let cursor = StoredCursor::from(file.backlog.told());
+            // One that is still at its beginning has told nothing that counts.
+            if cursor != file.stored && file.backlog.told().at > Timestamp::ZERO {
+                file.stored = cursor;
+                cursors.push((id, cursor));
+            }
+        }
+        cursors
+    }
+
+    /// Whether some cursor may have moved since it was kept.
+    pub(crate) fn has_moved(&self) -> bool {
+        !self.moved.is_empty()
+    }
+
+    /// The warnings of a subscription's end begin anew.
+    pub(crate) fn renew(&mut self, id: Uuid) {
+        let now = self.engine.now();
+        if let Some(file) = self.files.get_mut(&id) {
+            file.begun = now;
+            file.next = None;
+            self.plan(id, now);
+        }
+    }
+
+    /// Ends a subscription, and says why.
+    pub(crate) fn remove(&mut self, id: Uuid, reason: Reason) {
+        let now = self.engine.now();
+        let Some(file) = self.files.get_mut(&id) else { return };
+        if !file.is_removed {
+            file.is_removed = true;
+            let subscription = Arc::clone(&file.subscription);
+            // The original says nothing when a subscription's time is over.
+            if !(self.settings.strict && reason == Reason::Expired) {
+                self.write(subscription, Event::SubscriptionRemoved(reason));
+            }
+        }
+        self.removals.push(id);
+        self.alarms.insert((now.plus(REMOVAL_AGAIN), Alarm::Subscription(id)));
+    }
+
+    /// How many users all subscriptions together keep in mind.
+    pub(crate) fn remembered(&self) -> usize {
+        self.files.values().map(|file| file.backlog.remembered()).sum()
+    }
+}
+
+/// Files.
+impl Office {
+    fn open(&mut self, subscription: Arc<Subscription>) {
+        let (id, now) = (subscription.id, self.engine.now());
+        let desk = self.desks.entry(subscription.tenant).or_insert_with(|| {
+            let tenant = self.engine.tenant_or_new(subscription.tenant);
+            let through = self.engine.feed_cursor();
+            let number = tenant.feed().pushed();
+            Desk { tenant, number, through, by_user: HashMap::default(), everybody: Vec::new() }
+        });
+        match &subscription.target {
+            Target::Everybody => desk.everybody.push(id),
+            Target::Users(users) => {
+                for user in users {
+                    desk.by_user.entry(*user).or_default().push(id);
+                }
+            }
+        }
+        let stored = self.registry.cursor(&subscription);
+        let is_beginning = stored.is_beginning() && subscription.options.initial_snapshot;
+        let life = self.settings.lifetime_max;
+        let file = File {
+            address: Address { tenant: subscription.tenant, url: subscription.notification_url.clone() },
+            backlog: Backlog::behind(stored.in_log(&self.engine)),
+            sealer: sealer(&subscription),
+            snapshot: is_beginning.then_some(Snapshot { after: None, from: None }),
+            is_waiting: false,
+            is_scanned: false,
+            has_ended: subscription.has_ended(now),
+            is_removed: false,
+            // When it was renewed last is not kept; no sooner than this.
+            begun: subscription.made_at.max(subscription.expires_at.minus(life)),
+            next: None,
+            stored,
+            subscription,
+        };
+        self.files.insert(id, file);
+        self.plan(id, now);
+        self.make_waiting(id);
+    }
+
+    fn change(&mut self, subscription: Arc<Subscription>) {
+        let (id, now) = (subscription.id, self.engine.now());
+        let Some(file) = self.files.get_mut(&id) else { return };
+        let is_renewed = file.subscription.expires_at != subscription.expires_at;
+        let address = Address { tenant: subscription.tenant, url: subscription.notification_url.clone() };
+        if file.subscription.certificate != subscription.certificate {
+            file.sealer = sealer(&subscription);
+        }
+        // The queue of the old address passes over what does not belong to it any more.
+        file.is_waiting &= file.address == address;
+        file.address = address;
+        file.has_ended = subscription.has_ended(now);
+        file.subscription = subscription;
+        if is_renewed {
+            self.renew(id);
+        }
+        self.make_waiting(id);
+    }
+
+    fn close(&mut self, id: Uuid) {
+        let Some(file) = self.files.remove(&id) else { return };
+        self.moved.remove(&id);
+        let Some(desk) = self.desks.get_mut(&file.subscription.tenant) else { return };
+        match &file.subscription.target {
+            Target::Everybody => desk.everybody.retain(|other| *other != id),
+            Target::Users(users) => {
+                for user in users {
+                    if let Some(followers) = desk.by_user.get_mut(user) {
+                        followers.retain(|other| *other != id);
+                        if followers.is_empty() {
+                            desk.by_user.remove(user);
+                        }
+                    }
+                }
+            }
+        }
+        if desk.by_user.is_empty() && desk.everybody.is_empty() {
+            self.desks.remove(&file.subscription.tenant);
+        }
+    }
+
+    /// Sets the alarm for what comes next in the life of a subscription, after `after`.
+    fn plan(&mut self, id: Uuid, after: Timestamp) {
+        let Some(file) = self.files.get_mut(&id) else { return };
+        file.next = letter::next(&file.subscription, file.begun, after, self.settings.strict);
+        if let Some((at, _)) = file.next {
+            self.alarms.insert((at, Alarm::Subscription(id)));
+        }
+    }
+
+    /// An alarm of a subscription: its life goes on, or it has waited to tell.
+    fn wake(&mut self, id: Uuid, now: Timestamp) {
+        let Some(file) = self.files.get_mut(&id) else { return };
+        if file.is_removed {
+            // The log did not take it.
+            self.removals.push(id);
+            self.alarms.insert((now.plus(REMOVAL_AGAIN), Alarm::Subscription(id)));
+            return;
+        }
+        match file.next.filter(|(at, _)| *at <= now) {
+            None => {}
+            Some((at, Next::Warning)) => {
+                let subscription = Arc::clone(&file.subscription);
+                let last = subscription.expires_at.minus(Duration::from_millis(1));
+                self.write(subscription, Event::ReauthorizationRequired);
+                // Warnings that a jump of the clock has passed over are one with this.
+                self.plan(id, at.max(now.min(last)));
+            }
+            Some((at, Next::End)) => {
+                file.has_ended = true;
+                file.backlog.drop_users();
+                self.plan(id, at);
+            }
+            Some((_, Next::EndOfGrace)) => self.remove(id, Reason::Expired),
+        }
+        self.make_waiting(id);
+    }
+}
+
+/// Telling.
+impl Office {
+    /// Reads some changes of a feed; returns whether there are more.
+    fn read_feed(&mut self, tenant: TenantId) -> bool {
+        let now = self.engine.now();
+        let Some(desk) = self.desks.get_mut(&tenant) else { return false };
+        // Before the feed is looked at; see there.
+        let told = self.engine.feed_cursor();
+        let (changes, next) = match desk.tenant.feed().since_number(desk.number, CHANGES) {
+            Recent::Changes(changes, next) => (changes, next),
+            Recent::Overrun(next) => {
+                desk.number = next;
+                let followers: HashSet<Uuid> =
+                    desk.by_user.values().flatten().chain(&desk.everybody).copied().collect();
+                for id in followers {
+                    if let Some(file) = self.files.get_mut(&id) {
+                        file.backlog.drop_users();
+                    }
+                    self.make_waiting(id);
+                }
+                return true;
+            }
+        };
+        desk.number = next;
+        let mut woken = Vec::new();
+        for change in &changes {
+            let followers = desk.by_user.get(&change.user).into_iter().flatten().chain(&desk.everybody);
+            for id in followers {
+                if let Some(file) = self.files.get_mut(id)
+                    && file.note(change, now)
+                {
+                    woken.push(*id);
+                }
+            }
+        }
+        let is_over = changes.len() < CHANGES;
+        if is_over && told.at > desk.through.at {
+            desk.through = told;
+        }
+        for id in woken {
+            self.make_waiting(id);
+        }
+        !is_over
+    }
+
+    /// Puts a subscription into its endpoint's queue, if it has something to tell.
+    fn make_waiting(&mut self, id: Uuid) {
+        let now = self.engine.now();
+        let Some(file) = self.files.get_mut(&id) else { return };
+        if file.is_waiting || file.has_ended || file.is_removed {
+            return;
+        }
+        match file.backlog.next_at() {
+            Some(at) if at > now => {
+                self.alarms.insert((at, Alarm::Subscription(id)));
+                return;
+            }
+            Some(_) => {}
+            None if file.backlog.is_behind() && file.backlog.is_empty() && !file.is_scanned => {}
+            None => return,
+        }
+        file.is_waiting = true;
+        let address = file.address.clone();
+        self.endpoints.entry(address.clone()).or_default().waiting.push_back(id);
+        self.make_ready(&address);
+    }
+
+    fn make_ready(&mut self, address: &Address) {
+        let has_something =
+            |endpoint: &Endpoint| !endpoint.waiting.is_empty() || !endpoint.letters.is_empty();
+        if !self.endpoints.get(address).is_some_and(has_something) {
+            self.forget_if_idle(address);
+        } else if self.is_ready.insert(address.clone()) {
+            self.ready.push_back(address.clone());
+        }
+    }
+
+    fn forget_if_idle(&mut self, address: &Address) {
+        if self.endpoints.get(address).is_some_and(Endpoint::is_idle) {
+            self.endpoints.remove(address);
+        }
+    }
+
+    /// Puts together a request of what waits for an endpoint.
+    fn fill(&mut self, address: &Address, now: Timestamp) -> Option<Parcel> {
+        let max = self.settings.items_max;
+        let endpoint = self.endpoints.get_mut(address)?;
+        let letters: Vec<Letter> = endpoint.letters.drain(..endpoint.letters.len().min(max)).collect();
+        let mut items = Vec::new();
+        // Each of those that wait at most once: who is not done comes last.
+        for _ in 0..endpoint.waiting.len() {
+            if letters.len() + items.len() >= max {
+                break;
+            }
+            let Some(id) = self.endpoints.get_mut(address).and_then(|endpoint| endpoint.waiting.pop_front())
+            else {
+                break;
+            };
+            let Some(file) =
+                self.files.get_mut(&id).filter(|file| file.address == *address && file.is_waiting)
+            else {
+                continue;
+            };
+            file.is_waiting = false;
+            // Whoever made it has no answer yet; when they have, this is looked at again. One that was deleted this very
+            // moment is not told any more.
+            let may_be_told = !self.registry.is_held(id) && self.registry.get(id).is_some();
+            if file.has_ended || file.is_removed || !may_be_told {
+                continue;
+            }
+            self.catch_up(id);
+            self.take_items(id, max - letters.len(), &mut items, now);
+            self.make_waiting(id);
+        }
+        if items.is_empty() && letters.is_empty() {
+            return None;
+        }
+        let endpoint = self.endpoints.get_mut(address)?;
+        endpoint.underway += 1;
+        Some(Parcel {
+            address: address.clone(),
+            attempt: endpoint.attempt(),
+            told: items.iter().map(|item| (item.subscription.id, item.user, item.stamp)).collect(),
+            body: self.words.notifications(&items, &letters, &self.tokens(&items)).into(),
+            letters,
+        })
+    }
+
+    /// Looks up what a subscription has missed, if it can be found at once; else asks for a scan.
+    fn catch_up(&mut self, id: Uuid) {
+        let Some(file) = self.files.get_mut(&id) else { return };
+        if !file.backlog.is_behind() || !file.backlog.is_empty() || file.is_scanned {
+            return;
+        }
+        let Some(desk) = self.desks.get(&file.subscription.tenant) else { return };
+        if let Some(snapshot) = &mut file.snapshot {
+            let from = *snapshot.from.get_or_insert_with(|| self.engine.feed_cursor());
+            let users = slice_of_everybody(&desk.tenant, &file.subscription.target, snapshot.after);
+            snapshot.after = users.last().copied().or(snapshot.after);
+            let reach = if users.len() < SLICE { Reach::Slice } else { Reach::Part };
+            if reach == Reach::Slice {
+                file.snapshot = None;
+            }
+            file.backlog.look_up(users.into_iter().map(|user| (user, Timestamp::MAX)), from, reach);
+            return;
+        }
+        let (from, stamp) = (file.backlog.known_through(), file.subscription.stamp());
+        let whom = file.subscription.target.whom();
+        let is_recent = desk.tenant.feed().knows_since(from.at);
+        if matches!(whom, Whom::Everybody) && !is_recent {
+            file.is_scanned = true;
+            let tenant = Arc::clone(&desk.tenant);
+            self.scans.push_back(Scan { subscription: id, tenant, from, stamp });
+            return;
+        }
+        let changes = self.engine.changes_since(&desk.tenant, from, whom, stamp);
+        take_slice(&mut file.backlog, stamp, from, changes, true);
+    }
+
+    /// Takes whoever a subscription can be told of now, until there are `max` items.
+    fn take_items(&mut self, id: Uuid, max: usize, items: &mut Vec<Item>, now: Timestamp) {
+        let Some(file) = self.files.get_mut(&id) else { return };
+        let Some(desk) = self.desks.get(&file.subscription.tenant) else { return };
+        let has_missed = file.take_items(&desk.tenant, &self.settings, &*self.words, max, items, now);
+        if has_missed {
+            metrics::counter!("porchlight_notifications_not_encrypted_total").increment(1);
+            let subscription = Arc::clone(&file.subscription);
+            self.write(subscription, Event::Missed);
+        }
+    }
+
+    /// One token for each application that is told something encrypted. Source: subscriptions-and-auth 14.1.
+    fn tokens(&self, items: &[Item]) -> Vec<Arc<str>> {
+        let Some(signer) = self.signer.get() else { return Vec::new() };
+        let mut tokens: Vec<Arc<str>> = Vec::new();
+        for item in items.iter().filter(|item| item.sealed.is_some()) {
+            let token = signer.token(&item.subscription);
+            if !tokens.contains(&token) {
+                tokens.push(token);
+            }
+        }
+        tokens
+    }
+
+    /// Moves a subscription's cursor as far as it goes.
+    fn advance(&mut self, id: Uuid) {
+        let Some(file) = self.files.get_mut(&id) else { return };
+        let Some(desk) = self.desks.get(&file.subscription.tenant) else { return };
+        file.backlog.advance(desk.through);
+        self.moved.insert(id);
+    }
+
+    /// Word of a subscription itself, to where its maker wants it.
+    fn write(&mut self, subscription: Arc<Subscription>, event: Event) {
+        let Some(url) = subscription.lifecycle_url.clone() else { return };
+        let address = Address { tenant: subscription.tenant, url };
+        let endpoint = self.endpoints.entry(address.clone()).or_default();
+        if endpoint.letters.len() == LETTERS_MAX {
+            endpoint.letters.pop_front();
+        }
+        endpoint.letters.push_back(Letter::new(subscription, event, self.engine.now()));
+        self.make_ready(&address);
+    }
+
+    fn wake_endpoint(&mut self, address: Address) {
+        if self.endpoints.get(&address).is_some_and(Endpoint::is_dropping) {
+            self.skip(&address);
+        }
+        self.make_ready(&address);
+    }
+
+    /// What waits for an endpoint is not told any more.
+    fn skip(&mut self, address: &Address) {
+        let now = self.engine.feed_cursor();
+        for id in self.subscriptions_of(address) {
+            if let Some(file) = self.files.get_mut(&id) {
+                file.backlog.drop_to(now);
+                self.moved.insert(id);
+            }
+        }
+    }
+
+    /// Nobody lives at an endpoint: its subscriptions end.
+    fn remove_all(&mut self, address: &Address) {
+        for id in self.subscriptions_of(address) {
+            self.remove(id, Reason::EndpointGone);
+        }
+    }
+
+    fn subscriptions_of(&self, address: &Address) -> Vec<Uuid> {
+        self.files.iter().filter(|(_, file)| file.address == *address).map(|(id, _)| *id).collect()
+    }
+}
+
+impl File {
+    /// Notes a change of the feed; returns whether there may be something to tell.
+    fn note(&mut self, change: &Change, now: Timestamp) -> bool {
+        if self.has_ended || self.is_removed {
+            return false;
+        }
+        let coalesce = u64::from(self.subscription.options.coalesce_seconds);
+        let not_before = if coalesce > 0 { now.plus(Duration::from_secs(coalesce)) } else { Timestamp::ZERO };
+        let stamp = self.subscription.stamp().of(change.stamps);
+        self.backlog.note(change.user, stamp, not_before);
+        self.backlog.next_at().is_some() || self.backlog.is_behind()
+    }
+
+    /// Takes whoever can be told of now. Returns whether something could not be encrypted.
+    fn take_items(
+        &mut self,
+        tenant: &Tenant,
+        settings: &Settings,
+        words: &dyn Words,
+        max: usize,
+        items: &mut Vec<Item>,
+        now: Timestamp,
+    ) -> bool {
+        let mut has_missed = false;
+        while items.len() < max
+            && let Some(user) = self.backlog.next(now)
+        {
+            let subscription = &self.subscription;
+            let shows = subscription.certificate.is_some() || settings.plain_presence;
+            let (stamp, resource) = tenant.view(user, now).show(now, |seen| {
+                let resource = shows.then(|| words.resource(subscription, user, seen));
+                (subscription.stamp().of(seen.stamps), resource)
+            });
+            if !tenant.is_somebody(user) {
+                self.backlog.pass(user, stamp);
+                continue;
+            }
+            let sealed = match (&self.sealer, &subscription.certificate, &resource) {
+                (_, None, _) => None,
+                (Some(sealer), Some(_), Some(resource)) => sealer.seal(resource).ok(),
+                _ => None,
+            };
+            if subscription.certificate.is_some() && sealed.is_none() {
+                // Never in plain text instead.
+                has_missed = true;
+                self.backlog.pass(user, stamp);
+                continue;
+            }
+            self.backlog.start(user, stamp);
+            items.push(Item {
+                id: subscription.item_id(user, stamp),
+                subscription: Arc::clone(subscription),
+                user,
+                stamp,
+                plain: resource.filter(|_| sealed.is_none()),
+                sealed,
+            });
+        }
+        has_missed
+    }
+}
+
+fn sealer(subscription: &Subscription) -> Option<Sealer> {
+    let certificate = subscription.certificate.as_ref()?;
+    Sealer::new(&certificate.public_key).ok()
+}
+
+/// The next users of whom a snapshot tells.
+fn slice_of_everybody(tenant: &Tenant, target: &Target, after: Option<UserId>) -> Vec<UserId> {
+    match target {
+        Target::Everybody => tenant.directory().ids_after(after, SLICE),
+        Target::Users(users) => {
+            let rest = users.iter().copied().filter(|user| after.is_none_or(|after| *user > after));
+            rest.take(SLICE).collect()
+        }
+    }
+}
+
+/// Puts the first of these changes into a backlog that is behind; `is_newest`: nothing else has happened by now.
+fn take_slice(backlog: &mut Backlog, stamp: Stamp, from: Cursor, changes: Changes, is_newest: bool) {
+    let mut changed: Vec<(UserId, Timestamp)> = changes
+        .changed
+        .iter()
+        .map(|changed| (changed.user, stamp.of(changed.stamps)))
+        // Who has only come to the directory has changed nothing that is told.
+        .filter(|(_, at)| *at > from.at)
+        .collect();
+    let last = changed.get(SLICE - 1).map(|(_, at)| *at);
+    match last {
+        Some(last) if changed.len() > SLICE => {
+            // Those of one millisecond stay together.
+            changed.truncate(changed.partition_point(|(_, at)| *at <= last));
+            backlog.look_up(changed, Cursor { at: last, ..from }, Reach::Slice);
+        }
+        _ => {
+            let reach = if is_newest { Reach::Everything } else { Reach::Slice };
+            backlog.look_up(changed, changes.next, reach);
+        }
+    }
+}

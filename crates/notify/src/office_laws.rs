@@ -1,0 +1,323 @@
+//! The laws of telling, over random interleavings of changes, deliveries, lost answers and crashes: whatever happens,
+//! every subscriber ends up having been told the newest state of everybody, and no state goes back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use porchlight_engine::{Clock, Engine, Options as EngineOptions, Person};
+use porchlight_presence::{Command, NewStatusMessage, Presence, TenantId, Timestamp, UserId};
+use porchlight_store::{Log, Memory, Value};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::cursor::StoredCursor;
+use crate::letter::Letter;
+use crate::office::Office;
+use crate::outcome::Outcome;
+use crate::parcel::{Item, Parcel, Words};
+use crate::registry::Registry;
+use crate::settings::Settings;
+use crate::subscription::tests::subscription;
+use crate::subscription::{Options, Subscription, Target};
+
+const TENANT: TenantId = TenantId(Uuid::from_u128(1));
+const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+const USERS: u128 = 5;
+/// So many histories in the suite; `PROPTEST_CASES` asks for others.
+const HISTORIES: u64 = 10_000;
+const STEPS: usize = 40;
+
+/// Nobody reads what is sent here.
+struct NoWords;
+
+impl Words for NoWords {
+    fn resource(&self, _: &Subscription, _: UserId, _: &Presence<'_>) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn notifications(&self, _: &[Item], _: &[Letter], _: &[Arc<str>]) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+/// A die that falls the same way for the same seed: SplitMix64.
+struct Die(u64);
+
+impl Die {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % sides
+    }
+}
+
+/// What one subscriber has been told of one user, in order: the stamps.
+type Received = HashMap<(Uuid, UserId), Vec<Timestamp>>;
+
+struct World {
+    engine: Engine,
+    registry: Arc<Registry>,
+    office: Office,
+    underway: Vec<Parcel>,
+    received: Received,
+    /// Whether what was sent may have been received twice.
+    may_repeat: bool,
+    subscriptions: Vec<Subscription>,
+}
+
+fn user(number: u128) -> UserId {
+    UserId(Uuid::from_u128(number))
+}
+
+async fn engine() -> Engine {
+    let clock = Arc::new(Clock::manual(START));
+    let open = |replica| Ok::<_, std::convert::Infallible>(Arc::new(Memory::new(replica)) as Arc<dyn Log>);
+    let engine = Engine::open(clock, EngineOptions::default(), open).expect("it opens");
+    for number in 0..USERS {
+        let person = Person {
+            id: user(number),
+            user_principal_name: format!("p{number}@x.example"),
+            display_name: String::new(),
+            mail: None,
+            given_name: None,
+            surname: None,
+            job_title: None,
+            department: None,
+            account_enabled: true,
+        };
+        engine.put_person(TENANT, &person).await.expect("they are put in");
+    }
+    engine.clock().advance(Duration::from_secs(1));
+    engine
+}
+
+fn office(engine: &Engine, registry: &Arc<Registry>) -> Office {
+    let settings = Arc::new(Settings { items_max: 3, underway_max: 3, ..Settings::default() });
+    let mut office = Office::new(
+        engine.clone(),
+        settings,
+        Arc::clone(registry),
+        Arc::new(NoWords),
+        Arc::new(OnceCell::new()),
+    );
+    office.sync();
+    office
+}
+
+impl World {
+    async fn new() -> World {
+        let engine = engine().await;
+        let registry = Arc::new(Registry::default());
+        engine.hand_over(Arc::clone(&registry) as Arc<dyn porchlight_engine::Keeper>);
+        let of_two = subscription(1, Target::Users(vec![user(0), user(1)]));
+        let everybody = subscription(2, Target::Everybody);
+        let mut messages = subscription(3, Target::Users(vec![user(1), user(2)]));
+        messages.options = Options { select: Some("statusMessage".to_owned()), ..Options::default() };
+        // Two at one address, which share its requests.
+        messages.notification_url.clone_from(&everybody.notification_url);
+        let mut beginning = subscription(4, Target::Everybody);
+        beginning.options.initial_snapshot = true;
+        let mut subscriptions = vec![of_two, everybody, messages, beginning];
+        for subscription in &mut subscriptions {
+            let at = engine.feed_cursor();
+            let is_snapshot = subscription.options.initial_snapshot;
+            subscription.since = if is_snapshot { StoredCursor::BEGINNING } else { at.into() };
+            subscription.expires_at = START.plus(Duration::from_secs(3 * 24 * 60 * 60));
+            let (key, value) = (Subscription::key(subscription.id), Value::Live(subscription.encode()));
+            let expected = engine.revision_of(&key);
+            engine.write_kept(key, expected, value, Box::new(())).await.expect("it is kept");
+        }
+        let office = office(&engine, &registry);
+        World {
+            engine,
+            registry,
+            office,
+            underway: Vec::new(),
+            received: Received::new(),
+            may_repeat: false,
+            subscriptions,
+        }
+    }
+
+    async fn step(&mut self, die: &mut Die) {
+        match die.roll(20) {
+            0..6 => self.change(die).await,
+            6..8 => self.engine.clock().advance(Duration::from_millis(die.roll(3))),
+            8 => self.engine.clock().advance(Duration::from_secs(die.roll(900))),
+            9..14 => self.send(),
+            14..17 => self.end_one(die),
+            17 => self.keep_cursors().await,
+            18 => {
+                self.office.sync();
+                self.office.dispatch();
+            }
+            _ if die.roll(3) == 0 => self.crash(die),
+            _ => self.fire(),
+        }
+    }
+
+    /// Announces what time alone has changed.
+    fn fire(&self) {
+        self.engine.run_timers().now_or_never();
+    }
+
+    async fn change(&mut self, die: &mut Die) {
+        use porchlight_presence::{Activity, Availability, Pair, Patch, StandingPair};
+        let whom = user(die.roll(USERS as u64).into());
+        let command = if die.roll(4) == 0 {
+            let content = format!("message {}", die.roll(1000));
+            Command::SetStatusMessage(Some(NewStatusMessage { content, expiry: None }))
+        } else {
+            let (availability, activity) = [
+                (Availability::Available, Activity::Available),
+                (Availability::Busy, Activity::Busy),
+                (Availability::Away, Activity::Away),
+            ][die.roll(3) as usize];
+            let pair = StandingPair::new(Pair { availability, activity }).expect("it is coherent");
+            // Some end by themselves.
+            let ends = (die.roll(3) == 0).then(|| Duration::from_secs(300 + die.roll(300)));
+            let preferred = porchlight_presence::Change::Set((pair, ends));
+            Command::Patch(Patch { preferred, ..Patch::default() })
+        };
+        self.engine.write(TENANT, whom, &command).await.expect("it is written");
+    }
+
+    fn send(&mut self) {
+        self.office.sync();
+        self.office.dispatch();
+        self.office.tick();
+        if let Some(parcel) = self.office.compose() {
+            for (id, user, _) in &parcel.told {
+                let twice = self.underway.iter().flat_map(|other| &other.told);
+                assert!(
+                    twice.into_iter().all(|(other, whom, _)| (other, whom) != (id, user)),
+                    "one at a time for one user"
+                );
+            }
+            self.underway.push(parcel);
+        }
+        while let Some(scan) = self.office.scan() {
+            let changes = scan.run(&self.engine);
+            self.office.scanned(&scan, changes);
+        }
+    }
+
+    fn end_one(&mut self, die: &mut Die) {
+        if self.underway.is_empty() {
+            return;
+        }
+        let at = die.roll(self.underway.len() as u64) as usize;
+        let parcel = self.underway.remove(at);
+        let outcome = match die.roll(6) {
+            0 => Outcome::Connection,
+            1 => {
+                // It was received, and the answer was lost.
+                self.may_repeat = true;
+                self.receive(&parcel);
+                Outcome::Timeout
+            }
+            _ => {
+                self.receive(&parcel);
+                Outcome::Status(202)
+            }
+        };
+        self.office.dispatch();
+        self.office.finish(parcel, outcome, Duration::from_millis(1));
+    }
+
+    fn receive(&mut self, parcel: &Parcel) {
+        for (id, user, stamp) in &parcel.told {
+            let stamps = self.received.entry((*id, *user)).or_default();
+            let last = stamps.last().copied().unwrap_or_default();
+            assert!(*stamp >= last, "what is told of one user never goes back");
+            assert!(self.may_repeat || *stamp > last || stamps.is_empty(), "nothing is told twice");
+            stamps.push(*stamp);
+        }
+    }
+
+    async fn keep_cursors(&mut self) {
+        for (id, cursor) in self.office.cursors() {
+            let key = StoredCursor::key(id);
+            let expected = self.engine.revision_of(&key);
+            let value = Value::Live(cursor.encode());
+            self.engine.write_kept(key, expected, value, Box::new(())).await.expect("it is kept");
+        }
+    }
+
+    /// Everything that is only in memory is gone; what was underway has arrived or not.
+    fn crash(&mut self, die: &mut Die) {
+        self.may_repeat = true;
+        for parcel in std::mem::take(&mut self.underway) {
+            if die.roll(2) == 0 {
+                self.receive(&parcel);
+            }
+        }
+        for subscription in &self.subscriptions {
+            self.registry.touch(subscription.id);
+        }
+        self.office = office(&self.engine, &self.registry);
+    }
+
+    /// From here on everything goes well.
+    fn settle(&mut self) {
+        for _ in 0..1000 {
+            self.fire();
+            self.send();
+            let Some(parcel) = self.underway.pop() else {
+                // Past any wait after a failure, but not past the end of a message or a preference.
+                let Some(next) = self.office.next_alarm() else { return };
+                if next > self.engine.now().plus(Duration::from_secs(60 * 60)) {
+                    return;
+                }
+                self.engine.clock().advance(next.since(self.engine.now()));
+                continue;
+            };
+            self.receive(&parcel);
+            self.office.dispatch();
+            self.office.finish(parcel, Outcome::Status(202), Duration::from_millis(1));
+        }
+        panic!("it does not come to rest");
+    }
+
+    /// Whoever was to be told has been told the newest state.
+    fn check(&self) {
+        let tenant = self.engine.tenant(TENANT).expect("it is known");
+        for subscription in &self.subscriptions {
+            let users: Vec<UserId> = match &subscription.target {
+                Target::Everybody => (0..USERS).map(user).collect(),
+                Target::Users(users) => users.clone(),
+            };
+            for user in users {
+                let stamps = tenant.user(user).presence(self.engine.now()).stamps;
+                let stamp = subscription.stamp().of(stamps);
+                let told = self.received.get(&(subscription.id, user)).and_then(|stamps| stamps.last());
+                if subscription.options.initial_snapshot || stamp >= START.plus(Duration::from_secs(1)) {
+                    assert_eq!(told, Some(&stamp), "{user} for {}", subscription.id);
+                } else {
+                    assert_eq!(told, None, "nobody is told of what was before");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_happens_everybody_is_told_the_newest_state_in_order() {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    for seed in 0..asked.unwrap_or(HISTORIES) {
+        let mut die = Die(seed);
+        let mut world = World::new().await;
+        let result = std::panic::AssertUnwindSafe(async {
+            for _ in 0..STEPS {
+                world.step(&mut die).await;
+            }
+            world.settle();
+            world.check();
+        });
+        let result = result.catch_unwind().await;
+        assert!(result.is_ok(), "seed {seed} breaks a law");
+    }
+}

@@ -1,0 +1,185 @@
+//! All subscriptions, as the log has them.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use porchlight_engine::Keeper;
+use porchlight_presence::{TenantId, Timestamp};
+use porchlight_store::{Entry, Value};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::cursor::StoredCursor;
+use crate::subscription::{Owner, Subscription};
+
+/// The subscriptions that the log has, in memory. It learns of every one through [`Keeper`], whoever wrote it.
+#[derive(Default)]
+pub struct Registry {
+    subscriptions: RwLock<Subscriptions>,
+    /// What the office has not looked at yet.
+    changed: Mutex<HashSet<Uuid>>,
+    /// Subscriptions whose makers have no answer yet: nothing may be told before that.
+    held: Mutex<HashSet<Uuid>>,
+    /// Rung when something has changed.
+    pub(crate) bell: Notify,
+    unreadable: Mutex<Option<String>>,
+}
+
+#[derive(Default)]
+struct Subscriptions {
+    by_id: HashMap<Uuid, Arc<Subscription>>,
+    by_owner: HashMap<Owner, HashSet<Uuid>>,
+    /// In the order of lists.
+    in_order: BTreeSet<(TenantId, Timestamp, Uuid)>,
+    cursors: HashMap<Uuid, StoredCursor>,
+}
+
+impl Registry {
+    /// The subscription of this id, ended or not.
+    pub fn get(&self, id: Uuid) -> Option<Arc<Subscription>> {
+        self.subscriptions.read().by_id.get(&id).cloned()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.subscriptions.read().by_id.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The tenant's subscriptions behind this place, in the order of their making, as long as `look` says to go on.
+    pub fn list(
+        &self,
+        tenant: TenantId,
+        after: Option<(Timestamp, Uuid)>,
+        mut look: impl FnMut(&Arc<Subscription>) -> bool,
+    ) {
+        use std::ops::Bound::{Excluded, Included};
+        let subscriptions = self.subscriptions.read();
+        let from = match after {
+            Some((made_at, id)) => Excluded((tenant, made_at, id)),
+            None => Included((tenant, Timestamp::ZERO, Uuid::nil())),
+        };
+        let until = Included((tenant, Timestamp::MAX, Uuid::max()));
+        for (_, _, id) in subscriptions.in_order.range((from, until)) {
+            if !subscriptions.by_id.get(id).is_none_or(&mut look) {
+                break;
+            }
+        }
+    }
+
+    /// Those that count for an owner at `now`.
+    pub(crate) fn of_owner(&self, owner: Owner, now: Timestamp) -> Vec<Arc<Subscription>> {
+        let subscriptions = self.subscriptions.read();
+        let ids = subscriptions.by_owner.get(&owner).into_iter().flatten();
+        let found = ids.filter_map(|id| subscriptions.by_id.get(id));
+        found.filter(|subscription| !subscription.has_ended(now)).cloned().collect()
+    }
+
+    /// How far it has been told, as the log has it.
+    pub(crate) fn cursor(&self, subscription: &Subscription) -> StoredCursor {
+        let stored = self.subscriptions.read().cursors.get(&subscription.id).copied();
+        stored.map_or(subscription.since, |stored| subscription.since.later(stored))
+    }
+
+    /// The ids of those that have changed since this was last asked.
+    pub(crate) fn changed(&self) -> HashSet<Uuid> {
+        std::mem::take(&mut self.changed.lock())
+    }
+
+    /// Has the office look at a subscription again.
+    pub(crate) fn touch(&self, id: Uuid) {
+        self.changed.lock().insert(id);
+        self.bell.notify_one();
+    }
+
+    /// What could not be read, if anything.
+    pub(crate) fn unreadable(&self) -> Option<String> {
+        self.unreadable.lock().clone()
+    }
+
+    /// Nothing is told to this subscription as long as this is held.
+    pub(crate) fn hold(self: &Arc<Registry>, id: Uuid) -> Held {
+        self.held.lock().insert(id);
+        Held { registry: Arc::clone(self), id }
+    }
+
+    pub(crate) fn is_held(&self, id: Uuid) -> bool {
+        self.held.lock().contains(&id)
+    }
+}
+
+/// The maker of a subscription waits for an answer; nothing is told before this is dropped.
+///
+/// Source: subscriptions-and-auth 6.2.
+pub struct Held {
+    registry: Arc<Registry>,
+    id: Uuid,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.registry.held.lock().remove(&self.id);
+        self.registry.touch(self.id);
+    }
+}
+
+impl Keeper for Registry {
+    fn keep(&self, entry: &Entry) {
+        let kept = match entry.key.as_str().split_once('/') {
+            Some(("subscription", id)) => self.keep_subscription(id, &entry.value),
+            Some(("cursor", id)) => self.keep_cursor(id, &entry.value),
+            _ => Ok(()),
+        };
+        if let Err(cause) = kept {
+            tracing::error!(key = %entry.key, %cause, "an entry of the log cannot be read");
+            self.unreadable.lock().get_or_insert_with(|| format!("{}: {cause}", entry.key));
+        }
+    }
+}
+
+impl Registry {
+    fn keep_subscription(&self, id: &str, value: &Value) -> Result<(), String> {
+        let id = Uuid::try_parse(id).map_err(|error| error.to_string())?;
+        let subscription = match value {
+            Value::Live(record) => Some(Arc::new(Subscription::decode(record)?)),
+            Value::Tombstone { .. } => None,
+        };
+        self.subscriptions.write().put(id, subscription);
+        self.touch(id);
+        Ok(())
+    }
+
+    fn keep_cursor(&self, id: &str, value: &Value) -> Result<(), String> {
+        let id = Uuid::try_parse(id).map_err(|error| error.to_string())?;
+        let mut subscriptions = self.subscriptions.write();
+        match value {
+            Value::Live(record) => subscriptions.cursors.insert(id, StoredCursor::decode(record)?),
+            Value::Tombstone { .. } => subscriptions.cursors.remove(&id),
+        };
+        Ok(())
+    }
+}
+
+impl Subscriptions {
+    fn put(&mut self, id: Uuid, subscription: Option<Arc<Subscription>>) {
+        if let Some(before) = self.by_id.remove(&id) {
+            self.in_order.remove(&(before.tenant, before.made_at, id));
+            if let Some(of_owner) = self.by_owner.get_mut(&before.owner()) {
+                of_owner.remove(&id);
+                if of_owner.is_empty() {
+                    self.by_owner.remove(&before.owner());
+                }
+            }
+        }
+        if let Some(subscription) = subscription {
+            self.in_order.insert((subscription.tenant, subscription.made_at, id));
+            self.by_owner.entry(subscription.owner()).or_default().insert(id);
+            self.by_id.insert(id, subscription);
+        }
+    }
+}
