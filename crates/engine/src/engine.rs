@@ -295,6 +295,11 @@ impl Engine {
         self.put(key, expected, Value::Live(secret)).await.map(drop)
     }
 
+    /// From now on changes say what made them.
+    pub fn want_origins(&self) {
+        self.state.origins.want();
+    }
+
     /// Stops taking writes and makes everything durable. Blocks until that is done.
     pub fn close(&self) {
         self.log.close();

@@ -8,6 +8,8 @@ use porchlight_store::Revision;
 use rapidhash::fast::RandomState;
 use tokio::sync::watch;
 
+use crate::origin::Origin;
+
 /// How many changes a feed remembers.
 const RING: usize = 65_536;
 
@@ -20,6 +22,8 @@ pub struct Change {
     pub revision: Revision,
     /// The stamps of the new view.
     pub stamps: Stamps,
+    /// What made it, if that is known.
+    pub origin: Option<Origin>,
 }
 
 /// The recent changes of one tenant, for whoever follows and for `changes_since`.
@@ -176,7 +180,7 @@ mod tests {
     use super::*;
 
     fn change(user: u128) -> Change {
-        Change { user: UserId(Uuid::from_u128(user)), revision: Revision(1), stamps: Stamps::default() }
+        Change { user: UserId(Uuid::from_u128(user)), revision: Revision(1), stamps: Stamps::default(), origin: None }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::feed::Change;
 use crate::in_flight::InFlight;
 use crate::kept::Kept;
 use crate::keys::{self, Named};
+use crate::origin::{Cause, Origin, Origins};
 use crate::table::Touched;
 use crate::tenant::Tenant;
 use crate::timers::Timers;
@@ -43,6 +44,7 @@ pub(crate) struct State {
     pub(crate) lateness_max: AtomicU64,
     /// The revisions of keys whose values are not kept here, under a digest of the key.
     others: Mutex<HashMap<Uuid, Revision>>,
+    pub(crate) origins: Origins,
     /// What is kept for other parts of the program.
     pub(crate) kept: Mutex<Kept>,
     /// What this installation alone knows, by name.
@@ -79,6 +81,7 @@ impl State {
             firing: AtomicBool::new(false),
             lateness_max: AtomicU64::new(0),
             others: Mutex::default(),
+            origins: Origins::default(),
             kept: Mutex::default(),
             secrets: Mutex::default(),
             begun_anew: AtomicU64::new(0),
@@ -162,7 +165,9 @@ impl State {
                 lateness.record(late.as_secs_f64());
                 self.lateness_max
                     .fetch_max(u64::try_from(late.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-                let change = |stamps| Change { user: woken.user, revision: woken.revision, stamps };
+                let origin = Some(Origin { application: None, cause: Cause::Expiry });
+                let change =
+                    |stamps| Change { user: woken.user, revision: woken.revision, stamps, origin };
                 changes[number].extend(woken.announce.map(change));
                 next.push((woken.next, *slot));
             });
@@ -264,11 +269,12 @@ impl State {
         touched: Option<Touched>,
         changes: &mut changes::Batch,
     ) {
+        let origin = self.origins.end(tenant.id(), user);
         // While the log is replayed nobody is told, and all deadlines are armed together at its end.
         let Some(touched) = touched.filter(|_| self.replayed.load(Ordering::SeqCst)) else { return };
         self.rearm(&touched);
         if let Some(stamps) = touched.announce {
-            changes.add(tenant, Change { user, revision, stamps });
+            changes.add(tenant, Change { user, revision, stamps, origin });
         }
     }
 
@@ -283,7 +289,7 @@ impl State {
         if self.replayed.load(Ordering::SeqCst) {
             let now = self.engine_time();
             let stamps = tenant.view(user, now).show(now, |seen| seen.stamps);
-            changes.add(tenant, Change { user, revision, stamps });
+            changes.add(tenant, Change { user, revision, stamps, origin: None });
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use porchlight_presence::{Command, Refusal, TenantId, Timestamp, User, UserId};
+use porchlight_presence::{ApplicationId, Command, Refusal, TenantId, Timestamp, User, UserId};
 use porchlight_store::{Append, AppendError, Hold, Key, Revision, Value};
 
 use crate::engine::Engine;
@@ -49,6 +49,21 @@ impl Engine {
         user: UserId,
         command: &Command,
     ) -> Result<Written, WriteError> {
+        self.write_by(None, tenant, user, command).await
+    }
+
+    /// The same, by an application that whoever asks for the origin of changes learns of.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::write`].
+    pub async fn write_by(
+        &self,
+        application: Option<ApplicationId>,
+        tenant: TenantId,
+        user: UserId,
+        command: &Command,
+    ) -> Result<Written, WriteError> {
         let lane = self.lane(tenant, user).await?;
         let claim = self.state.in_flight.begin(&self.state.clock);
         let at = claim.at();
@@ -65,6 +80,7 @@ impl Engine {
         }
         let value = Value::Live(Bytes::from(next.encode()));
         let hold = Box::new((claim, lane));
+        self.state.origins.begin(tenant, user, application, command);
         let revision = self.append(Append { key: keys::user(tenant, user), expected, value }, hold).await?;
         Ok(Written { user: next, revision, at })
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use porchlight_engine::{Change, Changes, Cursor, Engine, Recent, Stamp, Tenant, Whom};
+use porchlight_engine::{Change, Changes, Cursor, Engine, Origin, Recent, Stamp, Tenant, Whom};
 use porchlight_presence::{TenantId, Timestamp, UserId};
 use rapidhash::fast::RandomState;
 use tokio::sync::OnceCell;
@@ -87,6 +87,8 @@ struct File {
     has_ended: bool,
     /// The server takes it out of the log.
     is_removed: bool,
+    /// What made the changes that are to be told, as far as that is known; only for who asks for it.
+    origins: HashMap<UserId, Origin, RandomState>,
     /// When its present time began.
     begun: Timestamp,
     next: Option<(Timestamp, Next)>,
@@ -238,6 +240,9 @@ impl Office {
         for (id, user, _) in &parcel.told {
             if let Some(file) = self.files.get_mut(id) {
                 file.backlog.finish(*user, was_told);
+                if was_told {
+                    file.origins.remove(user);
+                }
             }
         }
         let subscriptions: HashSet<Uuid> = parcel.told.iter().map(|(id, ..)| *id).collect();
@@ -346,12 +351,16 @@ impl Office {
             is_scanned: false,
             has_ended: subscription.has_ended(now),
             is_removed: false,
+            origins: HashMap::default(),
             // When it was renewed last is not kept; no sooner than this.
             begun: subscription.made_at.max(subscription.expires_at.minus(life)),
             next: None,
             stored,
             subscription,
         };
+        if file.subscription.query_options.is_some() {
+            self.engine.want_origins();
+        }
         self.files.insert(id, file);
         self.plan(id, now);
         self.make_waiting(id);
@@ -679,6 +688,16 @@ impl File {
         let coalesce = u64::from(self.subscription.options.coalesce_seconds);
         let not_before = if coalesce > 0 { now.plus(Duration::from_secs(coalesce)) } else { Timestamp::ZERO };
         let stamp = self.subscription.stamp().of(change.stamps);
+        if self.subscription.query_options.is_some()
+            && let Some(origin) = change.origin
+        {
+            if self.subscription.excludes(origin) {
+                return false;
+            }
+            if !self.backlog.is_behind() && self.origins.len() < USERS_MAX {
+                self.origins.insert(change.user, origin);
+            }
+        }
         self.backlog.note(change.user, stamp, not_before);
         self.backlog.next_at().is_some() || self.backlog.is_behind()
     }
@@ -697,10 +716,11 @@ impl File {
         while items.len() < max
             && let Some(user) = self.backlog.next(now)
         {
+            let origin = self.origins.get(&user).copied();
             let subscription = &self.subscription;
             let shows = subscription.certificate.is_some() || settings.plain_presence;
             let (stamp, resource) = tenant.view(user, now).show(now, |seen| {
-                let resource = shows.then(|| words.resource(subscription, user, seen));
+                let resource = shows.then(|| words.resource(subscription, user, seen, origin));
                 (subscription.stamp().of(seen.stamps), resource)
             });
             if !tenant.is_somebody(user) {

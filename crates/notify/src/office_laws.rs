@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use porchlight_engine::{Clock, Engine, Options as EngineOptions, Person};
+use porchlight_engine::{Clock, Engine, Options as EngineOptions, Origin, Person};
 use porchlight_presence::{Command, NewStatusMessage, Presence, TenantId, Timestamp, UserId};
-use porchlight_store::{Log, Memory, Value};
+use porchlight_store::{Fault, Log, Memory, Value};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -33,7 +33,7 @@ const STEPS: usize = 40;
 struct NoWords;
 
 impl Words for NoWords {
-    fn resource(&self, _: &Subscription, _: UserId, _: &Presence<'_>) -> Vec<u8> {
+    fn resource(&self, _: &Subscription, _: UserId, _: &Presence<'_>, _: Option<Origin>) -> Vec<u8> {
         Vec::new()
     }
 
@@ -59,6 +59,10 @@ type Received = HashMap<(Uuid, UserId), Vec<Timestamp>>;
 
 struct World {
     engine: Engine,
+    log: Arc<Memory>,
+    is_slow: bool,
+    /// While writes are on their way to the disk: nothing later than this may be told.
+    durable_through: Option<Timestamp>,
     registry: Arc<Registry>,
     office: Office,
     underway: Vec<Parcel>,
@@ -68,13 +72,22 @@ struct World {
     subscriptions: Vec<Subscription>,
 }
 
+/// Goes as far as it does without waiting, and is given up then.
+fn once<F: Future>(future: F) {
+    tokio::task::unconstrained(future).now_or_never();
+}
+
 fn user(number: u128) -> UserId {
     UserId(Uuid::from_u128(number))
 }
 
-async fn engine() -> Engine {
+async fn engine() -> (Engine, Arc<Memory>) {
     let clock = Arc::new(Clock::manual(START));
-    let open = |replica| Ok::<_, std::convert::Infallible>(Arc::new(Memory::new(replica)) as Arc<dyn Log>);
+    let mut memory = None;
+    let open = |replica| {
+        let log = memory.insert(Arc::new(Memory::new(replica)));
+        Ok::<_, std::convert::Infallible>(Arc::clone(log) as Arc<dyn Log>)
+    };
     let engine = Engine::open(clock, EngineOptions::default(), open).expect("it opens");
     for number in 0..USERS {
         let person = Person {
@@ -91,7 +104,7 @@ async fn engine() -> Engine {
         engine.put_person(TENANT, &person).await.expect("they are put in");
     }
     engine.clock().advance(Duration::from_secs(1));
-    engine
+    (engine, memory.expect("it was opened"))
 }
 
 fn office(engine: &Engine, registry: &Arc<Registry>) -> Office {
@@ -109,7 +122,7 @@ fn office(engine: &Engine, registry: &Arc<Registry>) -> Office {
 
 impl World {
     async fn new() -> World {
-        let engine = engine().await;
+        let (engine, log) = engine().await;
         let registry = Arc::new(Registry::default());
         engine.hand_over(Arc::clone(&registry) as Arc<dyn porchlight_engine::Keeper>);
         let of_two = subscription(1, Target::Users(vec![user(0), user(1)]));
@@ -133,6 +146,9 @@ impl World {
         let office = office(&engine, &registry);
         World {
             engine,
+            log,
+            is_slow: false,
+            durable_through: None,
             registry,
             office,
             underway: Vec::new(),
@@ -142,29 +158,46 @@ impl World {
         }
     }
 
-    async fn step(&mut self, die: &mut Die) {
+    fn step(&mut self, die: &mut Die) {
         match die.roll(20) {
-            0..6 => self.change(die).await,
+            0..6 => self.change(die),
             6..8 => self.engine.clock().advance(Duration::from_millis(die.roll(3))),
             8 => self.engine.clock().advance(Duration::from_secs(die.roll(900))),
             9..14 => self.send(),
             14..17 => self.end_one(die),
-            17 => self.keep_cursors().await,
+            17 => self.keep_cursors(),
             18 => {
                 self.office.sync();
                 self.office.dispatch();
             }
-            _ if die.roll(3) == 0 => self.crash(die),
-            _ => self.fire(),
+            _ => match die.roll(4) {
+                0 => self.crash(die),
+                1 => self.slow_disk(),
+                2 => self.quick_disk(),
+                _ => self.fire(),
+            },
         }
     }
 
     /// Announces what time alone has changed.
     fn fire(&self) {
-        self.engine.run_timers().now_or_never();
+        once(self.engine.run_timers());
     }
 
-    async fn change(&mut self, die: &mut Die) {
+    /// From now on writes are on their way, until the disk is quick again.
+    fn slow_disk(&mut self) {
+        if !self.is_slow {
+            self.is_slow = true;
+            self.log.inject(Fault::Late);
+        }
+    }
+
+    fn quick_disk(&mut self) {
+        (self.is_slow, self.durable_through) = (false, None);
+        self.log.resolve();
+    }
+
+    fn change(&mut self, die: &mut Die) {
         use porchlight_presence::{Activity, Availability, Pair, Patch, StandingPair};
         let whom = user(die.roll(USERS as u64).into());
         let command = if die.roll(4) == 0 {
@@ -182,7 +215,14 @@ impl World {
             let preferred = porchlight_presence::Change::Set((pair, ends));
             Command::Patch(Patch { preferred, ..Patch::default() })
         };
-        self.engine.write(TENANT, whom, &command).await.expect("it is written");
+        if self.is_slow && self.durable_through.is_none() {
+            let tenant = self.engine.tenant(TENANT).expect("it is known");
+            let newest = |number| tenant.user(user(number)).presence(self.engine.now()).stamps.changed_at;
+            let shown = (0..USERS).map(newest).max().unwrap_or_default();
+            self.durable_through = Some(shown.max(self.engine.now()));
+        }
+        // Whoever wrote does not wait for the answer of a slow disk.
+        once(self.engine.write(TENANT, whom, &command));
     }
 
     fn send(&mut self) {
@@ -197,6 +237,9 @@ impl World {
                     "one at a time for one user"
                 );
             }
+            let newest = parcel.told.iter().map(|(.., stamp)| *stamp).max().unwrap_or_default();
+            let is_durable = self.durable_through.is_none_or(|through| newest <= through);
+            assert!(is_durable, "nothing is told before it is durable");
             self.underway.push(parcel);
         }
         while let Some(scan) = self.office.scan() {
@@ -238,12 +281,12 @@ impl World {
         }
     }
 
-    async fn keep_cursors(&mut self) {
+    fn keep_cursors(&mut self) {
         for (id, cursor) in self.office.cursors() {
             let key = StoredCursor::key(id);
             let expected = self.engine.revision_of(&key);
             let value = Value::Live(cursor.encode());
-            self.engine.write_kept(key, expected, value, Box::new(())).await.expect("it is kept");
+            once(self.engine.write_kept(key, expected, value, Box::new(())));
         }
     }
 
@@ -263,6 +306,7 @@ impl World {
 
     /// From here on everything goes well.
     fn settle(&mut self) {
+        self.quick_disk();
         for _ in 0..1000 {
             self.fire();
             self.send();
@@ -312,7 +356,7 @@ async fn whatever_happens_everybody_is_told_the_newest_state_in_order() {
         let mut world = World::new().await;
         let result = std::panic::AssertUnwindSafe(async {
             for _ in 0..STEPS {
-                world.step(&mut die).await;
+                world.step(&mut die);
             }
             world.settle();
             world.check();

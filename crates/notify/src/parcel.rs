@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use porchlight_engine::Origin;
 use porchlight_presence::{Presence, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -14,8 +15,15 @@ use crate::subscription::Subscription;
 /// Puts into words what is sent; the only one who knows Graph's names.
 pub trait Words: Send + Sync {
     /// A user's presence as a notification shows it, in JSON: the members that the subscription asks for. It is
-    /// encrypted, or shown as it is when the settings say so.
-    fn resource(&self, subscription: &Subscription, user: UserId, seen: &Presence<'_>) -> Vec<u8>;
+    /// encrypted, or shown as it is when the settings say so. `origin`: what made the change, if that is known and the
+    /// subscription asks for it.
+    fn resource(
+        &self,
+        subscription: &Subscription,
+        user: UserId,
+        seen: &Presence<'_>,
+        origin: Option<Origin>,
+    ) -> Vec<u8>;
 
     /// The body of a request with these items, and with these validation tokens if any.
     fn notifications(&self, items: &[Item], letters: &[Letter], tokens: &[Arc<str>]) -> Vec<u8>;

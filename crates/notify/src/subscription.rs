@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use porchlight_engine::{Stamp, Whom};
+use porchlight_engine::{Origin, Stamp, Whom};
 use porchlight_presence::{ApplicationId, TenantId, Timestamp, UserId};
 use porchlight_store::Key;
 use serde::{Deserialize, Serialize};
@@ -148,6 +148,11 @@ impl Subscription {
     /// Which stamp says that there is something to tell. Source: subscriptions-and-auth 17.8.
     pub fn stamp(&self) -> Stamp {
         if self.options.select.is_some() { Stamp::ChangedAt } else { Stamp::StateSince }
+    }
+
+    /// Whether a change is not told for who has made it.
+    pub(crate) fn excludes(&self, origin: Origin) -> bool {
+        self.options.exclude_self && origin.application == Some(self.application)
     }
 
     /// Whether it has ended by `now`.
