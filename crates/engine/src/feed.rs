@@ -180,7 +180,12 @@ mod tests {
     use super::*;
 
     fn change(user: u128) -> Change {
-        Change { user: UserId(Uuid::from_u128(user)), revision: Revision(1), stamps: Stamps::default(), origin: None }
+        Change {
+            user: UserId(Uuid::from_u128(user)),
+            revision: Revision(1),
+            stamps: Stamps::default(),
+            origin: None,
+        }
     }
 
     #[test]

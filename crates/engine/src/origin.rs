@@ -43,13 +43,14 @@ impl Cause {
             Command::SetPresence(_) | Command::ClearPresence(_) => Cause::Session,
             Command::SetPreferred(_) | Command::ClearPreferred => Cause::Preferred,
             Command::SetStatusMessage(_) => Cause::StatusMessage,
-            Command::SetLocation(..) | Command::ClearLocation { .. } => Cause::WorkLocation,
             Command::Clear(_) | Command::SetHidden(_) => Cause::Person,
-            // The part that shows first.
+            // Of several parts the one that shows first.
             Command::Patch(patch) if patch.preferred != Change::Keep => Cause::Preferred,
             Command::Patch(patch) if patch.out_of_office != Change::Keep => Cause::OutOfOffice,
             Command::Patch(patch) if patch.status_message != Change::Keep => Cause::StatusMessage,
-            Command::Patch(_) => Cause::WorkLocation,
+            Command::Patch(_) | Command::SetLocation(..) | Command::ClearLocation { .. } => {
+                Cause::WorkLocation
+            }
         }
     }
 }

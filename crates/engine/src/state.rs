@@ -166,8 +166,7 @@ impl State {
                 self.lateness_max
                     .fetch_max(u64::try_from(late.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
                 let origin = Some(Origin { application: None, cause: Cause::Expiry });
-                let change =
-                    |stamps| Change { user: woken.user, revision: woken.revision, stamps, origin };
+                let change = |stamps| Change { user: woken.user, revision: woken.revision, stamps, origin };
                 changes[number].extend(woken.announce.map(change));
                 next.push((woken.next, *slot));
             });

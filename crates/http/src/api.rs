@@ -12,9 +12,9 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::{Full, StreamBody};
 use hyper::body::Incoming;
 use porchlight_engine::Engine;
+use porchlight_notify::Notifier;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -32,6 +32,7 @@ use crate::reply::{self, CLIENT_REQUEST_ID, MetadataLevel, Reply, RequestIds, Se
 use crate::resource::{self, PathError, Resource, Version};
 use crate::route::Route;
 use crate::routes::batch::Batch;
+use crate::routes::keys::Document;
 use crate::routes::{development, documents, operations, stream};
 use crate::settings::Settings;
 use crate::wire::date_time;
@@ -40,6 +41,7 @@ use crate::wire::presence::instant;
 /// Answers requests.
 pub struct Api {
     engine: Engine,
+    notifier: Notifier,
     settings: Settings,
     instruments: Instruments,
     diagnostic: HeaderValue,
@@ -66,6 +68,7 @@ struct Noted {
 /// What is known of a request apart from its path.
 struct Context<'r> {
     headers: &'r Headers<'r>,
+    version: Version,
     /// The URL up to and with the version, as the client sees it.
     base: &'r str,
     /// Host and port as the request names them; only for a batch.
@@ -74,9 +77,9 @@ struct Context<'r> {
 }
 
 impl Api {
-    /// An API over this engine. What it hands out for others to bring back it signs with `secret`: 16 bytes or more,
-    /// the same for every server over this log.
-    pub fn new(engine: Engine, settings: Settings, secret: &[u8]) -> Api {
+    /// An API over this engine, whose changes `notifier` tells. What it hands out for others to bring back it signs
+    /// with `secret`: 16 bytes or more, the same for every server over this log.
+    pub fn new(engine: Engine, notifier: Notifier, settings: Settings, secret: &[u8]) -> Api {
         crate::instruments::install_recorder();
         let diagnostic = serde_json::json!({"ServerInfo": {
             "DataCenter": "Porchlight", "Slice": "E", "Ring": "1", "ScaleUnit": "001", "RoleInstance": settings.instance,
@@ -86,6 +89,7 @@ impl Api {
         let stop = watch::Sender::new(false);
         Api {
             engine,
+            notifier,
             settings,
             instruments: Instruments::default(),
             diagnostic,
@@ -147,6 +151,12 @@ impl Api {
             let body = Body::Stream(body);
             return self.operate(&parts.method, operation, headers, body, connection).boxed().await;
         }
+        if let Some(document) = Document::at(path) {
+            *noted = Noted { route: Route::Keys, started: Some(Instant::now()) };
+            graph::check_among(&parts.method, &["GET", "HEAD"])?;
+            let origin = self.origin(headers, authority(parts, headers)?);
+            return document.answer(&self.engine, &self.notifier, &origin).boxed().await;
+        }
         let (version, below) = resource::split_version(path).map_err(path_error)?;
         let parsed = Resource::parse(below);
         if let Err(error @ PathError::Malformed(_)) = parsed {
@@ -158,7 +168,7 @@ impl Api {
             noted.started = Some(Instant::now());
         }
         let base = self.base(parts, headers, version, &connection.last_base)?;
-        let context = |authority| Context { headers, base: &base, authority, ids };
+        let context = |authority| Context { headers, version, base: &base, authority, ids };
         let query = parts.uri.query().unwrap_or_default();
         if let Ok(resource @ (Resource::Metadata | Resource::ServiceDocument)) = &parsed {
             graph::check_method(&parts.method, resource, self.settings.profile)?;
@@ -174,7 +184,7 @@ impl Api {
         if resource == Resource::Batch {
             graph::check_method(&parts.method, &resource, self.settings.profile)?;
             let context = context(authority(parts, headers)?);
-            return self.batch(&context, version, &caller, Body::Stream(body)).boxed().await;
+            return self.batch(&context, &caller, Body::Stream(body)).boxed().await;
         }
         // Only the steps of a batch name hosts of their own.
         let context = context("");
@@ -196,6 +206,7 @@ impl Api {
     ) -> Call<'c> {
         Call {
             engine: &self.engine,
+            notifier: &self.notifier,
             settings: &self.settings,
             instruments: &self.instruments,
             bookmarks: &self.bookmarks,
@@ -203,6 +214,7 @@ impl Api {
             query,
             headers,
             caller,
+            version: context.version,
             base: context.base,
             request: context.ids.request,
             stop: &self.stop,
@@ -210,47 +222,29 @@ impl Api {
     }
 
     /// POST `/$batch` (P20)
-    async fn batch(
-        &self,
-        context: &Context<'_>,
-        version: Version,
-        caller: &Caller,
-        body: Body,
-    ) -> Result<Reply, Error> {
+    async fn batch(&self, context: &Context<'_>, caller: &Caller, body: Body) -> Result<Reply, Error> {
         call::metadata_level(context.headers)?;
         let bytes = body.read_json(context.headers, &self.settings.limits).await?;
         let batch = Batch::read(&bytes, self.settings.limits.batch_steps_max)?;
-        let answers = batch.run(|step| self.step(context, version, caller, step)).await;
-        Ok(Reply::odata(answers.to_string(), MetadataLevel::Minimal))
+        let (answers, until_sent) = batch.run(|step| self.step(context, caller, step)).await;
+        Ok(Reply { until_sent, ..Reply::odata(answers.to_string(), MetadataLevel::Minimal) })
     }
 
     /// One step of a batch, with a request id of its own and the client's of the batch.
-    async fn step(
-        &self,
-        context: &Context<'_>,
-        version: Version,
-        caller: &Caller,
-        step: Result<Step, Error>,
-    ) -> Reply {
+    async fn step(&self, context: &Context<'_>, caller: &Caller, step: Result<Step, Error>) -> Reply {
         let ids = RequestIds { request: uuid::Uuid::new_v4(), client: context.ids.client.clone() };
         let outcome = match step {
             Err(error) => Err(error),
             Ok(step) => {
                 let context = Context { ids: &ids, ..*context };
-                self.run_step(&context, version, caller, step).await
+                self.run_step(&context, caller, step).await
             }
         };
         outcome.unwrap_or_else(|error| self.error(&error, &ids))
     }
 
-    async fn run_step(
-        &self,
-        context: &Context<'_>,
-        version: Version,
-        caller: &Caller,
-        step: Step,
-    ) -> Result<Reply, Error> {
-        let (path, query) = below_version(&step.url, context, version)?;
+    async fn run_step(&self, context: &Context<'_>, caller: &Caller, step: Step) -> Result<Reply, Error> {
+        let (path, query) = below_version(&step.url, context)?;
         let resource = Resource::parse(path).map_err(path_error)?;
         // The steps of a batch are answered together, so none of them waits.
         let headers = Headers { prefer: Field::default(), ..Headers::of(&step.headers) };
@@ -271,7 +265,10 @@ impl Api {
         let read = || graph::check_among(method, &["GET", "HEAD"]);
         match operation {
             "health" => read().map(|()| operations::health(&self.engine)),
-            "limits" => read().map(|()| operations::limits(&self.engine, &self.settings)),
+            "limits" => {
+                let notify = self.notifier.settings();
+                read().map(|()| operations::limits(&self.engine, notify, &self.settings))
+            }
             "metrics" => read().map(|()| operations::metrics(&self.engine, &self.instruments)),
             _ => {
                 // Levers need no token, so they are for this machine alone.
@@ -290,7 +287,14 @@ impl Api {
                     }
                     ("clock", _) => Err(Error::MethodNotAllowed(&["GET", "HEAD", "POST"])),
                     ("reset", &Method::POST) => development::reset(&self.engine, development).await,
-                    ("reset", _) => Err(Error::MethodNotAllowed(&["POST"])),
+                    ("deliveries", &Method::GET | &Method::HEAD) => {
+                        Ok(development::deliveries(&self.notifier))
+                    }
+                    ("deliveries", _) => Err(Error::MethodNotAllowed(&["GET", "HEAD"])),
+                    ("faults", &Method::POST) => {
+                        development::make_faults(&self.notifier, headers, body, &self.settings.limits).await
+                    }
+                    ("reset" | "faults", _) => Err(Error::MethodNotAllowed(&["POST"])),
                     _ => Err(Error::NotFound),
                 }
             }
@@ -311,19 +315,21 @@ impl Api {
         if let Some(base) = host.and_then(|host| last.of(host, version)) {
             return Ok(base);
         }
-        let base = self.base_at(headers, authority(parts, headers)?, version).into();
+        let origin = self.origin(headers, authority(parts, headers)?);
+        let base = [origin.as_str(), "/", version.name()].concat().into();
         if let Some(host) = host {
             last.note(host, version, &base);
         }
         Ok(base)
     }
 
-    fn base_at(&self, headers: &Headers<'_>, authority: &str, version: Version) -> String {
+    /// The URL up to the version, as the client sees it.
+    fn origin(&self, headers: &Headers<'_>, authority: &str) -> String {
         if let Some(url) = &self.settings.public_url {
-            return [url, "/", version.name()].concat();
+            return url.clone();
         }
         if !self.settings.trust_forwarded {
-            return ["http://", authority, "/", version.name()].concat();
+            return ["http://", authority].concat();
         }
         let header = |name: &str| headers.all.get(name).and_then(|value| value.to_str().ok());
         // RFC 7239: the first element is the client's own proxy's.
@@ -335,7 +341,7 @@ impl Api {
         };
         let scheme = named("proto").or_else(|| header("x-forwarded-proto")).unwrap_or("http");
         let host = named("host").or_else(|| header("x-forwarded-host")).unwrap_or(authority);
-        [scheme, "://", host, "/", version.name()].concat()
+        [scheme, "://", host].concat()
     }
 
     fn check_header_size(&self, headers: &Headers<'_>) -> Result<(), Error> {
@@ -368,11 +374,7 @@ impl Api {
 }
 
 /// Path and query of a step's URL: relative to the version, or absolute when it names this very server.
-fn below_version<'u>(
-    url: &'u str,
-    context: &Context<'_>,
-    version: Version,
-) -> Result<(&'u str, &'u str), Error> {
+fn below_version<'u>(url: &'u str, context: &Context<'_>) -> Result<(&'u str, &'u str), Error> {
     let url = url.split_once('#').map_or(url, |(url, _)| url);
     let foreign = || Error::BadBatch("The url of the request is not one of this server and version.".into());
     let relative = match url.split_once("://") {
@@ -383,7 +385,7 @@ fn below_version<'u>(
                 return Err(foreign());
             }
             let (named, below) = resource::split_version(path).map_err(|_| foreign())?;
-            if named != version {
+            if named != context.version {
                 return Err(foreign());
             }
             below
@@ -441,7 +443,7 @@ const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 /// What every response gets.
 impl Api {
     fn finish(&self, reply: Reply, method: &Method, asked: &Headers<'_>, ids: RequestIds) -> Response<Sent> {
-        let Reply { status, mut headers, mut body, stream, .. } = reply;
+        let Reply { status, mut headers, mut body, stream, until_sent, held: _ } = reply;
         headers.insert(REQUEST_ID, header_id(ids.request));
         headers.insert(CLIENT_REQUEST_ID, ids.client);
         headers.insert(ODATA_VERSION, FOUR);
@@ -461,11 +463,7 @@ impl Api {
             headers.insert(CONTENT_LENGTH, body.len().into());
             body = Bytes::new();
         }
-        let sent = match stream {
-            None => Sent::Whole(Full::new(body)),
-            Some(pieces) => Sent::Stream(StreamBody::new(pieces)),
-        };
-        let mut response = Response::new(sent);
+        let mut response = Response::new(Sent::new(body, stream, until_sent));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response

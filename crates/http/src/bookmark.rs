@@ -78,17 +78,13 @@ impl Bookmarks {
                 }
             }
         }
-        let signature = self.sign(&bytes, tenant, question).finalize().into_bytes();
-        bytes.extend_from_slice(&signature[..SIGNATURE]);
-        URL_SAFE_NO_PAD.encode(bytes)
+        self.seal(bytes, tenant, question)
     }
 
     /// The bookmark of a text; `None` when it is none of ours for this tenant and question.
     pub(crate) fn read(&self, text: &str, tenant: TenantId, question: Question<'_>) -> Option<Bookmark> {
-        let signed = URL_SAFE_NO_PAD.decode(text.trim()).ok()?;
-        let (bytes, signature) = signed.split_at_checked(signed.len().checked_sub(SIGNATURE)?)?;
-        self.sign(bytes, tenant, question).verify_truncated_left(signature).ok()?;
-        let mut rest = Rest(bytes);
+        let bytes = self.open(text, tenant, question)?;
+        let mut rest = Rest(&bytes);
         let [kind] = rest.take()?;
         let log = LogId(Uuid::from_bytes(rest.take()?));
         let position = |rest: &mut Rest<'_>| {
@@ -106,6 +102,47 @@ impl Bookmarks {
             _ => return None,
         };
         rest.0.is_empty().then_some(bookmark)
+    }
+
+    /// The text of a place in a list that is ordered by time and id.
+    pub(crate) fn write_place(
+        &self,
+        (at, id): (Timestamp, Uuid),
+        tenant: TenantId,
+        question: Question<'_>,
+    ) -> String {
+        let mut bytes = at.as_millis().to_le_bytes().to_vec();
+        bytes.extend_from_slice(id.as_bytes());
+        self.seal(bytes, tenant, question)
+    }
+
+    /// The place of a text; `None` when it is none of ours for this tenant and question.
+    pub(crate) fn read_place(
+        &self,
+        text: &str,
+        tenant: TenantId,
+        question: Question<'_>,
+    ) -> Option<(Timestamp, Uuid)> {
+        let bytes = self.open(text, tenant, question)?;
+        let mut rest = Rest(&bytes);
+        let at = Timestamp::from_millis(i64::from_le_bytes(rest.take()?));
+        let id = Uuid::from_bytes(rest.take()?);
+        rest.0.is_empty().then_some((at, id))
+    }
+
+    /// The bytes and their signature as a text.
+    fn seal(&self, mut bytes: Vec<u8>, tenant: TenantId, question: Question<'_>) -> String {
+        let signature = self.sign(&bytes, tenant, question).finalize().into_bytes();
+        bytes.extend_from_slice(&signature[..SIGNATURE]);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// The bytes of a text whose signature is right.
+    fn open(&self, text: &str, tenant: TenantId, question: Question<'_>) -> Option<Vec<u8>> {
+        let mut bytes = URL_SAFE_NO_PAD.decode(text.trim()).ok()?;
+        let signature = bytes.split_off(bytes.len().checked_sub(SIGNATURE)?);
+        self.sign(&bytes, tenant, question).verify_truncated_left(&signature).ok()?;
+        Some(bytes)
     }
 
     fn sign(&self, bytes: &[u8], tenant: TenantId, question: Question<'_>) -> Hmac<Sha256> {
@@ -198,6 +235,21 @@ mod tests {
         #[test]
         fn no_text_makes_the_reader_panic(text in "\\PC{0,200}") {
             prop_assert_eq!(Bookmarks::new(b"x").read(&text, TENANT, QUESTION), None);
+            prop_assert_eq!(Bookmarks::new(b"x").read_place(&text, TENANT, QUESTION), None);
+        }
+
+        #[test]
+        fn a_place_is_read_back_by_whom_it_is_for(
+            at in (0..=Timestamp::MAX.as_millis()).prop_map(Timestamp::from_millis),
+            id in any::<u128>().prop_map(Uuid::from_u128),
+            bookmark in bookmarks(),
+        ) {
+            let ours = Bookmarks::new(b"a secret of this server");
+            let text = ours.write_place((at, id), TENANT, QUESTION);
+            prop_assert_eq!(ours.read_place(&text, TENANT, QUESTION), Some((at, id)));
+            let other = Question { of: "stream", ..QUESTION };
+            prop_assert_eq!(ours.read_place(&text, TENANT, other), None);
+            prop_assert_eq!(ours.read_place(&ours.write(bookmark, TENANT, QUESTION), TENANT, QUESTION), None);
         }
     }
 }

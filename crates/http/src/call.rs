@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Method;
 use http::header::ACCEPT;
 use porchlight_engine::{Engine, Tenant};
+use porchlight_notify::Notifier;
 use tokio::sync::watch;
 
 use crate::auth::Caller;
@@ -13,11 +14,13 @@ use crate::error::Error;
 use crate::headers::Headers;
 use crate::instruments::Instruments;
 use crate::reply::MetadataLevel;
+use crate::resource::Version;
 use crate::settings::Settings;
 
 /// What every route needs to know.
 pub(crate) struct Call<'c> {
     pub(crate) engine: &'c Engine,
+    pub(crate) notifier: &'c Notifier,
     pub(crate) settings: &'c Settings,
     pub(crate) instruments: &'c Instruments,
     pub(crate) bookmarks: &'c Arc<Bookmarks>,
@@ -25,6 +28,7 @@ pub(crate) struct Call<'c> {
     pub(crate) query: &'c str,
     pub(crate) headers: &'c Headers<'c>,
     pub(crate) caller: &'c Caller,
+    pub(crate) version: Version,
     /// The URL up to and with the version, as the client sees it.
     pub(crate) base: &'c str,
     /// The request, for the log.
@@ -37,6 +41,11 @@ impl Call<'_> {
     /// The caller's tenant.
     pub(crate) fn tenant(&self) -> &Tenant {
         &self.caller.tenant
+    }
+
+    /// The URL up to the version.
+    pub(crate) fn origin(&self) -> &str {
+        self.base.rsplit_once('/').map_or(self.base, |(origin, _)| origin)
     }
 
     /// Returns when the server stops.

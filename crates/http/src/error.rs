@@ -1,4 +1,5 @@
-//! Every error that a caller can be answered with: the one table of status, code and message.
+//! Every error that a caller can be answered with: the table of status, code and message. Those of subscriptions alone
+//! are in `subscription_error.rs`.
 //!
 //! Source: presence-api 16.3 (the row numbers are its), subscriptions-and-auth 23.2 for 401.
 
@@ -12,6 +13,7 @@ use porchlight_presence::{Pair, Refusal, Text};
 
 use crate::auth::{Permissions, TokenError};
 use crate::settings::Profile;
+use crate::subscription_error::SubscriptionError;
 
 /// Why a request was not done.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,6 +110,8 @@ pub(crate) enum Error {
     NotFound,
     /// Design 3: nobody can go on from this token; with the link to begin anew.
     SyncStateNotFound(String),
+    /// What is wrong with a subscription.
+    Subscription(SubscriptionError),
 }
 
 /// What an error is on the wire.
@@ -123,11 +127,11 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Row {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Row {
         Row { status, code, message: message.into(), hint: None, retry_after: None, allow: None }
     }
 
-    fn hint(self, hint: impl Into<Cow<'static, str>>) -> Row {
+    pub(crate) fn hint(self, hint: impl Into<Cow<'static, str>>) -> Row {
         Row { hint: Some(hint.into()), ..self }
     }
 }
@@ -280,6 +284,7 @@ impl Error {
             )
             .hint("begin anew with the link in the Location header, and forget what was told before"),
             Error::NotFound => Row::new(StatusCode::NOT_FOUND, "NotFound", "There is nothing here."),
+            Error::Subscription(error) => error.row(),
         }
     }
 }
@@ -351,7 +356,7 @@ fn name(text: Text) -> &'static str {
 }
 
 /// A client's own text in a message: as much of it as helps.
-fn shown(text: &str) -> Cow<'_, str> {
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     const CHARS_MAX: usize = 256;
     match text.char_indices().nth(CHARS_MAX) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
@@ -383,6 +388,12 @@ pub(crate) fn duration(duration: Duration) -> String {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Error {
         Error::Refused(refusal)
+    }
+}
+
+impl From<SubscriptionError> for Error {
+    fn from(error: SubscriptionError) -> Error {
+        Error::Subscription(error)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::prefer;
 use crate::reply::Reply;
 use crate::resource::Resource;
 use crate::route::Route;
-use crate::routes::{collection, delta, documents, presence, users};
+use crate::routes::{collection, delta, documents, presence, subscriptions, users};
 use crate::settings::Profile;
 
 /// What a route answers: a read at once, and what needs a body or the log when it has that. Only the latter has a state
@@ -47,6 +47,17 @@ pub(crate) fn answer<'c>(call: &'c Call<'c>, resource: &'c Resource<'c>, body: B
         Resource::PresencesCount => now(collection::count(call)),
         Resource::PresencesDelta => Either::Right(delta::delta(call).boxed()),
         Resource::PresencesByUserId => Either::Right(collection::by_user_id(call, body).boxed()),
+        Resource::Subscriptions => match *call.method {
+            Method::POST => Either::Right(subscriptions::create(call, body).boxed()),
+            _ => now(subscriptions::list(call)),
+        },
+        Resource::Subscription(id) => match *call.method {
+            Method::PATCH => Either::Right(subscriptions::update(call, id, body).boxed()),
+            Method::DELETE => Either::Right(subscriptions::delete(call, id).boxed()),
+            _ => now(subscriptions::get(call, id)),
+        },
+        Resource::Reauthorize(id) => Either::Right(subscriptions::reauthorize(call, id, body).boxed()),
+        Resource::Deliveries(id) => now(subscriptions::deliveries(call, id)),
         Resource::Batch => now(Err(Error::BadBatch("A batch cannot be a step of a batch.".into()))),
     }
 }
@@ -61,9 +72,12 @@ pub(crate) fn has_stream(method: &Method, resource: &Resource<'_>) -> bool {
 /// E9 with the methods that would do.
 pub(crate) fn check_method(method: &Method, resource: &Resource<'_>, profile: Profile) -> Result<(), Error> {
     let allow: &[&str] = match resource {
-        Resource::Batch | Resource::Action(..) | Resource::PresencesByUserId => &["POST"],
+        Resource::Batch | Resource::Action(..) | Resource::PresencesByUserId | Resource::Reauthorize(_) => {
+            &["POST"]
+        }
         Resource::Presence(_) if profile == Profile::Strict => &["GET", "HEAD", "PATCH"],
-        Resource::Presence(_) => &["GET", "HEAD", "PATCH", "DELETE"],
+        Resource::Presence(_) | Resource::Subscription(_) => &["GET", "HEAD", "PATCH", "DELETE"],
+        Resource::Subscriptions => &["GET", "HEAD", "POST"],
         Resource::ServiceDocument
         | Resource::Metadata
         | Resource::User(_)
@@ -71,7 +85,8 @@ pub(crate) fn check_method(method: &Method, resource: &Resource<'_>, profile: Pr
         | Resource::Explain(_)
         | Resource::Presences
         | Resource::PresencesCount
-        | Resource::PresencesDelta => &["GET", "HEAD"],
+        | Resource::PresencesDelta
+        | Resource::Deliveries(_) => &["GET", "HEAD"],
     };
     check_among(method, allow)
 }
@@ -98,5 +113,9 @@ pub(crate) fn route(resource: &Resource<'_>) -> Route {
         Resource::PresencesCount => Route::PresencesCount,
         Resource::PresencesDelta => Route::PresencesDelta,
         Resource::PresencesByUserId => Route::PresencesByUserId,
+        Resource::Subscriptions => Route::Subscriptions,
+        Resource::Subscription(_) => Route::Subscription,
+        Resource::Reauthorize(_) => Route::Reauthorize,
+        Resource::Deliveries(_) => Route::Deliveries,
     }
 }

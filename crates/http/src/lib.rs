@@ -1,8 +1,8 @@
 //! Graph's surface: paths, OData, JSON shapes, permissions, errors, batches.
 //!
 //! [`Api`] answers requests; [`Server`] brings them in from sockets. A request walks through `api.rs` (limits, path,
-//! token), `graph.rs` (which resource, which method) and one file under `routes/`. Only this crate knows JSON names
-//! and status codes; nothing below it knows that there is HTTP.
+//! token), `graph.rs` (which resource, which method) and one file under `routes/`. [`NotificationWords`] puts into words
+//! what webhooks are sent. Only this crate knows JSON names and status codes.
 
 mod api;
 mod audience;
@@ -35,6 +35,8 @@ mod routes;
 mod server;
 mod settings;
 mod socket;
+mod subject;
+mod subscription_error;
 mod ticks;
 mod walk;
 mod wire;
@@ -42,7 +44,8 @@ mod wire;
 pub use api::Api;
 pub use instruments::{install_recorder, maintain_recorder};
 pub use server::Server;
-pub use settings::{Development, HttpLimits, Profile, Settings};
+pub use settings::{Development, HttpLimits, ODataTypeCase, Profile, Settings};
+pub use wire::notification::NotificationWords;
 
 /// Reads an ISO 8601 duration as clients write it, such as `PT5M`; for configuration.
 ///

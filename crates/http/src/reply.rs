@@ -10,12 +10,14 @@ use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY
 use http::{HeaderMap, StatusCode};
 use http_body_util::{Full, StreamBody};
 use hyper::body::{Body, Frame, SizeHint};
-use serde_json::{Map, Value};
+use porchlight_notify::Held;
+use serde_json::{Map, Value, json};
 
-use crate::auth::TokenError;
+use crate::auth::{Permissions, TokenError};
 use crate::error::Error;
 use crate::headers::Headers;
 use crate::settings::Profile;
+use crate::subscription_error::SubscriptionError;
 use crate::wire::guid;
 
 /// How much metadata goes with the data. Source: presence-api 4.1.
@@ -56,15 +58,34 @@ pub(crate) struct Reply {
     pub(crate) held: bool,
     /// What is sent instead of the body, piece by piece, as it comes.
     pub(crate) stream: Option<Pieces>,
+    /// Subscriptions that were made: nothing is told to them before this has been sent.
+    pub(crate) until_sent: Vec<Held>,
 }
 
 /// The pieces of a stream.
 pub(crate) type Pieces = Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible>> + Send>>;
 
 /// What goes over the wire behind the head of an answer.
-pub(crate) enum Sent {
+pub(crate) struct Sent {
+    content: Content,
+    /// Let go when the content has been handed over, or never will be.
+    _until_sent: Vec<Held>,
+}
+
+enum Content {
     Whole(Full<Bytes>),
     Stream(StreamBody<Pieces>),
+}
+
+impl Sent {
+    /// The stream if there is one, else the body.
+    pub(crate) fn new(body: Bytes, stream: Option<Pieces>, until_sent: Vec<Held>) -> Sent {
+        let content = match stream {
+            None => Content::Whole(Full::new(body)),
+            Some(pieces) => Content::Stream(StreamBody::new(pieces)),
+        };
+        Sent { content, _until_sent: until_sent }
+    }
 }
 
 impl Body for Sent {
@@ -75,23 +96,23 @@ impl Body for Sent {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match self.get_mut() {
-            Sent::Whole(whole) => Pin::new(whole).poll_frame(context),
-            Sent::Stream(stream) => Pin::new(stream).poll_frame(context),
+        match &mut self.get_mut().content {
+            Content::Whole(whole) => Pin::new(whole).poll_frame(context),
+            Content::Stream(stream) => Pin::new(stream).poll_frame(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Sent::Whole(whole) => whole.is_end_stream(),
-            Sent::Stream(_) => false,
+        match &self.content {
+            Content::Whole(whole) => whole.is_end_stream(),
+            Content::Stream(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Sent::Whole(whole) => whole.size_hint(),
-            Sent::Stream(_) => SizeHint::default(),
+        match &self.content {
+            Content::Whole(whole) => whole.size_hint(),
+            Content::Stream(_) => SizeHint::default(),
         }
     }
 }
@@ -115,6 +136,7 @@ impl Reply {
             body: Bytes::new(),
             held: false,
             stream: None,
+            until_sent: Vec::new(),
         }
     }
 
@@ -132,7 +154,14 @@ impl Reply {
     pub(crate) fn ok(content_type: HeaderValue, body: impl Into<Bytes>) -> Reply {
         let mut headers = HeaderMap::with_capacity(HEADERS);
         headers.insert(CONTENT_TYPE, content_type);
-        Reply { status: StatusCode::OK, headers, body: body.into(), held: false, stream: None }
+        Reply {
+            status: StatusCode::OK,
+            headers,
+            body: body.into(),
+            held: false,
+            stream: None,
+            until_sent: Vec::new(),
+        }
     }
 
     /// A body that is sent as it comes.
@@ -187,13 +216,9 @@ pub(crate) fn error(error: &Error, ids: &RequestIds, date: &str, profile: Profil
     inner.insert("client-request-id".to_owned(), ids.client.to_str().unwrap_or_default().into());
     if profile == Profile::Open {
         inner.extend(row.hint.as_ref().map(|hint| ("hint".to_owned(), hint.as_ref().into())));
-        if let Error::MissingPermission { required, present } = error {
-            let names = |set: &crate::auth::Permissions| set.names().collect::<Vec<_>>();
-            let porchlight = serde_json::json!({"required": names(required), "present": names(present)});
-            inner.insert("porchlight".to_owned(), porchlight);
-        }
+        inner.extend(particulars(error).map(|particulars| ("porchlight".to_owned(), particulars)));
     }
-    let body = serde_json::json!({
+    let body = json!({
         "error": {"code": row.code, "message": row.message, "innerError": inner}
     });
     let mut reply = Reply { status: row.status, ..Reply::json(&body) };
@@ -206,6 +231,24 @@ pub(crate) fn error(error: &Error, ids: &RequestIds, date: &str, profile: Profil
         reply.headers.insert(WWW_AUTHENTICATE, challenge(error));
     }
     reply
+}
+
+/// What a program can learn of an error beyond its code. Source: presence-api 16.1.
+fn particulars(error: &Error) -> Option<Value> {
+    match error {
+        Error::MissingPermission { required, present }
+        | Error::Subscription(SubscriptionError::Forbidden { required, present, .. }) => {
+            let names = |set: &Permissions| set.names().collect::<Vec<_>>();
+            Some(json!({"required": names(required), "present": names(present)}))
+        }
+        // Nothing of what the endpoint said. Source: subscriptions-and-auth 8.4.
+        Error::Subscription(SubscriptionError::Endpoint(error)) => {
+            let (check, url, status) = (error.check.name(), error.url.as_str(), error.status);
+            let elapsed = u64::try_from(error.elapsed.as_millis()).unwrap_or(u64::MAX);
+            Some(json!({"check": check, "url": url, "status": status, "elapsedMs": elapsed}))
+        }
+        _ => None,
+    }
 }
 
 /// Source: subscriptions-and-auth 23.1.

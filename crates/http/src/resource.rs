@@ -54,6 +54,14 @@ pub(crate) enum Resource<'p> {
     PresencesDelta,
     /// `/communications/getPresencesByUserId`
     PresencesByUserId,
+    /// `/subscriptions`
+    Subscriptions,
+    /// `/subscriptions/{id}`, the id as it was sent, decoded.
+    Subscription(Cow<'p, str>),
+    /// `/subscriptions/{id}/reauthorize`
+    Reauthorize(Cow<'p, str>),
+    /// `/subscriptions/{id}/porchlight.deliveries`
+    Deliveries(Cow<'p, str>),
 }
 
 /// Whose presence, and under which root it was asked for.
@@ -183,6 +191,11 @@ impl<'p> Resource<'p> {
                 None => Resource::Users,
                 Some(key) => below_user(user_key(key), &mut segments)?,
             }
+        } else if first.is("subscriptions") {
+            match first.key(&mut segments)? {
+                None => Resource::Subscriptions,
+                Some(id) => below_subscription(id, &mut segments)?,
+            }
         } else if !first.is_plain() {
             return Err(first.unknown());
         } else if first.is("me") {
@@ -247,13 +260,29 @@ fn below_presence<'p>(
     segments: &mut Segments<'p>,
 ) -> Result<Resource<'p>, PathError> {
     let Some(segment) = segments.next()? else { return Ok(Resource::Presence(path)) };
-    if segment.arguments.is_none_or(str::is_empty) && segment.is("porchlight.explain") {
+    if is_own_function(&segment, "porchlight.explain") {
         return Ok(Resource::Explain(path));
     }
     match Action::ALL.into_iter().find(|action| is_operation(&segment, action.name())) {
         Some(action) => Ok(Resource::Action(path, action)),
         None => Err(segment.unknown()),
     }
+}
+
+fn below_subscription<'p>(id: Cow<'p, str>, segments: &mut Segments<'p>) -> Result<Resource<'p>, PathError> {
+    let Some(segment) = segments.next()? else { return Ok(Resource::Subscription(id)) };
+    if is_operation(&segment, "reauthorize") {
+        return Ok(Resource::Reauthorize(id));
+    }
+    if is_own_function(&segment, "porchlight.deliveries") {
+        return Ok(Resource::Deliveries(id));
+    }
+    Err(segment.unknown())
+}
+
+/// A function of our own by its qualified name, with or without `()`.
+fn is_own_function(segment: &Segment<'_>, name: &str) -> bool {
+    segment.arguments.is_none_or(str::is_empty) && segment.is(name)
 }
 
 /// An action or function by its short or its qualified name, with or without `()`.
@@ -422,6 +451,14 @@ mod tests {
             ("me/presence/microsoft.graph.setPresence", Resource::Action(me.clone(), Action::SetPresence)),
             ("me/presence/CLEARLOCATION()", Resource::Action(me.clone(), Action::ClearLocation)),
             ("me/presence/porchlight.explain", Resource::Explain(me)),
+            ("Subscriptions/", Resource::Subscriptions),
+            ("subscriptions/6f3b", Resource::Subscription("6f3b".into())),
+            ("subscriptions('6f3b')", Resource::Subscription("6f3b".into())),
+            ("subscriptions('6f3b')/", Resource::Subscription("6f3b".into())),
+            ("subscriptions/6f3b/Reauthorize", Resource::Reauthorize("6f3b".into())),
+            ("subscriptions('6f3b')/microsoft.graph.reauthorize()", Resource::Reauthorize("6f3b".into())),
+            ("subscriptions/6f3b/porchlight.deliveries", Resource::Deliveries("6f3b".into())),
+            ("subscriptions('6f3b')/porchlight.deliveries()", Resource::Deliveries("6f3b".into())),
         ];
         for (path, resource) in table {
             assert_eq!(Resource::parse(path), Ok(resource), "{path}");
@@ -434,6 +471,8 @@ mod tests {
         assert_eq!(Resource::parse("nobody"), Err(segment("nobody")));
         assert_eq!(Resource::parse("me/presence/setPresence/more"), Err(segment("more")));
         assert_eq!(Resource::parse("../me"), Err(segment("..")));
+        assert_eq!(Resource::parse("subscriptions/x/deliveries"), Err(segment("deliveries")));
+        assert_eq!(Resource::parse("subscriptions/x/reauthorize/more"), Err(segment("more")));
         assert_eq!(Resource::parse("/me"), Err(segment("")));
         for path in [
             "users('x",
@@ -443,6 +482,8 @@ mod tests {
             "users/%zz",
             "users/%ff",
             "users//presence",
+            "subscriptions(6f3b)",
+            "subscriptions('')",
         ] {
             assert!(matches!(Resource::parse(path), Err(PathError::Malformed(_))), "{path}");
         }

@@ -39,11 +39,14 @@ const SEGMENTS: &[&str] = &[
     "getPresencesByUserId",
     "me",
     "microsoft.graph.clearPresence",
+    "porchlight.deliveries()",
     "porchlight.explain()",
     "presence",
     "presences",
     "presences('me')",
+    "reauthorize",
     "setStatusMessage()",
+    "subscriptions",
     "users",
     "Users(%27a''b%27)",
 ];
@@ -81,11 +84,15 @@ fn resources() -> impl Strategy<Value = Resource<'static>> {
             Resource::PresencesCount,
             Resource::PresencesDelta,
             Resource::PresencesByUserId,
+            Resource::Subscriptions,
         ]),
         1 => user_keys().prop_map(Resource::User),
         3 => presence_paths().prop_map(Resource::Presence),
         3 => (presence_paths(), select(Action::ALL.to_vec())).prop_map(|(path, action)| Resource::Action(path, action)),
         1 => presence_paths().prop_map(Resource::Explain),
+        1 => ids().prop_map(Resource::Subscription),
+        1 => ids().prop_map(Resource::Reauthorize),
+        1 => ids().prop_map(Resource::Deliveries),
     ]
 }
 
@@ -102,6 +109,10 @@ fn user_keys() -> impl Strategy<Value = UserKey<'static>> {
         1 => Just(UserKey::Me),
         4 => keys().prop_map(|key| UserKey::Named(Cow::Owned(key))),
     ]
+}
+
+fn ids() -> impl Strategy<Value = Cow<'static, str>> {
+    keys().prop_map(Cow::Owned)
 }
 
 /// Any key of a path but those that mean the caller.
@@ -134,14 +145,21 @@ fn printed(resource: &Resource<'_>, dice: &mut Dice) -> String {
             format!("{}/{}", presence(path, dice), operation(action.name(), dice))
         }
         Resource::Explain(path) => {
-            let brackets = dice.pick(&["", "()"]);
-            format!("{}/{}{brackets}", presence(path, dice), fixed("porchlight.explain", dice))
+            format!("{}/{}", presence(path, dice), own_function("porchlight.explain", dice))
         }
         Resource::Presences => presences(dice),
         Resource::PresencesCount => format!("{}/{}", presences(dice), fixed("$count", dice)),
         Resource::PresencesDelta => format!("{}/{}", presences(dice), operation("delta", dice)),
         Resource::PresencesByUserId => {
             format!("{}/{}", fixed("communications", dice), operation("getPresencesByUserId", dice))
+        }
+        Resource::Subscriptions => fixed("subscriptions", dice),
+        Resource::Subscription(id) => subscription(id, dice),
+        Resource::Reauthorize(id) => {
+            format!("{}/{}", subscription(id, dice), operation("reauthorize", dice))
+        }
+        Resource::Deliveries(id) => {
+            format!("{}/{}", subscription(id, dice), own_function("porchlight.deliveries", dice))
         }
     };
     let end = dice.pick(&["", "/"]);
@@ -177,6 +195,11 @@ fn user(key: &UserKey<'_>, dice: &mut Dice) -> String {
     keyed(&set, &key, dice)
 }
 
+fn subscription(id: &str, dice: &mut Dice) -> String {
+    let set = fixed("subscriptions", dice);
+    keyed(&set, id, dice)
+}
+
 /// Whether a segment of this text below the presences is no key.
 fn is_literal(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
@@ -196,6 +219,11 @@ fn in_parentheses(set: &str, key: &str, dice: &mut Dice) -> String {
 fn operation(name: &str, dice: &mut Dice) -> String {
     let (namespace, brackets) = (dice.pick(&["", "microsoft.graph."]), dice.pick(&["", "()"]));
     format!("{}{brackets}", fixed(&format!("{namespace}{name}"), dice))
+}
+
+fn own_function(name: &str, dice: &mut Dice) -> String {
+    let brackets = dice.pick(&["", "()"]);
+    format!("{}{brackets}", fixed(name, dice))
 }
 
 fn fixed(name: &str, dice: &mut Dice) -> String {

@@ -22,11 +22,17 @@ pub(crate) enum Route {
     PresencesCount,
     PresencesDelta,
     PresencesByUserId,
+    Subscriptions,
+    Subscription,
+    Reauthorize,
+    Deliveries,
+    /// The keys that sign validation tokens, and where to find them.
+    Keys,
 }
 
 impl Route {
     /// All of them, in their order.
-    pub(crate) const ALL: [Route; 16] = [
+    pub(crate) const ALL: [Route; 21] = [
         Route::None,
         Route::Options,
         Route::Operations,
@@ -43,6 +49,11 @@ impl Route {
         Route::PresencesCount,
         Route::PresencesDelta,
         Route::PresencesByUserId,
+        Route::Subscriptions,
+        Route::Subscription,
+        Route::Reauthorize,
+        Route::Deliveries,
+        Route::Keys,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -63,6 +74,11 @@ impl Route {
             Route::PresencesCount => "presences_count",
             Route::PresencesDelta => "presences_delta",
             Route::PresencesByUserId => "presences_by_user_id",
+            Route::Subscriptions => "subscriptions",
+            Route::Subscription => "subscription",
+            Route::Reauthorize => "reauthorize",
+            Route::Deliveries => "deliveries",
+            Route::Keys => "keys",
         }
     }
 }

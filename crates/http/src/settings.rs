@@ -16,6 +16,18 @@ pub enum Profile {
     Strict,
 }
 
+/// How notifications name the type of what they are about, which some receivers compare letter by letter.
+///
+/// Source: subscriptions-and-auth 13.3.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ODataTypeCase {
+    /// `#microsoft.graph.presence`, as the original is documented.
+    #[default]
+    Documented,
+    /// `#Microsoft.Graph.presence`, as the original was seen to write it.
+    Observed,
+}
+
 /// The settings of the HTTP surface.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -33,6 +45,8 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// What this server calls itself in `x-ms-ags-diagnostic`: its host's name.
     pub instance: String,
+    /// How notifications name the type of what they are about.
+    pub odata_type_case: ODataTypeCase,
     /// The limits.
     pub limits: HttpLimits,
     /// Write a log line for every request.
@@ -50,6 +64,7 @@ impl Default for Settings {
             trust_forwarded: false,
             cors_origins: Vec::new(),
             instance: "porchlight".to_owned(),
+            odata_type_case: ODataTypeCase::Documented,
             limits: HttpLimits::default(),
             access_log: false,
             slow_request: Duration::from_secs(1),

@@ -50,16 +50,19 @@ struct Set {
     open: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Mark {
     state: Telling,
     /// The stamp that is underway or was told; of who waits, the newest that was noted.
     stamp: Timestamp,
+    /// When what came meanwhile may be told.
+    not_before: Timestamp,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Telling {
     /// To be told.
+    #[default]
     Waiting,
     /// Being told; `again`: something newer has happened meanwhile.
     Underway { again: bool },
@@ -171,7 +174,7 @@ impl Backlog {
         // What is not later than `through` does not come again.
         self.previous.marks.retain(|_, mark| mark.stamp > through.at);
         for user in changed {
-            self.previous.put(user, Mark { state: Telling::Waiting, stamp: Timestamp::ZERO });
+            self.previous.put(user, Mark { state: Telling::Waiting, ..Mark::default() });
             self.queue.push_back((user, Timestamp::ZERO));
         }
         self.begun = through;
@@ -181,7 +184,8 @@ impl Backlog {
 
     /// The next user to be told of now; [`Backlog::start`] or [`Backlog::pass`] must follow.
     pub(crate) fn next(&mut self, now: Timestamp) -> Option<UserId> {
-        while let Some((user, _)) = self.queue.pop_front_if(|(_, at)| *at <= now) {
+        while self.next_at().is_some_and(|at| at <= now) {
+            let (user, _) = self.queue.pop_front()?;
             // Who is underway comes back into the queue when that is over.
             if !self.previous.is_underway(user)
                 && self.set_of(user).get(user).is_some_and(|mark| mark.state == Telling::Waiting)
@@ -195,20 +199,23 @@ impl Backlog {
     /// The user is being told of, in the state with this stamp.
     pub(crate) fn start(&mut self, user: UserId, stamp: Timestamp) {
         self.newest = self.newest.max(stamp);
-        self.set_of(user).put(user, Mark { state: Telling::Underway { again: false }, stamp });
+        self.set_of(user)
+            .put(user, Mark { state: Telling::Underway { again: false }, stamp, ..Mark::default() });
     }
 
     /// There is nothing to tell of the user.
     pub(crate) fn pass(&mut self, user: UserId, stamp: Timestamp) {
-        self.set_of(user).put(user, Mark { state: Telling::Told, stamp });
+        self.set_of(user).put(user, Mark { state: Telling::Told, stamp, ..Mark::default() });
     }
 
     /// The telling of the user is over.
     pub(crate) fn finish(&mut self, user: UserId, was_told: bool) {
         let set = self.set_of(user);
-        let Some(Mark { state: Telling::Underway { again }, stamp }) = set.get(user) else { return };
+        let Some(mark) = set.get(user) else { return };
+        let Telling::Underway { again } = mark.state else { return };
         let state = if was_told && !again { Telling::Told } else { Telling::Waiting };
-        set.put(user, Mark { state, stamp });
+        set.put(user, Mark { state, ..mark });
+        let stamp = mark.stamp;
         if !was_told {
             self.queue.push_front((user, Timestamp::ZERO));
             return;
@@ -216,10 +223,18 @@ impl Backlog {
         match self.current.get(user).filter(|mark| mark.state == Telling::Waiting) {
             // What was noted meanwhile was in what was told, too.
             Some(mark) if !again && mark.stamp <= stamp => {
-                self.current.put(user, Mark { state: Telling::Told, stamp });
+                self.current.put(user, Mark { state: Telling::Told, stamp, ..Mark::default() });
             }
             None if !again => {}
-            _ => self.queue.push_back((user, Timestamp::ZERO)),
+            newer => {
+                let at = newer.unwrap_or(mark).not_before;
+                // What may be told sooner stands first.
+                if self.next_at().is_some_and(|first| at < first) {
+                    self.queue.push_front((user, at));
+                } else {
+                    self.queue.push_back((user, at));
+                }
+            }
         }
     }
 
@@ -262,7 +277,7 @@ impl Backlog {
     }
 
     fn add(&mut self, user: UserId, stamp: Timestamp, not_before: Timestamp) {
-        let waiting = Mark { state: Telling::Waiting, stamp };
+        let waiting = Mark { state: Telling::Waiting, stamp, not_before };
         match (self.current.get(user), self.previous.get(user)) {
             (Some(mark), _) if mark.state == Telling::Waiting => {
                 self.current.put(user, Mark { stamp: stamp.max(mark.stamp), ..mark });
@@ -270,7 +285,12 @@ impl Backlog {
             (Some(mark), _) | (None, Some(mark)) if stamp <= mark.stamp => {}
             (None, Some(mark)) if mark.state == Telling::Waiting => {}
             (Some(mark), _) if self.current.is_underway(user) => {
-                self.current.put(user, Mark { state: Telling::Underway { again: true }, ..mark });
+                let not_before = if mark.state == (Telling::Underway { again: true }) {
+                    mark.not_before
+                } else {
+                    not_before
+                };
+                self.current.put(user, Mark { state: Telling::Underway { again: true }, not_before, ..mark });
             }
             _ => {
                 self.current.put(user, waiting);

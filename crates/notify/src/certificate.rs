@@ -40,7 +40,8 @@ pub(crate) fn read(text: &str, id: &str) -> Result<Certificate, CertificateError
         return Err(CertificateError::Key);
     }
     let hash = digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, &der);
-    let thumbprint = hash.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+    let digit = |digit: u8| char::from(b"0123456789ABCDEF"[usize::from(digit)]);
+    let thumbprint = hash.as_ref().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
     Ok(Certificate { id: id.to_owned(), public_key, thumbprint })
 }
 

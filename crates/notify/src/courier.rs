@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::HeaderValue;
 use porchlight_engine::{Changes, Engine};
 use porchlight_presence::{TenantId, Timestamp};
@@ -70,7 +69,7 @@ pub(crate) async fn run(mut office: Office, shared: Arc<Shared>, mut stop: watch
             () = courier.shared.registry.bell.notified() => {}
             () = courier.news.notified() => {}
             Some(done) = courier.posts.join_next() => courier.finish(&mut office, done),
-            Some(Ok((scan, changes))) = courier.scans.join_next() => office.scanned(&scan, changes),
+            Some(Ok((scan, changes))) = courier.scans.join_next() => office.scanned(&scan, &changes),
             Some(_) = courier.writes.join_next() => {}
             _ = keep.tick(), if office.has_moved() => courier.keep_cursors(&mut office),
             () = clock.wait(office.next_alarm(), &mut jumps) => {}
@@ -135,7 +134,9 @@ impl Courier {
             });
             self.followed.insert(tenant.id(), followed);
         }
-        no_more.into_values().for_each(|task| task.abort());
+        for task in no_more.into_values() {
+            task.abort();
+        }
     }
 
     fn post(&mut self, parcel: Parcel) {
@@ -169,10 +170,11 @@ impl Courier {
             tracing::error!("a request to an endpoint ended in a panic");
             return;
         };
-        self.note(&done);
         // What was told before the feed told of it must be on it by now.
         office.dispatch();
-        office.finish(done.parcel, done.outcome, done.took);
+        office.finish(&done.parcel, done.outcome, done.took);
+        // Whoever sees the attempt finds that it has been taken account of.
+        self.note(&done);
     }
 
     fn note(&self, done: &Done) {
@@ -240,7 +242,7 @@ async fn keep(engine: &Engine, id: Uuid, cursor: StoredCursor) {
     }
     let key = StoredCursor::key(id);
     let expected = engine.revision_of(&key);
-    let value = Value::Live(Bytes::from(cursor.encode()));
+    let value = Value::Live(cursor.encode());
     if let Err(error) = engine.write_kept(key, expected, value, Box::new(())).await {
         tracing::debug!(subscription = %id, %error, "a cursor was not kept");
     }

@@ -173,9 +173,7 @@ impl Kind {
             [0, 0, 0, 0, 0, 0, 0, 1] => Kind::Loopback,
             [0xfc00..=0xfdff, ..] => Kind::Private,
             // Teredo, 6to4 and others of that sort, documentation.
-            [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..=0xfff, ..] => {
-                Kind::Never
-            }
+            [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..=0xfff, ..] => Kind::Never,
             // Only this block is given out; outside it lie link-local, multicast, and IPv4 translated.
             [0x2000..=0x3fff, ..] => Kind::Public,
             _ => Kind::Never,
@@ -217,12 +215,11 @@ impl Connector {
     async fn connect(self, uri: Uri) -> Result<TcpStream, ConnectError> {
         let uri = self.egress.check(&uri.to_string()).map_err(ConnectError::Url)?;
         let port = port(&uri).ok_or(ConnectError::Url(UrlError::Port))?;
-        let addresses = match host(&uri).parse::<IpAddr>() {
-            Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => {
-                let resolved = self.egress.resolver.resolve(host(&uri).to_owned(), port).await;
-                resolved.map_err(ConnectError::Name)?
-            }
+        let addresses = if let Ok(address) = host(&uri).parse::<IpAddr>() {
+            vec![SocketAddr::new(address, port)]
+        } else {
+            let resolved = self.egress.resolver.resolve(host(&uri).to_owned(), port).await;
+            resolved.map_err(ConnectError::Name)?
         };
         // One address that is not allowed is enough: a name that means both is up to something.
         if addresses.iter().any(|address| !self.egress.allows(address.ip())) {

@@ -126,7 +126,7 @@ impl Endpoint {
     pub(crate) fn note(
         &mut self,
         attempt: u32,
-        outcome: &Outcome,
+        outcome: Outcome,
         took: Duration,
         now: Timestamp,
         settings: &Settings,
@@ -158,11 +158,12 @@ impl Endpoint {
     fn judge(&mut self, now: Timestamp, settings: &Settings) -> Verdict {
         let enough = self.window.answers >= SAMPLES_MIN || self.pace != Pace::Normal;
         let over = |count: u32, percent: u32| count * 100 > self.window.answers * percent;
-        let pace = match enough {
-            false => Pace::Normal,
-            true if settings.strict && over(self.window.over_10_s, 15) => Pace::Dropping,
-            true if over(self.window.over_3_s, 10) => Pace::Slow,
-            true => Pace::Normal,
+        let pace = if enough && settings.strict && over(self.window.over_10_s, 15) {
+            Pace::Dropping
+        } else if enough && over(self.window.over_3_s, 10) {
+            Pace::Slow
+        } else {
+            Pace::Normal
         };
         let was = std::mem::replace(&mut self.pace, pace);
         if pace != Pace::Normal && settings.strict && self.not_before.is_none_or(|at| at <= now) {
@@ -201,7 +202,7 @@ mod tests {
 
     fn fail(endpoint: &mut Endpoint, status: u16, now: Timestamp, settings: &Settings) -> Verdict {
         let attempt = endpoint.attempt();
-        endpoint.note(attempt, &Outcome::Status(status), Duration::from_millis(5), now, settings)
+        endpoint.note(attempt, Outcome::Status(status), Duration::from_millis(5), now, settings)
     }
 
     #[test]
@@ -217,7 +218,7 @@ mod tests {
             assert!(!endpoint.may_send(Timestamp::from_millis(at.as_millis() - 1), &settings));
             now = at;
         }
-        endpoint.note(endpoint.attempt(), &Outcome::Status(202), Duration::ZERO, now, &settings);
+        endpoint.note(endpoint.attempt(), Outcome::Status(202), Duration::ZERO, now, &settings);
         assert_eq!((endpoint.attempt(), endpoint.not_before()), (1, None));
     }
 
@@ -225,7 +226,7 @@ mod tests {
     fn requests_that_fail_together_are_one_failure() {
         let (mut endpoint, settings) = (Endpoint::default(), Settings::default());
         for _ in 0..8 {
-            endpoint.note(1, &Outcome::Timeout, Duration::from_secs(3), NOW, &settings);
+            endpoint.note(1, Outcome::Timeout, Duration::from_secs(3), NOW, &settings);
         }
         assert_eq!(endpoint.attempt(), 2);
     }
@@ -264,7 +265,7 @@ mod tests {
         let (open, strict) = (Settings::default(), Settings { strict: true, ..Settings::default() });
         let answer = |endpoint: &mut Endpoint, seconds: u64, now, settings: &Settings| {
             let attempt = endpoint.attempt();
-            endpoint.note(attempt, &Outcome::Status(200), Duration::from_secs(seconds), now, settings)
+            endpoint.note(attempt, Outcome::Status(200), Duration::from_secs(seconds), now, settings)
         };
         for settings in [&open, &strict] {
             let mut endpoint = Endpoint::default();

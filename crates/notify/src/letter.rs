@@ -26,6 +26,8 @@ pub enum Reason {
     Expired,
     /// The right to it was taken back.
     Revoked,
+    /// The user in whose name it was made may not sign in any more.
+    UserDisabled,
     /// Its endpoint said ten times in a row that nobody is there.
     EndpointGone,
 }
@@ -76,17 +78,17 @@ pub(crate) fn next(
     begun: Timestamp,
     after: Timestamp,
     strict: bool,
-) -> Option<(Timestamp, Next)> {
+) -> (Timestamp, Next) {
     let end = subscription.expires_at;
     let warning = warnings(begun, end, strict).into_iter().find(|at| *at > after);
     if let Some(at) = warning {
-        return Some((at, Next::Warning));
+        return (at, Next::Warning);
     }
     if end > after {
-        return Some((end, Next::End));
+        return (end, Next::End);
     }
     let end_of_grace = if strict { end } else { end.plus(GRACE) };
-    Some((end_of_grace, Next::EndOfGrace))
+    (end_of_grace, Next::EndOfGrace)
 }
 
 fn warnings(begun: Timestamp, end: Timestamp, strict: bool) -> Vec<Timestamp> {
@@ -119,7 +121,7 @@ mod tests {
         subscription.expires_at = begun.plus(MINUTE * minutes);
         let (mut after, mut events) = (begun, Vec::new());
         loop {
-            let (at, event) = next(&subscription, begun, after, strict).unwrap();
+            let (at, event) = next(&subscription, begun, after, strict);
             events.push((at.since(begun).as_secs() / 60, event));
             if event == Next::EndOfGrace {
                 return events;

@@ -70,6 +70,8 @@ struct Desk {
     through: Cursor,
     by_user: HashMap<UserId, Vec<Uuid>, RandomState>,
     everybody: Vec<Uuid>,
+    /// In whose name which subscriptions were made.
+    by_creator: HashMap<UserId, Vec<Uuid>, RandomState>,
 }
 
 /// What is known of one subscription.
@@ -84,15 +86,30 @@ struct File {
     is_waiting: bool,
     /// Somebody looks up what it has missed.
     is_scanned: bool,
-    has_ended: bool,
-    /// The server takes it out of the log.
-    is_removed: bool,
-    /// What made the changes that are to be told, as far as that is known; only for who asks for it.
-    origins: HashMap<UserId, Origin, RandomState>,
+    stage: Stage,
+    /// What made the changes that are to be told, with their stamps, as far as that is known; only for who asks for it.
+    origins: HashMap<UserId, (Timestamp, Origin), RandomState>,
     /// When its present time began.
     begun: Timestamp,
     next: Option<(Timestamp, Next)>,
     stored: StoredCursor,
+}
+
+/// Where a subscription is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It is told.
+    Live,
+    /// Its time is over. It may be brought back.
+    Ended,
+    /// The server takes it out of the log.
+    Removed,
+}
+
+impl Stage {
+    fn of(subscription: &Subscription, now: Timestamp) -> Stage {
+        if subscription.has_ended(now) { Stage::Ended } else { Stage::Live }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -173,7 +190,7 @@ impl Office {
             let Some((_, alarm)) = self.alarms.pop_first() else { break };
             match alarm {
                 Alarm::Subscription(id) => self.wake(id, now),
-                Alarm::Endpoint(address) => self.wake_endpoint(address),
+                Alarm::Endpoint(address) => self.wake_endpoint(&address),
             }
         }
     }
@@ -213,7 +230,7 @@ impl Office {
     }
 
     /// What a scan has found.
-    pub(crate) fn scanned(&mut self, scan: &Scan, changes: Changes) {
+    pub(crate) fn scanned(&mut self, scan: &Scan, changes: &Changes) {
         let Some(file) = self.files.get_mut(&scan.subscription) else { return };
         file.is_scanned = false;
         // What was looked up from another place is of no use any more.
@@ -224,23 +241,23 @@ impl Office {
     }
 
     /// Notes what came of a request.
-    pub(crate) fn finish(&mut self, parcel: Parcel, outcome: Outcome, took: Duration) {
+    pub(crate) fn finish(&mut self, parcel: &Parcel, outcome: Outcome, took: Duration) {
         let now = self.engine.now();
         let was_told = outcome.is_delivered();
         let mut verdict = Verdict::GoOn;
         if let Some(endpoint) = self.endpoints.get_mut(&parcel.address) {
             endpoint.underway -= 1;
-            verdict = endpoint.note(parcel.attempt, &outcome, took, now, &self.settings);
+            verdict = endpoint.note(parcel.attempt, outcome, took, now, &self.settings);
             if !was_told {
-                for letter in parcel.letters.into_iter().rev().filter(|letter| letter.is_fresh(now)) {
-                    endpoint.letters.push_front(letter);
+                for letter in parcel.letters.iter().rev().filter(|letter| letter.is_fresh(now)) {
+                    endpoint.letters.push_front(letter.clone());
                 }
             }
         }
-        for (id, user, _) in &parcel.told {
+        for (id, user, stamp) in &parcel.told {
             if let Some(file) = self.files.get_mut(id) {
                 file.backlog.finish(*user, was_told);
-                if was_told {
+                if was_told && file.origins.get(user).is_some_and(|(of, _)| of <= stamp) {
                     file.origins.remove(user);
                 }
             }
@@ -303,8 +320,8 @@ impl Office {
     pub(crate) fn remove(&mut self, id: Uuid, reason: Reason) {
         let now = self.engine.now();
         let Some(file) = self.files.get_mut(&id) else { return };
-        if !file.is_removed {
-            file.is_removed = true;
+        if file.stage != Stage::Removed {
+            file.stage = Stage::Removed;
             let subscription = Arc::clone(&file.subscription);
             // The original says nothing when a subscription's time is over.
             if !(self.settings.strict && reason == Reason::Expired) {
@@ -329,8 +346,13 @@ impl Office {
             let tenant = self.engine.tenant_or_new(subscription.tenant);
             let through = self.engine.feed_cursor();
             let number = tenant.feed().pushed();
-            Desk { tenant, number, through, by_user: HashMap::default(), everybody: Vec::new() }
+            Desk::new(tenant, number, through)
         });
+        let creator = subscription.delegated.then_some(UserId(subscription.creator));
+        let may_read = creator.is_none_or(|creator| !desk.tenant.is_hidden(creator));
+        if let Some(creator) = creator {
+            desk.by_creator.entry(creator).or_default().push(id);
+        }
         match &subscription.target {
             Target::Everybody => desk.everybody.push(id),
             Target::Users(users) => {
@@ -349,8 +371,7 @@ impl Office {
             snapshot: is_beginning.then_some(Snapshot { after: None, from: None }),
             is_waiting: false,
             is_scanned: false,
-            has_ended: subscription.has_ended(now),
-            is_removed: false,
+            stage: Stage::of(&subscription, now),
             origins: HashMap::default(),
             // When it was renewed last is not kept; no sooner than this.
             begun: subscription.made_at.max(subscription.expires_at.minus(life)),
@@ -363,7 +384,11 @@ impl Office {
         }
         self.files.insert(id, file);
         self.plan(id, now);
-        self.make_waiting(id);
+        if may_read {
+            self.make_waiting(id);
+        } else {
+            self.remove(id, Reason::UserDisabled);
+        }
     }
 
     fn change(&mut self, subscription: Arc<Subscription>) {
@@ -377,7 +402,9 @@ impl Office {
         // The queue of the old address passes over what does not belong to it any more.
         file.is_waiting &= file.address == address;
         file.address = address;
-        file.has_ended = subscription.has_ended(now);
+        if file.stage != Stage::Removed {
+            file.stage = Stage::of(&subscription, now);
+        }
         file.subscription = subscription;
         if is_renewed {
             self.renew(id);
@@ -389,18 +416,10 @@ impl Office {
         let Some(file) = self.files.remove(&id) else { return };
         self.moved.remove(&id);
         let Some(desk) = self.desks.get_mut(&file.subscription.tenant) else { return };
+        forget(&mut desk.by_creator, UserId(file.subscription.creator), id);
         match &file.subscription.target {
             Target::Everybody => desk.everybody.retain(|other| *other != id),
-            Target::Users(users) => {
-                for user in users {
-                    if let Some(followers) = desk.by_user.get_mut(user) {
-                        followers.retain(|other| *other != id);
-                        if followers.is_empty() {
-                            desk.by_user.remove(user);
-                        }
-                    }
-                }
-            }
+            Target::Users(users) => users.iter().for_each(|user| forget(&mut desk.by_user, *user, id)),
         }
         if desk.by_user.is_empty() && desk.everybody.is_empty() {
             self.desks.remove(&file.subscription.tenant);
@@ -410,16 +429,15 @@ impl Office {
     /// Sets the alarm for what comes next in the life of a subscription, after `after`.
     fn plan(&mut self, id: Uuid, after: Timestamp) {
         let Some(file) = self.files.get_mut(&id) else { return };
-        file.next = letter::next(&file.subscription, file.begun, after, self.settings.strict);
-        if let Some((at, _)) = file.next {
-            self.alarms.insert((at, Alarm::Subscription(id)));
-        }
+        let next = letter::next(&file.subscription, file.begun, after, self.settings.strict);
+        file.next = Some(next);
+        self.alarms.insert((next.0, Alarm::Subscription(id)));
     }
 
     /// An alarm of a subscription: its life goes on, or it has waited to tell.
     fn wake(&mut self, id: Uuid, now: Timestamp) {
         let Some(file) = self.files.get_mut(&id) else { return };
-        if file.is_removed {
+        if file.stage == Stage::Removed {
             // The log did not take it.
             self.removals.push(id);
             self.alarms.insert((now.plus(REMOVAL_AGAIN), Alarm::Subscription(id)));
@@ -435,7 +453,7 @@ impl Office {
                 self.plan(id, at.max(now.min(last)));
             }
             Some((at, Next::End)) => {
-                file.has_ended = true;
+                file.stage = Stage::Ended;
                 file.backlog.drop_users();
                 self.plan(id, at);
             }
@@ -469,8 +487,12 @@ impl Office {
             }
         };
         desk.number = next;
-        let mut woken = Vec::new();
+        let (mut woken, mut orphaned) = (Vec::new(), Vec::new());
         for change in &changes {
+            // Whoever may not sign in any more is told nothing any more, either.
+            if desk.by_creator.contains_key(&change.user) && desk.tenant.is_hidden(change.user) {
+                orphaned.extend(desk.by_creator.get(&change.user).into_iter().flatten());
+            }
             let followers = desk.by_user.get(&change.user).into_iter().flatten().chain(&desk.everybody);
             for id in followers {
                 if let Some(file) = self.files.get_mut(id)
@@ -484,6 +506,9 @@ impl Office {
         if is_over && told.at > desk.through.at {
             desk.through = told;
         }
+        for id in orphaned {
+            self.remove(id, Reason::UserDisabled);
+        }
         for id in woken {
             self.make_waiting(id);
         }
@@ -494,7 +519,7 @@ impl Office {
     fn make_waiting(&mut self, id: Uuid) {
         let now = self.engine.now();
         let Some(file) = self.files.get_mut(&id) else { return };
-        if file.is_waiting || file.has_ended || file.is_removed {
+        if file.is_waiting || file.stage != Stage::Live {
             return;
         }
         match file.backlog.next_at() {
@@ -552,7 +577,7 @@ impl Office {
             // Whoever made it has no answer yet; when they have, this is looked at again. One that was deleted this very
             // moment is not told any more.
             let may_be_told = !self.registry.is_held(id) && self.registry.get(id).is_some();
-            if file.has_ended || file.is_removed || !may_be_told {
+            if file.stage != Stage::Live || !may_be_told {
                 continue;
             }
             self.catch_up(id);
@@ -601,7 +626,7 @@ impl Office {
             return;
         }
         let changes = self.engine.changes_since(&desk.tenant, from, whom, stamp);
-        take_slice(&mut file.backlog, stamp, from, changes, true);
+        take_slice(&mut file.backlog, stamp, from, &changes, true);
     }
 
     /// Takes whoever a subscription can be told of now, until there are `max` items.
@@ -649,11 +674,11 @@ impl Office {
         self.make_ready(&address);
     }
 
-    fn wake_endpoint(&mut self, address: Address) {
-        if self.endpoints.get(&address).is_some_and(Endpoint::is_dropping) {
-            self.skip(&address);
+    fn wake_endpoint(&mut self, address: &Address) {
+        if self.endpoints.get(address).is_some_and(Endpoint::is_dropping) {
+            self.skip(address);
         }
-        self.make_ready(&address);
+        self.make_ready(address);
     }
 
     /// What waits for an endpoint is not told any more.
@@ -679,10 +704,33 @@ impl Office {
     }
 }
 
+impl Desk {
+    fn new(tenant: Arc<Tenant>, number: u64, through: Cursor) -> Desk {
+        Desk {
+            tenant,
+            number,
+            through,
+            by_user: HashMap::default(),
+            everybody: Vec::new(),
+            by_creator: HashMap::default(),
+        }
+    }
+}
+
+/// Takes a subscription from among those of a user.
+fn forget(of: &mut HashMap<UserId, Vec<Uuid>, RandomState>, user: UserId, id: Uuid) {
+    if let Some(ids) = of.get_mut(&user) {
+        ids.retain(|other| *other != id);
+        if ids.is_empty() {
+            of.remove(&user);
+        }
+    }
+}
+
 impl File {
     /// Notes a change of the feed; returns whether there may be something to tell.
     fn note(&mut self, change: &Change, now: Timestamp) -> bool {
-        if self.has_ended || self.is_removed {
+        if self.stage != Stage::Live {
             return false;
         }
         let coalesce = u64::from(self.subscription.options.coalesce_seconds);
@@ -695,7 +743,7 @@ impl File {
                 return false;
             }
             if !self.backlog.is_behind() && self.origins.len() < USERS_MAX {
-                self.origins.insert(change.user, origin);
+                self.origins.insert(change.user, (stamp, origin));
             }
         }
         self.backlog.note(change.user, stamp, not_before);
@@ -716,22 +764,20 @@ impl File {
         while items.len() < max
             && let Some(user) = self.backlog.next(now)
         {
-            let origin = self.origins.get(&user).copied();
+            let known = self.origins.get(&user).copied();
             let subscription = &self.subscription;
             let shows = subscription.certificate.is_some() || settings.plain_presence;
             let (stamp, resource) = tenant.view(user, now).show(now, |seen| {
-                let resource = shows.then(|| words.resource(subscription, user, seen, origin));
-                (subscription.stamp().of(seen.stamps), resource)
+                let stamp = subscription.stamp().of(seen.stamps);
+                let origin = known.filter(|(of, _)| *of == stamp).map(|(_, origin)| origin);
+                (stamp, shows.then(|| words.resource(subscription, user, seen, origin)))
             });
             if !tenant.is_somebody(user) {
                 self.backlog.pass(user, stamp);
                 continue;
             }
-            let sealed = match (&self.sealer, &subscription.certificate, &resource) {
-                (_, None, _) => None,
-                (Some(sealer), Some(_), Some(resource)) => sealer.seal(resource).ok(),
-                _ => None,
-            };
+            let sealed = self.sealer.as_ref().zip(resource.as_ref());
+            let sealed = sealed.and_then(|(sealer, resource)| sealer.seal(resource).ok());
             if subscription.certificate.is_some() && sealed.is_none() {
                 // Never in plain text instead.
                 has_missed = true;
@@ -769,7 +815,7 @@ fn slice_of_everybody(tenant: &Tenant, target: &Target, after: Option<UserId>) -
 }
 
 /// Puts the first of these changes into a backlog that is behind; `is_newest`: nothing else has happened by now.
-fn take_slice(backlog: &mut Backlog, stamp: Stamp, from: Cursor, changes: Changes, is_newest: bool) {
+fn take_slice(backlog: &mut Backlog, stamp: Stamp, from: Cursor, changes: &Changes, is_newest: bool) {
     let mut changed: Vec<(UserId, Timestamp)> = changes
         .changed
         .iter()

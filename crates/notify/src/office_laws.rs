@@ -42,7 +42,7 @@ impl Words for NoWords {
     }
 }
 
-/// A die that falls the same way for the same seed: SplitMix64.
+/// A die that falls the same way for the same seed: `SplitMix64`.
 struct Die(u64);
 
 impl Die {
@@ -244,7 +244,7 @@ impl World {
         }
         while let Some(scan) = self.office.scan() {
             let changes = scan.run(&self.engine);
-            self.office.scanned(&scan, changes);
+            self.office.scanned(&scan, &changes);
         }
     }
 
@@ -268,7 +268,7 @@ impl World {
             }
         };
         self.office.dispatch();
-        self.office.finish(parcel, outcome, Duration::from_millis(1));
+        self.office.finish(&parcel, outcome, Duration::from_millis(1));
     }
 
     fn receive(&mut self, parcel: &Parcel) {
@@ -321,7 +321,7 @@ impl World {
             };
             self.receive(&parcel);
             self.office.dispatch();
-            self.office.finish(parcel, Outcome::Status(202), Duration::from_millis(1));
+            self.office.finish(&parcel, Outcome::Status(202), Duration::from_millis(1));
         }
         panic!("it does not come to rest");
     }

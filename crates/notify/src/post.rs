@@ -1,11 +1,12 @@
 //! Requests that go out.
 
+use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderName, HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -109,6 +110,8 @@ fn request(outgoing: &Outgoing) -> Option<Request<Full<Bytes>>> {
     let uri: Uri = outgoing.url.parse().ok()?;
     let mut request = Request::post(uri)
         .header(CONTENT_TYPE, &outgoing.content_type)
+        // Also when that is nothing: some receivers wait for a body whose length they are not told.
+        .header(CONTENT_LENGTH, outgoing.body.len())
         .header(USER_AGENT, AGENT)
         .header(CLIENT_REQUEST_ID, Uuid::new_v4().to_string());
     if let Some(attempt) = outgoing.attempt {
@@ -128,7 +131,7 @@ async fn read(response: Response<Incoming>) -> Answered {
 
 /// What an error of the client means, by what lies at its bottom.
 fn why(error: &ClientError) -> Outcome {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
         match error.downcast_ref::<ConnectError>() {
             Some(ConnectError::Url(_) | ConnectError::Address) => return Outcome::Address,
@@ -137,7 +140,7 @@ fn why(error: &ClientError) -> Outcome {
             None => {}
         }
         let in_io = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if error.is::<rustls::Error>() || in_io.is_some_and(|error| error.is::<rustls::Error>()) {
+        if error.is::<rustls::Error>() || in_io.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
             return Outcome::Tls;
         }
         cause = error.source();

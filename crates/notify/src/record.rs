@@ -37,7 +37,6 @@ impl Simple for Timestamp {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
 pub(crate) fn serialize<T: Simple, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     value.simple().serialize(serializer)
 }

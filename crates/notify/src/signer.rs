@@ -26,8 +26,8 @@ const PUBLISHER: &str = "0bf30f3b-4a52-48df-9a82-234910c4a086";
 /// How long a token is good for.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A token is not used again when it ends sooner than this.
-const LEFT: Duration = Duration::from_secs(60 * 60);
+/// For how long it is used again and again: what is told then is good for another hour.
+const USED: Duration = Duration::from_secs(23 * 60 * 60);
 
 /// The name of the secret in the log.
 const SECRET: &str = "signing";
@@ -152,7 +152,7 @@ impl Signer {
         }
         tokens.retain(|_, signed| now < signed.until);
         let token: Arc<str> = self.sign(audience, subscription.tenant, &subscription.base, now).into();
-        let until = now.plus(LIFE - LEFT);
+        let until = now.plus(USED);
         tokens.insert(pair, Signed { token: Arc::clone(&token), until });
         token
     }

@@ -14,9 +14,9 @@ use serde::{Deserialize, Deserializer};
 use crate::cli::{DurabilityFlag, LogFormat, ProfileFlag, ServeFlags};
 use crate::exit::Failure;
 use crate::seed;
+use crate::telling::{self, EgressSection, SubscriptionsSection, WireSection};
 
 /// Everything that `serve` needs to know.
-#[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) log: LogPlace,
@@ -26,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) seeds: Vec<Seed>,
     pub(crate) presence: Limits,
     pub(crate) settings: Settings,
+    pub(crate) telling: porchlight_notify::Settings,
 }
 
 /// Where the records are kept.
@@ -57,6 +58,9 @@ struct File {
     slow_request: Option<Iso>,
     limits: LimitsSection,
     presence: PresenceSection,
+    subscriptions: SubscriptionsSection,
+    egress: EgressSection,
+    wire: WireSection,
 }
 
 /// `[limits]`: see `GET /porchlight/limits`.
@@ -94,7 +98,7 @@ struct PresenceSection {
 
 /// A duration as ISO 8601 writes it, such as `PT5M`.
 #[derive(Clone, Copy, Debug)]
-struct Iso(Duration);
+pub(crate) struct Iso(pub(crate) Duration);
 
 impl<'de> Deserialize<'de> for Iso {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Iso, D::Error> {
@@ -134,6 +138,8 @@ impl Config {
         let threads = flags.threads.or(file.threads);
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let formats = if dev { LogFormat::Text } else { LogFormat::Json };
+        let settings = settings(flags, &file, dev.then(|| development(&seeds)))?;
+        let strict = settings.profile == Profile::Strict;
         Ok(Config {
             listen,
             log: log_place(flags, &file),
@@ -141,7 +147,8 @@ impl Config {
             threads: threads.unwrap_or_else(cores).clamp(1, 1024),
             accept_clock: flags.accept_clock.or(file.accept_clock).unwrap_or(false),
             presence: presence(&file.presence)?,
-            settings: settings(flags, &file, dev.then(|| development(&seeds)))?,
+            settings,
+            telling: telling::settings(&file.subscriptions, &file.egress, &file.wire, strict, dev)?,
             seeds,
         })
     }
@@ -205,6 +212,7 @@ fn settings(flags: &ServeFlags, file: &File, development: Option<Development>) -
         trust_forwarded: file.trust_forwarded.unwrap_or(false),
         cors_origins: origins.unwrap_or_else(|| if dev { vec!["*".to_owned()] } else { Vec::new() }),
         instance: host_name(),
+        odata_type_case: file.wire.odata_type_case(),
         access_log: flags.access_log.or(file.access_log).unwrap_or(dev),
         slow_request: time(file.slow_request, usual.slow_request),
         limits: HttpLimits {

@@ -11,6 +11,7 @@ mod healthcheck;
 mod lines;
 mod run;
 mod seed;
+mod telling;
 
 use std::process::ExitCode;
 

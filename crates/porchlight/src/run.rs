@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use porchlight_engine::{Clock, DELETED_KNOWN_FOR, Engine, OpenError, Options, PersonError, Seed};
-use porchlight_http::{Api, Development, Server, install_recorder, maintain_recorder};
+use porchlight_http::{Api, Development, NotificationWords, Server, install_recorder, maintain_recorder};
+use porchlight_notify::{Notifier, StartError};
 use porchlight_store::{Embedded, Log, Memory, Replica};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -46,8 +47,18 @@ async fn run(config: Config, listener: TcpListener) -> Result<(), Failure> {
     let secret = engine.secret("cursor").await.map_err(|error| {
         Failure::new(DATA, anyhow!("cannot keep the key that cursors are signed with: {error}"))
     })?;
+    let words = Arc::new(NotificationWords::new(&config.settings));
+    let dev = config.settings.development.is_some();
+    let notifier = Notifier::start(&engine, config.telling.clone(), words, dev).map_err(|error| {
+        let code = match &error {
+            StartError::Unreadable(_) => DATA,
+            StartError::Egress(_) => USAGE,
+            StartError::Thread(_) => INTERNAL,
+        };
+        Failure::new(code, anyhow!(error))
+    })?;
     let remote = config.settings.development.is_some() && !config.listen.ip().is_loopback();
-    let api = Arc::new(Api::new(engine.clone(), config.settings.clone(), &secret));
+    let api = Arc::new(Api::new(engine.clone(), notifier.clone(), config.settings.clone(), &secret));
     let server =
         Server::start(listener, &api, config.threads).map_err(|error| Failure::new(INTERNAL, error))?;
     greet(&config, server.address());
@@ -59,6 +70,7 @@ async fn run(config: Config, listener: TcpListener) -> Result<(), Failure> {
     // Blocking from here on: nothing else runs on this thread any more.
     server.stop();
     tracing::info!("no requests are left");
+    notifier.stop();
     engine.close();
     tracing::info!("everything is on disk");
     Ok(())

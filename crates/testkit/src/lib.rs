@@ -1,13 +1,19 @@
 //! For tests: a server in the test's own process, on a real socket, with a clock that stands still until it is moved.
 //!
-//! [`TestServer`] starts one; [`Client`] calls it as somebody; [`Answer`] is what came back, whole.
+//! [`TestServer`] starts one; [`Client`] calls it as somebody; [`Answer`] is what came back, whole. A [`Receiver`] is
+//! whom it notifies, and a [`PrivateKey`] what that reads encrypted notifications with.
 
 mod client;
 mod events;
+mod private_key;
+mod receiver;
 mod server;
 
 pub use client::{Answer, Client};
 pub use events::{Event, Events};
+pub use porchlight_notify::Egress;
+pub use private_key::PrivateKey;
+pub use receiver::{Delivery, Reaction, Receiver, Validation};
 pub use server::{Builder, TestServer};
 
 /// The start of every test's clock: Friday, 2026-11-20T09:00:00Z.

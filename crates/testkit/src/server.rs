@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use porchlight_engine::{Clock, Engine, Options};
-use porchlight_http::{Api, Development, Profile, Server, Settings};
+use porchlight_http::{Api, Development, NotificationWords, Profile, Server, Settings};
+use porchlight_notify::{Egress, Notifier};
 use porchlight_presence::{Limits, Timestamp};
 use porchlight_store::{Embedded, Log, Memory, OpenError, Replica};
 
 use crate::{Client, START};
 
 /// How a test's server is to be.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Builder {
     settings: Settings,
+    notify: porchlight_notify::Settings,
     limits: Limits,
     append_timeout: Duration,
     start: Timestamp,
@@ -27,6 +29,7 @@ pub struct Builder {
 pub struct TestServer {
     address: SocketAddr,
     engine: Engine,
+    notifier: Notifier,
     memory: Option<Arc<Memory>>,
     server: Option<Server>,
     timers: tokio::task::JoinHandle<()>,
@@ -39,8 +42,11 @@ impl Default for Builder {
             cors_origins: vec!["*".to_owned()],
             ..Settings::default()
         };
+        // Whatever a test listens on is on this machine.
+        let egress = Egress::development();
         Builder {
             settings,
+            notify: porchlight_notify::Settings { egress, ..porchlight_notify::Settings::default() },
             limits: Limits::default(),
             append_timeout: Duration::from_millis(200),
             start: Timestamp::from_millis(START),
@@ -61,6 +67,13 @@ impl Builder {
     #[must_use]
     pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Builder {
         change(&mut self.settings);
+        self
+    }
+
+    /// Whatever of how subscriptions and their telling work. Under the profile `strict` its limits win.
+    #[must_use]
+    pub fn notify(mut self, change: impl FnOnce(&mut porchlight_notify::Settings)) -> Builder {
+        change(&mut self.notify);
         self
     }
 
@@ -116,11 +129,18 @@ impl Builder {
             let engine = engine.clone();
             async move { engine.run_timers().await }
         });
+        let notify = match self.settings.profile {
+            Profile::Open => self.notify,
+            Profile::Strict => self.notify.into_strict(),
+        };
+        let words = Arc::new(NotificationWords::new(&self.settings));
+        let development = self.settings.development.is_some();
+        let notifier = Notifier::start(&engine, notify, words, development).expect("the notifier starts");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let secret = engine.secret("cursor").await.expect("the secret is kept");
-        let api = Arc::new(Api::new(engine.clone(), self.settings, &secret));
+        let api = Arc::new(Api::new(engine.clone(), notifier.clone(), self.settings, &secret));
         let server = Server::start(listener, &api, 1).expect("the server starts");
-        TestServer { address: server.address(), engine, memory, server: Some(server), timers }
+        TestServer { address: server.address(), engine, notifier, memory, server: Some(server), timers }
     }
 }
 
@@ -176,6 +196,11 @@ impl TestServer {
         &self.engine
     }
 
+    /// Who keeps subscriptions and tells their makers.
+    pub fn notifier(&self) -> &Notifier {
+        &self.notifier
+    }
+
     /// The log, to inject faults.
     ///
     /// # Panics
@@ -194,6 +219,7 @@ impl TestServer {
         self.timers.abort();
         if let Some(server) = self.server.take() {
             server.stop();
+            self.notifier.stop();
             self.engine.close();
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A permission that Porchlight knows. Source: presence-api 5.1, 21.1.
+/// A permission that Porchlight knows. Source: presence-api 5.1, 21.1; subscriptions-and-auth 24.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Permission {
@@ -13,10 +13,11 @@ pub(crate) enum Permission {
     UserReadBasicAll,
     UserReadAll,
     UserReadWriteAll,
+    SubscriptionReadAll,
 }
 
 impl Permission {
-    pub(crate) const ALL: [Permission; 7] = [
+    pub(crate) const ALL: [Permission; 8] = [
         Permission::PresenceRead,
         Permission::PresenceReadAll,
         Permission::PresenceReadWrite,
@@ -24,6 +25,7 @@ impl Permission {
         Permission::UserReadBasicAll,
         Permission::UserReadAll,
         Permission::UserReadWriteAll,
+        Permission::SubscriptionReadAll,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Permission {
             Permission::UserReadBasicAll => "User.ReadBasic.All",
             Permission::UserReadAll => "User.Read.All",
             Permission::UserReadWriteAll => "User.ReadWrite.All",
+            Permission::SubscriptionReadAll => "Subscription.Read.All",
         }
     }
 
@@ -58,6 +61,7 @@ impl Permissions {
         Permission::UserReadBasicAll,
         Permission::UserReadAll,
         Permission::UserReadWriteAll,
+        Permission::SubscriptionReadAll,
     ]);
 
     /// What an application token can have.

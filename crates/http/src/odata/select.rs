@@ -78,6 +78,17 @@ impl Select {
         Ok(Select { parts, context: format!("({})", paths.join(",")) })
     }
 
+    /// These members, without a word in the context string.
+    pub(crate) fn of(parts: &[Part]) -> Select {
+        let parts = parts.iter().fold(0, |bits, part| bits | *part as u32);
+        Select { parts, context: String::new() }
+    }
+
+    /// The same and one more, without a word in the context string.
+    pub(crate) fn with(self, part: Part) -> Select {
+        Select { parts: self.parts | part as u32, ..self }
+    }
+
     /// Whether this member is to be sent.
     pub(crate) fn has(&self, part: Part) -> bool {
         self.parts & part as u32 != 0

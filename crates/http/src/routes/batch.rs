@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
+use porchlight_notify::Held;
 use serde_json::{Map, Value, json};
 
 use crate::api::Step;
@@ -68,14 +69,15 @@ impl Batch {
         }
     }
 
-    /// Runs the steps, independent ones together, and gives the answers in the order of the requests.
+    /// Runs the steps, independent ones together, and gives the answers in the order of the requests, and what is to
+    /// be kept until they have been sent.
     pub(crate) async fn run<F: Future<Output = Reply>>(
         self,
         answer: impl Fn(Result<Step, Error>) -> F,
-    ) -> Value {
+    ) -> (Value, Vec<Held>) {
         let total = self.steps.len();
         let mut answers: Vec<Option<(StatusCode, Value)>> = vec![None; total];
-        let mut ids = Vec::new();
+        let (mut ids, mut until_sent) = (Vec::new(), Vec::new());
         let mut waiting: Vec<(usize, Result<Step, Error>, Vec<usize>)> = Vec::new();
         for (at, planned) in self.steps.into_iter().enumerate() {
             ids.push(planned.id);
@@ -92,14 +94,15 @@ impl Batch {
             let ids = &ids;
             let running = ready.into_iter().map(|(at, step, depends_on)| {
                 let step = if depends_on.iter().any(failed) { Err(Error::FailedDependency) } else { step };
-                answer(step).map(move |reply| (at, (reply.status, response(&ids[at], &reply))))
+                answer(step).map(move |reply| (at, response(&ids[at], &reply), reply))
             });
-            for (at, answered) in join_all(running).await {
-                answers[at] = Some(answered);
+            for (at, answered, reply) in join_all(running).await {
+                answers[at] = Some((reply.status, answered));
+                until_sent.extend(reply.until_sent);
             }
         }
         let answers = answers.into_iter().flatten().map(|(_, answer)| answer);
-        json!({ "responses": answers.collect::<Vec<_>>() })
+        (json!({ "responses": answers.collect::<Vec<_>>() }), until_sent)
     }
 
     /// Whether some step waits for itself: then no order of running them all exists.

@@ -1,18 +1,25 @@
 //! The levers of development mode, under `/porchlight/dev/`.
 
+use std::time::Duration;
+
+use http::StatusCode;
 use porchlight_engine::{Engine, PersonError};
-use serde_json::json;
+use porchlight_notify::{Faults, Notifier};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::body::Body;
 use crate::error::{self, Error};
 use crate::headers::Headers;
 use crate::reply::Reply;
 use crate::settings::{Development, HttpLimits};
+use crate::subscription_error::SubscriptionError;
 use crate::wire::date_time;
+use crate::wire::delivery::delivery_in_full;
 use crate::wire::duration::{self, DurationError};
 use crate::wire::json::Json;
 use crate::wire::presence::instant;
-use http::StatusCode;
 
 /// GET `/porchlight/dev/clock`: what time it is, and how far that was moved.
 pub(crate) fn clock(engine: &Engine) -> Reply {
@@ -42,6 +49,50 @@ pub(crate) async fn advance_clock(
     })?;
     engine.advance_clock(by).await?;
     Ok(clock(engine))
+}
+
+/// GET `/porchlight/dev/deliveries`: the newest attempts to tell anybody, oldest first, with what was sent.
+pub(crate) fn deliveries(notifier: &Notifier) -> Reply {
+    let attempts: Value = notifier.all_attempts().iter().map(delivery_in_full).collect();
+    Reply::json(&json!({ "value": attempts }))
+}
+
+/// The body of `/porchlight/dev/faults`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Wanted {
+    /// The share of deliveries that fail, from 0 to 1.
+    delivery_failure_rate: Option<f64>,
+    /// How much longer every delivery takes.
+    extra_latency_ms: Option<u64>,
+    /// A subscription that the server ends.
+    drop_subscription: Option<Uuid>,
+}
+
+/// POST `/porchlight/dev/faults {"deliveryFailureRate":0.2,"extraLatencyMs":4000,"dropSubscription":"{id}"}`: faults of
+/// deliveries stay until others are named, and one that is not named then is over; a subscription is dropped at once.
+pub(crate) async fn make_faults(
+    notifier: &Notifier,
+    headers: &Headers<'_>,
+    body: Body,
+    limits: &HttpLimits,
+) -> Result<Reply, Error> {
+    // Without a look at the content type: see above.
+    let bytes = body.read(headers, limits).await?;
+    let wanted: Wanted = serde_json::from_slice(&bytes).map_err(|_| Error::UnreadablePayload)?;
+    let (rate, latency) = (wanted.delivery_failure_rate, wanted.extra_latency_ms);
+    if let Some(rate) = rate.filter(|rate| !(0.0..=1.0).contains(rate)) {
+        return Err(Error::ValueUnknown { member: "DeliveryFailureRate", value: rate.to_string() });
+    }
+    if let Some(id) = wanted.drop_subscription {
+        notifier.registry().get(id).ok_or(SubscriptionError::NotFound)?;
+        notifier.revoke(id);
+    }
+    if rate.is_some() || latency.is_some() {
+        let extra_latency = Duration::from_millis(latency.unwrap_or(0));
+        notifier.make_faults(Faults { failure_rate: rate.unwrap_or(0.0), extra_latency });
+    }
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 
 /// POST `/porchlight/dev/reset`: no records, the seeds' people, the clock at its source.

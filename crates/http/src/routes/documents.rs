@@ -14,6 +14,7 @@ pub(crate) fn service_document(base: &str) -> Reply {
             {"name": "users", "kind": "EntitySet", "url": "users"},
             {"name": "me", "kind": "Singleton", "url": "me"},
             {"name": "communications", "kind": "Singleton", "url": "communications"},
+            {"name": "subscriptions", "kind": "EntitySet", "url": "subscriptions"},
         ],
     });
     Reply::odata(document.to_string(), MetadataLevel::Minimal)

@@ -1,13 +1,18 @@
 //! What operators ask: `/porchlight/health`, `/porchlight/limits`, `/porchlight/metrics`.
 
+use std::time::Duration;
+
 use http::{HeaderValue, StatusCode};
 use porchlight_engine::Engine;
+use porchlight_notify::GRACE;
 use serde_json::{Value, json};
 
+use super::subscriptions::{LIFETIME_MIN, PAGE};
 use crate::error::duration;
 use crate::instruments::Instruments;
 use crate::reply::Reply;
 use crate::settings::{Profile, Settings};
+use crate::wire::subscription::CHARACTERS_MAX;
 
 /// GET `/porchlight/health`: 200 when ready, 503 when not.
 pub(crate) fn health(engine: &Engine) -> Reply {
@@ -30,15 +35,16 @@ pub(crate) fn metrics(engine: &Engine, instruments: &Instruments) -> Reply {
 /// What waits to be sent to a reader: what hyper takes before it asks for no more, and some pieces on their way there.
 const STREAM_BYTES: usize = 192 * 1024;
 
+/// How many users a subscription keeps in mind to tell of.
+const PENDING_USERS: usize = 10_000;
+
 /// GET `/porchlight/limits`: every limit as it is in force, with its unit and what happens when it is hit.
-pub(crate) fn limits(engine: &Engine, settings: &Settings) -> Reply {
+pub(crate) fn limits(engine: &Engine, notify: &porchlight_notify::Settings, settings: &Settings) -> Reply {
     let (http, presence) = (&settings.limits, engine.limits());
-    let limit =
-        |name: &str, value: Value, answer: &str| json!({"name": name, "value": value, "answer": answer});
-    let fade = |after: fn(&porchlight_presence::Fade) -> std::time::Duration| {
+    let fade = |after: fn(&porchlight_presence::Fade) -> Duration| {
         presence.fade.as_ref().map_or(Value::Null, |fade| duration(after(fade)).into())
     };
-    let limits = [
+    let mut limits = vec![
         limit("bodyBytes", http.body_bytes_max.into(), "413"),
         limit("headerBytes", http.header_bytes_max.into(), "431"),
         limit(
@@ -93,9 +99,44 @@ pub(crate) fn limits(engine: &Engine, settings: &Settings) -> Reply {
         limit("waitingWrites", engine.waiting_writes_max().into(), "503 with Retry-After"),
         limit("writeTime", duration(engine.append_timeout()).into(), "503; the write may have been done"),
     ];
+    limits.extend(subscription_limits(notify, settings.profile));
     let profile = match settings.profile {
         Profile::Open => "open",
         Profile::Strict => "strict",
     };
     Reply::json(&json!({"profile": profile, "limits": limits}))
+}
+
+/// Those of subscriptions and of telling them.
+fn subscription_limits(notify: &porchlight_notify::Settings, profile: Profile) -> Vec<Value> {
+    let (shortest, grace, too_many) = match profile {
+        Profile::Open => (Value::Null, GRACE, "403 ExtensionError"),
+        Profile::Strict => (duration(LIFETIME_MIN).into(), Duration::ZERO, "409 ExtensionError"),
+    };
+    let mut limits = vec![
+        limit("usersPerSubscription", notify.users_max.into(), "400 ExtensionError"),
+        limit("subscriptionsPerOwner", notify.per_owner_max.into(), too_many),
+        limit("subscriptionsPerPage", PAGE.into(), "more follow on the next page"),
+        limit("subscriptionLifetimeMin", shortest, "less is taken for as much"),
+        limit("subscriptionLifetimeMax", duration(notify.lifetime_max).into(), "400 ExtensionError"),
+        limit("subscriptionGrace", duration(grace).into(), "PATCH brings back what has ended; then 404"),
+        limit("validationTime", duration(notify.validation_timeout).into(), "400 ValidationError"),
+        limit("deliveryTime", duration(notify.first_timeout).into(), "it is told again"),
+        limit("deliveryRetryTime", duration(notify.retry_timeout).into(), "it is told again, later"),
+        limit("deliveriesInFlightPerEndpoint", notify.underway_max.into(), "more wait"),
+        limit("itemsPerDelivery", notify.items_max.into(), "more go with the next"),
+        limit(
+            "pendingUsersPerSubscription",
+            PENDING_USERS.into(),
+            "dropped, and looked up when they can be told",
+        ),
+    ];
+    for (property, max) in CHARACTERS_MAX {
+        limits.push(limit(&format!("{property}Characters"), max.into(), "400 InvalidRequest"));
+    }
+    limits
+}
+
+fn limit(name: &str, value: Value, answer: &str) -> Value {
+    [("name", name.into()), ("value", value), ("answer", Value::from(answer))].into_iter().collect()
 }

@@ -171,7 +171,7 @@ async fn write(
     action: &'static str,
 ) -> Result<Written, Error> {
     let caller = call.caller;
-    let outcome = call.engine.write(caller.tenant.id(), user, command).await;
+    let outcome = call.engine.write_by(Some(caller.application), caller.tenant.id(), user, command).await;
     let log = |outcome: &str, revision: Option<u64>| {
         tracing::info!(
             target: "porchlight::write",

@@ -1,12 +1,15 @@
-//! Who may do what to whom. Source: presence-api 5.2 to 5.4.
+//! Who may do what to whom. Source: presence-api 5.2 to 5.4; subscriptions-and-auth 5 and 9.2.
 
 use porchlight_engine::{Tenant, View};
+use porchlight_notify::{Subscription, Target};
 use porchlight_presence::{Timestamp, UserId};
 
 use crate::auth::{Caller, Permission, Permissions};
 use crate::call::Call;
 use crate::error::Error;
 use crate::resource::UserKey;
+use crate::settings::Profile;
+use crate::subscription_error::{Operation, SubscriptionError};
 use crate::wire::presence::Reader;
 
 const READ_OWN: Permissions =
@@ -16,6 +19,7 @@ const READ_AS_APPLICATION: Permissions =
     Permissions::of(&[Permission::PresenceReadAll, Permission::PresenceReadWriteAll]);
 const WRITE_OWN: Permissions = Permissions::of(&[Permission::PresenceReadWrite]);
 const WRITE_AS_APPLICATION: Permissions = Permissions::of(&[Permission::PresenceReadWriteAll]);
+const READ_OWN_SUBSCRIPTIONS: Permissions = Permissions::of(&[Permission::SubscriptionReadAll]);
 
 impl Caller {
     /// Refuses a caller without any of `required`.
@@ -67,6 +71,72 @@ impl Caller {
     /// E4, naming what would do for `required` users.
     pub(super) fn may_read_own(&self) -> Result<(), Error> {
         self.require(if self.user.is_some() { READ_OWN } else { READ_AS_APPLICATION })
+    }
+
+    /// Refuses a caller who may not be told of these users.
+    ///
+    /// # Errors
+    ///
+    /// E13 of subscriptions-and-auth.
+    pub(super) fn may_be_told(
+        &self,
+        target: &Target,
+        operation: Operation,
+        profile: Profile,
+    ) -> Result<(), SubscriptionError> {
+        let required = self.permissions_to_be_told(target, profile);
+        self.require_for(operation, required)
+    }
+
+    /// Refuses a caller who may not list any subscriptions.
+    ///
+    /// # Errors
+    ///
+    /// E13 of subscriptions-and-auth.
+    pub(super) fn may_list_subscriptions(&self, profile: Profile) -> Result<(), SubscriptionError> {
+        // Who may be told of anybody may be told of themselves.
+        let own = Target::Users(self.user.into_iter().collect());
+        let required = self.permissions_to_be_told(&own, profile).or(READ_OWN_SUBSCRIPTIONS);
+        self.require_for(Operation::Read, required)
+    }
+
+    fn require_for(&self, operation: Operation, required: Permissions) -> Result<(), SubscriptionError> {
+        if self.permissions.any(required) {
+            Ok(())
+        } else {
+            Err(SubscriptionError::Forbidden { operation, required, present: self.permissions })
+        }
+    }
+
+    /// Any of these lets the caller be told of these users. Source: subscriptions-and-auth 5.1 to 5.3.
+    fn permissions_to_be_told(&self, target: &Target, profile: Profile) -> Permissions {
+        match (profile, self.user, target) {
+            // No application of its own right is told of anybody.
+            (Profile::Strict, None, _) => Permissions::default(),
+            (Profile::Open, None, _) => READ_AS_APPLICATION,
+            (Profile::Open, Some(user), Target::Users(users)) if *users == [user] => READ_OWN,
+            (_, Some(_), _) => READ_ANYBODY,
+        }
+    }
+
+    /// Whether a subscription was made by the calling application, and for the caller if that is a user.
+    pub(super) fn has_made(&self, subscription: &Subscription) -> bool {
+        subscription.tenant == self.tenant.id()
+            && subscription.application == self.application
+            && (self.user.is_none() || self.is_for_caller(subscription))
+    }
+
+    /// Whether the caller may see a subscription. Source: subscriptions-and-auth 9.2.
+    pub(super) fn may_see(&self, subscription: &Subscription, profile: Profile) -> bool {
+        let required = self.permissions_to_be_told(&subscription.target, profile);
+        (self.has_made(subscription) && self.permissions.any(required))
+            || (self.is_for_caller(subscription) && self.permissions.any(READ_OWN_SUBSCRIPTIONS))
+    }
+
+    /// Whether a subscription was made for the calling user, by whichever application.
+    fn is_for_caller(&self, subscription: &Subscription) -> bool {
+        let is_own = |user: UserId| subscription.delegated && subscription.creator == user.0;
+        subscription.tenant == self.tenant.id() && self.user.is_some_and(is_own)
     }
 }
 

@@ -55,9 +55,20 @@ pub(crate) fn parse(date_time: &str, time_zone: Option<&str>) -> Result<Instant1
         }
         (None, None) => 0,
     };
+    Ok(at_offset(local, fraction, offset))
+}
+
+/// Reads the same, but only with an offset at its end: an `Edm.DateTimeOffset`.
+pub(crate) fn parse_with_offset(date_time: &str) -> Result<Instant100, DateTimeError> {
+    let Reading { local, fraction, offset } = read(date_time).ok_or(DateTimeError::Unreadable)?;
+    Ok(at_offset(local, fraction, offset.ok_or(DateTimeError::Unreadable)?))
+}
+
+/// The instant of a local time so many seconds east of UTC.
+fn at_offset(local: DateTime, fraction: u32, offset: i64) -> Instant100 {
     let seconds = local.duration_since(EPOCH).as_secs() - offset;
     let unix_ms = seconds * 1_000 + i64::from(fraction / 10_000);
-    Ok(Instant100 { unix_ms, ticks: (fraction % 10_000) as u16 }.min(LAST))
+    Instant100 { unix_ms, ticks: (fraction % 10_000) as u16 }.min(LAST)
 }
 
 /// Appends the instant in UTC as `YYYY-MM-DDTHH:MM:SS.fffffff`, without a zone: a `dateTime` beside a `timeZone`.
@@ -319,6 +330,16 @@ mod tests {
             for zone in ["Pacific Standard Time", "Nowhere/None"] {
                 assert_eq!(parse(date_time, Some(zone)), parse(expected, None), "{date_time} {zone}");
             }
+        }
+    }
+
+    #[test]
+    fn an_offset_can_be_asked_for() {
+        for date_time in ["2026-11-20T12:00:01.2Z", "2026-11-20T12:00+01:00"] {
+            assert_eq!(parse_with_offset(date_time), parse(date_time, None), "{date_time}");
+        }
+        for date_time in ["2026-11-20T12:00:01", "", "Z", "tomorrow"] {
+            assert_eq!(parse_with_offset(date_time), Err(DateTimeError::Unreadable), "{date_time}");
         }
     }
 

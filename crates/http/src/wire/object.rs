@@ -2,6 +2,8 @@
 //!
 //! By hand rather than through a serializer: presences are written up to 650 times in one answer.
 
+use serde_json::Value;
+
 use crate::wire::date_time::{self, Instant100};
 
 /// The name of a member, as it stands in front of the value. Made by [`member!`].
@@ -105,6 +107,11 @@ impl Object<'_> {
         Object::open(self.out)
     }
 
+    /// Any member.
+    pub(super) fn value(&mut self, name: &str, value: &Value) {
+        self.out.extend_from_slice(format!(",{}:{value}", Value::from(name)).as_bytes());
+    }
+
     pub(super) fn date_time(&mut self, member: Member, at: Instant100) {
         self.name(member);
         self.out.push(b'"');
@@ -148,11 +155,12 @@ mod tests {
         inner.close();
         object.pieces(member!("e"), &["one", "\\", "two"]);
         object.pieces(member!("f"), &["one", "two"]);
+        object.value("\"", &serde_json::json!([1]));
         object.close();
         out.push(b']');
         assert_eq!(
             str::from_utf8(&out).unwrap(),
-            r#"[{},{"a":{},"b":{"c":null,"d":"\"\u0001"},"e":"one\\two","f":"onetwo"}]"#
+            r#"[{},{"a":{},"b":{"c":null,"d":"\"\u0001"},"e":"one\\two","f":"onetwo","\"":[1]}]"#
         );
     }
 }

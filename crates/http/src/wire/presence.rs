@@ -41,12 +41,24 @@ pub(crate) fn write(
         object.plain(member!("@odata.type"), "#microsoft.graph.presence");
         object.text(member!("@odata.id"), &format!("{base}/users('{user}')/presence"));
     }
+    write_members(&mut object, user, presence, reader, select);
+    object.close();
+}
+
+/// Appends the members of a presence to an object.
+pub(super) fn write_members(
+    object: &mut Object<'_>,
+    user: UserId,
+    presence: &Presence<'_>,
+    reader: Reader,
+    select: &Select,
+) {
     if select.has(Part::Id) {
         object.digits(member!("id"), guid::text(user.0));
     }
-    write_pair(&mut object, presence.pair, select);
+    write_pair(object, presence.pair, select);
     if select.has(Part::OutOfOfficeSettings) {
-        write_out_of_office(&mut object, presence, select);
+        write_out_of_office(object, presence, select);
     }
     if select.has(Part::SequenceNumber) {
         object.digits(member!("sequenceNumber"), sequence_number(presence.stamps.changed_at));
@@ -54,16 +66,15 @@ pub(crate) fn write(
     if select.has(Part::StatusMessage) {
         match &presence.status_message {
             None => object.null(member!("statusMessage")),
-            Some(status) => write_status_message(&mut object, status, reader, select),
+            Some(status) => write_status_message(object, status, reader, select),
         }
     }
     if select.has(Part::WorkLocation) {
         match &presence.work_location {
             None => object.null(member!("workLocation")),
-            Some(location) => write_work_location(&mut object, location, select),
+            Some(location) => write_work_location(object, location, select),
         }
     }
-    object.close();
 }
 
 /// Appends the element that says that a user is gone from what was asked for. Source: OData 4.01 JSON, 15.3.

@@ -1,9 +1,9 @@
-//! The presence half of the API, row by row of its specification: over HTTP, on a clock that stands still until it is
-//! moved.
+//! The API, row by row of its specification: over HTTP, on a clock that stands still until it is moved.
 //!
 //! A test whose name begins with `t` and a number is that case of presence-api 21, one with `e` and a number that row
-//! of 16.3. The others are in files by subject and name the section that they hold the server to. Cases 46 and 47
-//! (throttling) are not here, since the server does not throttle yet; neither is row E29.
+//! of 16.3; with `s30_t` and a number that case of subscriptions-and-auth 30, with `s8_e` that row of 8.2. The others are
+//! in files by subject and name the section that they hold the server to. Cases 46 and 47 (throttling) of presence-api
+//! are not here, since the server does not throttle yet; neither is its row E29.
 
 mod actions;
 mod authorization;
@@ -18,6 +18,8 @@ mod errors;
 mod errors_of_arguments;
 mod headers;
 mod locations;
+mod notification_options;
+mod notifications;
 mod out_of_office;
 mod patch;
 mod patch_pairs;
@@ -35,4 +37,7 @@ mod snapshots;
 mod status_messages;
 mod streams;
 mod strict;
+mod subscription_errors;
+mod subscriptions;
+mod subscriptions_support;
 mod support;

@@ -449,6 +449,11 @@ async fn the_service_document() {
           "name": "communications",
           "kind": "Singleton",
           "url": "communications"
+        },
+        {
+          "name": "subscriptions",
+          "kind": "EntitySet",
+          "url": "subscriptions"
         }
       ]
     }

@@ -2,7 +2,9 @@
 //! vanish. Everything goes over real sockets to a server in this process; what nobody may normalise is sent as bytes.
 
 mod bad_input;
+mod dead_endpoint;
 mod disconnects;
+mod egress;
 mod faults;
 mod rude_clients;
 mod support;

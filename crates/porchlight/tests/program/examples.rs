@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use porchlight_testkit::{ADA, APP_A};
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::{Process, Program, in_memory, presence_of, run};
@@ -83,4 +84,79 @@ async fn a_light_changes_its_colour() {
     has_said(&light, "green");
     server.advance("PT10M").await;
     has_said(&light, "yellow");
+}
+
+/// Starts a receiver of webhooks, which is a server too.
+fn receiver(name: &str, server: &Program, more: &[&Path]) -> Program {
+    let receiver = Program::start(command(name).arg("--base").arg(server.url()).args(more));
+    has_printed(&receiver, "subscribed until ", 1);
+    receiver
+}
+
+/// Waits until a receiver has printed so many lines that begin like this.
+fn has_printed(receiver: &Program, beginning: &str, count: usize) {
+    let is_so = |lines: &[String]| lines.iter().filter(|line| line.starts_with(beginning)).count() >= count;
+    let found = receiver.out().find(|lines| is_so(lines).then_some(()));
+    assert!(found.is_some(), "waited in vain for {beginning:?}: {:?}", receiver.out().lines());
+}
+
+/// How many subscriptions Ben has.
+async fn subscriptions(server: &Program) -> usize {
+    let answer = server.client("ben:").get("/v1.0/subscriptions").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()["value"].as_array().expect("a list").len()
+}
+
+/// Lets a receiver be told of two changes, then ends it: its subscription ends with it.
+async fn is_told_until(signal: Signal, server: &Program, receiver: Program) {
+    assert_eq!(subscriptions(server).await, 1);
+    let told = [format!("{ADA} Busy/InACall"), format!("{ADA} Away/Away")];
+    set_ada(server, "Busy", "InACall").await;
+    has_printed(&receiver, &told[0], 1);
+    set_ada(server, "Away", "Away").await;
+    has_printed(&receiver, &told[1], 1);
+    let ended = receiver.stop_by(signal);
+    let lines: Vec<&String> = ended.out.iter().filter(|line| line.starts_with(ADA)).collect();
+    assert_eq!(lines, [&told[0], &told[1]], "each once: {ended:?}");
+    assert!(ended.err.is_empty(), "{ended:?}");
+    assert_eq!(subscriptions(server).await, 0);
+}
+
+#[tokio::test]
+async fn a_webhook_is_called_until_its_receiver_stops() {
+    let server = Program::start(&mut in_memory());
+    for signal in [Signal::INT, Signal::TERM] {
+        is_told_until(signal, &server, receiver("python/webhook.py", &server, &[])).await;
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_with_a_certificate_is_sent_what_it_alone_can_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (key, certificate) = (folder.path().join("key.pem"), folder.path().join("certificate.pem"));
+    // As the example says.
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", "/CN=webhook"]);
+    let made = run(openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate));
+    assert_eq!(made.code, Some(0), "{made:?}");
+
+    let server = Program::start(&mut in_memory());
+    let files = [Path::new("--key"), key.as_path(), Path::new("--certificate"), certificate.as_path()];
+    for signal in [Signal::INT, Signal::TERM] {
+        is_told_until(signal, &server, receiver("javascript/webhook.mjs", &server, &files)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_goes_on_after_it_was_warned_of_its_end() {
+    let server = Program::start(&mut in_memory());
+    let receiver = receiver("python/webhook.py", &server, &[]);
+    // Ten of its fifty minutes are left.
+    server.advance("PT40M").await;
+    has_printed(&receiver, "subscribed until ", 2);
+    set_ada(&server, "Busy", "InACall").await;
+    has_printed(&receiver, &format!("{ADA} Busy/InACall"), 1);
+    let ended = receiver.stop();
+    assert_eq!(ended.err, ["reauthorizationRequired"], "{ended:?}");
+    assert_eq!(subscriptions(&server).await, 0);
 }

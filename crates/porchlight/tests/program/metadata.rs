@@ -8,6 +8,7 @@ use porchlight_testkit::{ADA, APP_A, BEN};
 use serde_json::{Value, json};
 
 use crate::support::{Ended, ME, Program, in_memory, presence_of, run};
+use crate::tools::test_tools;
 
 const PRESENCE: &str = "microsoft.graph.presence";
 const USER: &str = "microsoft.graph.user";
@@ -115,9 +116,7 @@ async fn seen(server: &Program) -> Seen {
 
 /// The folder in which `./test` has installed the parser.
 fn parser() -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    let modules = workspace.join(target).join("test-tools/node_modules");
+    let modules = test_tools().join("node_modules");
     let found = modules.join("odata-csdl/package.json").is_file();
     assert!(found, "no CSDL parser in {}: run ./test, which installs it there", modules.display());
     modules
