@@ -23,6 +23,8 @@ pub(crate) struct Scale {
     pub(crate) fades_over: Duration,
     /// Streams that are open at once.
     pub(crate) streams: u32,
+    /// Subscriptions with an endpoint each.
+    pub(crate) subscriptions: u32,
     /// How long before the first of those fades the server is started.
     pub(crate) fades_lead: Duration,
 }
@@ -39,6 +41,7 @@ impl Scale {
             crowd: 1_000_000,
             starts: 3,
             streams: 5_000,
+            subscriptions: 1_000,
             fades_over: Duration::from_secs(60),
             fades_lead: Duration::from_secs(8),
         }
@@ -55,6 +58,7 @@ impl Scale {
             crowd: 100_000,
             starts: 1,
             streams: 500,
+            subscriptions: 100,
             fades_over: Duration::from_secs(6),
             fades_lead: Duration::from_secs(3),
         }

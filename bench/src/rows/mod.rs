@@ -4,6 +4,7 @@ mod compared;
 mod fades;
 mod memory;
 mod streams;
+mod webhooks;
 
 use std::env;
 use std::fs;
@@ -46,6 +47,8 @@ pub(crate) enum Row {
     Jump,
     /// What open streams cost, and how soon they are told.
     Streams,
+    /// How soon webhooks are told while some hang or fail.
+    Webhooks,
 }
 
 /// Everything that the rows share.
@@ -71,6 +74,7 @@ impl Row {
             Row::Fades => "fades",
             Row::Jump => "jump",
             Row::Streams => "streams",
+            Row::Webhooks => "webhooks",
         }
     }
 
@@ -85,6 +89,7 @@ impl Row {
             Row::Fades => "fades",
             Row::Jump => "jump of the clock",
             Row::Streams => "streams of the whole tenant",
+            Row::Webhooks => "webhooks, one for each person",
         }
     }
 
@@ -105,6 +110,7 @@ impl Row {
             Row::Fades => fades::measure(bench),
             Row::Jump => fades::measure_jump(bench),
             Row::Streams => streams::measure(bench),
+            Row::Webhooks => webhooks::measure(bench),
         }
     }
 }

@@ -1,0 +1,273 @@
+//! Many webhooks, some of which hang or fail: how soon the others are told.
+//!
+//! Every subscription has an endpoint of its own, on a port of its own, and watches one person. The receivers run in
+//! this process and on the same cores as the server.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::LocalSet;
+use tokio::time::{Instant, sleep, sleep_until};
+use uuid::Uuid;
+
+use crate::client::Client;
+use crate::folder::{Fading, write_seed, write_users};
+use crate::report::{Bound, Figure, Outcome};
+use crate::requests::{Ask, HEADERS, user_id};
+use crate::rows::Bench;
+use crate::server::Server;
+use crate::spread::{percentile, sorted};
+use crate::stopwatch;
+
+const ROW: &str = "webhooks";
+
+/// Connections that the changes come over: one alone would wait for the disk too often.
+const WRITERS: u32 = 16;
+
+/// How long deliveries that are outstanding at the end may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What an endpoint does with notifications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    Good,
+    Hanging,
+    Failing,
+}
+
+impl Manner {
+    /// One in ten hangs, another one fails.
+    fn of(index: u32) -> Manner {
+        match index % 10 {
+            3 => Manner::Hanging,
+            7 => Manner::Failing,
+            _ => Manner::Good,
+        }
+    }
+}
+
+/// When which item came to an endpoint: when the request was there, before its body was read.
+type Told = Rc<RefCell<HashMap<Uuid, Instant>>>;
+
+/// Subscribes, makes changes, and stops the server.
+pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
+    let (subscriptions, seconds) = (bench.scale.subscriptions, bench.scale.seconds * 2);
+    let folder = bench.folder()?;
+    let (data, seed) = (folder.path().join("data"), folder.path().join("users.yaml"));
+    let now = stopwatch::wall();
+    let fading =
+        Fading { first: now.plus(Duration::from_secs(2 * 60 * 60)), over: Duration::from_secs(60 * 60) };
+    write_users(&bench.runtime, &data, subscriptions, now, fading)?;
+    write_seed(&seed, subscriptions)?;
+    let server = bench.start(&data, Some(&seed))?;
+    bench.runtime.block_on(server.restored(subscriptions))?;
+    let found = LocalSet::new().block_on(&bench.runtime, tell(&server, subscriptions, seconds))?;
+    server.stop()?;
+
+    let figure = |title: &str, value: f64, unit, target, note: String| Figure {
+        row: ROW,
+        title: title.to_owned(),
+        value,
+        unit,
+        target,
+        note,
+    };
+    let among = format!("of {subscriptions} endpoints a tenth hang and a tenth answer 500");
+    let rate = format!("{:.0} changes/s; server CPU {:.0} µs each", found.per_second, found.cpu_micros);
+    Ok(Outcome {
+        compared: None,
+        figures: vec![
+            figure("write answered to webhook begun, p50", percentile(&found.millis, 0.5), "ms", None, among),
+            figure(
+                "write answered to webhook begun, p99",
+                percentile(&found.millis, 0.99),
+                "ms",
+                Some(Bound::AtMost(100.0)),
+                rate,
+            ),
+            figure(
+                "write answered to webhook begun, slowest",
+                percentile(&found.millis, 1.0),
+                "ms",
+                None,
+                String::new(),
+            ),
+        ],
+    })
+}
+
+struct Found {
+    per_second: f64,
+    cpu_micros: f64,
+    /// From write to webhook, in increasing order.
+    millis: Vec<f64>,
+}
+
+async fn tell(server: &Server, subscriptions: u32, seconds: u32) -> Result<Found> {
+    let told = Told::default();
+    let mut ids = Vec::new();
+    let mut client = Client::connect(server.address()).await?;
+    for index in 0..subscriptions {
+        let endpoint = listen(Manner::of(index), Rc::clone(&told)).await?;
+        ids.push(subscribe(&mut client, index, endpoint).await?);
+    }
+    let (cpu, begun) = (server.cpu_seconds()?, Instant::now());
+    // Everybody changes once a second.
+    let changes = subscriptions * seconds;
+    let mut writers = Vec::new();
+    for first in 0..WRITERS {
+        let numbers = (first..changes).step_by(WRITERS as usize);
+        let writer = write(server.address(), begun, numbers, ids.clone());
+        writers.push(tokio::task::spawn_local(writer));
+    }
+    let mut written = Vec::new();
+    for writer in writers {
+        written.extend(writer.await??);
+    }
+    let took = begun.elapsed().as_secs_f64();
+    let end = Instant::now() + PATIENCE;
+    while !written.iter().all(|(item, _)| told.borrow().contains_key(item)) {
+        ensure!(Instant::now() < end, "not every change was told");
+        sleep(Duration::from_millis(5)).await;
+    }
+    let cpu = server.cpu_seconds()? - cpu;
+    let told = told.borrow();
+    let after = |(item, answered): &(Uuid, Instant)| {
+        told.get(item).map(|at| at.saturating_duration_since(*answered).as_secs_f64() * 1e3)
+    };
+    Ok(Found {
+        per_second: f64::from(changes) / took,
+        cpu_micros: cpu * 1e6 / f64::from(changes),
+        millis: sorted(written.iter().filter_map(after).collect::<Vec<f64>>()),
+    })
+}
+
+/// An endpoint that proves itself, and then behaves in its manner.
+async fn listen(manner: Manner, told: Told) -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("failed to listen")?;
+    let address = listener.local_addr()?;
+    tokio::task::spawn_local(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::task::spawn_local(receive(stream, manner, Rc::clone(&told)));
+        }
+    });
+    Ok(address)
+}
+
+async fn receive(stream: TcpStream, manner: Manner, told: Told) {
+    let service = service_fn(|request| answer(request, manner, Rc::clone(&told)));
+    // How a connection ends is the server's business.
+    drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    manner: Manner,
+    told: Told,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let at = Instant::now();
+    let query = request.uri().query().unwrap_or_default();
+    let token =
+        query.strip_prefix("validationToken=").map(|token| token.replace("%20", " ").replace("%3A", ":"));
+    if let Some(token) = token {
+        let mut proof = Response::new(Full::new(token.into()));
+        proof.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static("text/plain"));
+        return Ok(proof);
+    }
+    let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes);
+    let body = body.unwrap_or_default();
+    if manner == Manner::Hanging {
+        std::future::pending::<()>().await;
+    }
+    if manner == Manner::Good {
+        let items = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+        for item in items["value"].as_array().into_iter().flatten() {
+            if let Some(id) = item["id"].as_str().and_then(|id| Uuid::parse_str(id).ok()) {
+                told.borrow_mut().entry(id).or_insert(at);
+            }
+        }
+    }
+    let mut response = Response::new(Full::new(Bytes::new()));
+    *response.status_mut() =
+        if manner == Manner::Good { StatusCode::ACCEPTED } else { StatusCode::INTERNAL_SERVER_ERROR };
+    Ok(response)
+}
+
+/// Subscribes to one person. An application may have only so many subscriptions.
+async fn subscribe(client: &mut Client, index: u32, endpoint: SocketAddr) -> Result<Uuid> {
+    const OF_ONE: u32 = 100;
+    let token = format!("Bearer dev:{:08x}-0000-4000-8000-0000000000aa:", index / OF_ONE + 1);
+    // For as long as the process lives: an ask borrows its headers.
+    let headers = Box::leak(Box::new([("Authorization", &*token.leak()), HEADERS[1]]));
+    let body = json!({
+        "changeType": "updated",
+        "notificationUrl": format!("http://{endpoint}/"),
+        "resource": format!("/communications/presences/{}", user_id(index)),
+        "expirationDateTime": expiry()?,
+    });
+    let ask = Ask {
+        method: Method::POST,
+        path: "/v1.0/subscriptions".to_owned(),
+        headers,
+        body: body.to_string().into(),
+    };
+    let answer = client.send(&ask).await?;
+    let subscription: Value = serde_json::from_slice(&answer.body)?;
+    let id = subscription["id"].as_str().context("no subscription was answered")?;
+    Ok(Uuid::parse_str(id)?)
+}
+
+/// Fifty minutes from now.
+fn expiry() -> Result<String> {
+    let at = stopwatch::wall().plus(Duration::from_secs(50 * 60));
+    Ok(jiff::Timestamp::from_millisecond(at.as_millis())?.to_string())
+}
+
+/// Changes people at the rate of all writers together. Says which items have to come, and when each change was answered.
+async fn write(
+    address: SocketAddr,
+    begun: Instant,
+    numbers: impl Iterator<Item = u32>,
+    subscriptions: Vec<Uuid>,
+) -> Result<Vec<(Uuid, Instant)>> {
+    let mut client = Client::connect(address).await?;
+    let count = subscriptions.len() as u32;
+    let every = Duration::from_secs(1) / count;
+    let mut written = Vec::new();
+    for number in numbers {
+        sleep_until(begun + every * number).await;
+        let (index, round) = (number % count, number / count);
+        let answer = client.send(&Ask::patch(index, round.is_multiple_of(2))).await?;
+        let answered = Instant::now();
+        if Manner::of(index) == Manner::Good {
+            let presence: Value = serde_json::from_slice(&answer.body)?;
+            let item =
+                item_id(subscriptions[index as usize], &presence).context("no presence was answered")?;
+            written.push((item, answered));
+        }
+    }
+    Ok(written)
+}
+
+/// The id of the item that tells a subscription of this state: of the user and the stamp, in the subscription's
+/// namespace.
+fn item_id(subscription: Uuid, presence: &Value) -> Option<Uuid> {
+    let user = Uuid::parse_str(presence["id"].as_str()?).ok()?;
+    let stamp: i64 = presence["sequenceNumber"].as_str()?.strip_prefix('A')?.parse().ok()?;
+    let name = [user.as_bytes().as_slice(), &stamp.to_be_bytes()].concat();
+    Some(Uuid::new_v5(&subscription, &name))
+}
