@@ -137,13 +137,12 @@ fn why(error: &ClientError) -> Outcome {
             Some(ConnectError::Url(_) | ConnectError::Address) => return Outcome::Address,
             Some(ConnectError::Name(_)) => return Outcome::Name,
             Some(ConnectError::Connection(_)) => return Outcome::Connection,
+            None if error.is::<rustls::Error>() => return Outcome::Tls,
             None => {}
         }
-        let in_io = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if error.is::<rustls::Error>() || in_io.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
-            return Outcome::Tls;
-        }
-        cause = error.source();
+        // An I/O error is not the cause of what it carries: it is that.
+        let carried = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause = carried.map(|carried| carried as &(dyn Error + 'static)).or(error.source());
     }
     Outcome::Connection
 }

@@ -8,4 +8,5 @@ mod egress;
 mod faults;
 mod rude_clients;
 mod support;
+mod tls;
 mod wire_forms;
