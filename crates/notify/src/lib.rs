@@ -38,7 +38,7 @@ pub use certificate::CertificateError;
 pub use cursor::StoredCursor;
 pub use egress::{Resolver, Resolving, UrlError};
 pub use letter::{Event, Letter, Reason};
-pub use notifier::{Created, Faults, KeepError, Notifier, Refused, StartError, Update};
+pub use notifier::{Created, Faults, KeepError, Notifier, Refused, StartError, Update, VALIDATIONS_MAX};
 pub use outcome::Outcome;
 pub use parcel::{Item, Words};
 pub use registry::{Held, Registry};

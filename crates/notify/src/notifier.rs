@@ -9,7 +9,7 @@ use porchlight_engine::{Engine, WriteError};
 use porchlight_presence::Timestamp;
 use porchlight_store::{Hold, Revision, Value};
 use tokio::runtime::Handle;
-use tokio::sync::{OnceCell, OwnedMutexGuard, watch};
+use tokio::sync::{OnceCell, OwnedMutexGuard, Semaphore, watch};
 use uuid::Uuid;
 
 use crate::attempts::{Attempt, Attempts};
@@ -54,6 +54,8 @@ pub enum KeepError {
     Refused(Refused),
     /// E19 to E21: an endpoint did not prove itself.
     Endpoint(ValidationError),
+    /// As many endpoints are being asked to prove themselves as may be.
+    Busy,
     /// The log did not take it.
     Write(WriteError),
 }
@@ -95,6 +97,9 @@ impl From<PosterError> for StartError {
     }
 }
 
+/// Endpoints that are asked to prove themselves at the same time. More: 503.
+pub const VALIDATIONS_MAX: usize = 256;
+
 /// Faults that are made on purpose, in development. Source: subscriptions-and-auth 25.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Faults {
@@ -123,6 +128,7 @@ pub(crate) struct Shared {
     signer: Arc<OnceCell<Arc<Signer>>>,
     /// Held while a subscription is written: what was checked before holds until it is kept.
     writing: Arc<tokio::sync::Mutex<()>>,
+    validations: Semaphore,
     errands: Mutex<Vec<Errand>>,
     faults: Mutex<Faults>,
     /// How many users all subscriptions together keep in mind.
@@ -170,6 +176,7 @@ impl Notifier {
             keeps_bodies,
             signer: Arc::clone(&signer),
             writing: Arc::default(),
+            validations: Semaphore::new(VALIDATIONS_MAX),
             errands: Mutex::default(),
             faults: Mutex::default(),
             remembered: Mutex::default(),
@@ -352,6 +359,7 @@ impl Notifier {
 
     /// Has an endpoint prove itself; on the courier's runtime, which owns the connections.
     async fn validate(&self, property: &'static str, url: &str, request: Uuid) -> Result<(), KeepError> {
+        let _one_of_them = self.shared.validations.try_acquire().map_err(|_| KeepError::Busy)?;
         let (shared, url) = (Arc::clone(&self.shared), url.to_owned());
         let validation = self.runtime.spawn(async move {
             let settings = &shared.settings;

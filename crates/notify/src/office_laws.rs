@@ -365,3 +365,15 @@ async fn whatever_happens_everybody_is_told_the_newest_state_in_order() {
         assert!(result.is_ok(), "seed {seed} breaks a law");
     }
 }
+
+#[tokio::test]
+async fn nothing_is_told_before_whoever_subscribes_has_an_answer() {
+    let mut world = World::new().await;
+    let held: Vec<_> = world.subscriptions.iter().map(|one| world.registry.hold(one.id)).collect();
+    world.change(&mut Die(7));
+    world.send();
+    assert!(world.underway.is_empty());
+    drop(held);
+    world.send();
+    assert!(!world.underway.is_empty());
+}

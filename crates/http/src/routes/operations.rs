@@ -121,6 +121,7 @@ fn subscription_limits(notify: &porchlight_notify::Settings, profile: Profile) -
         limit("subscriptionLifetimeMax", duration(notify.lifetime_max).into(), "400 ExtensionError"),
         limit("subscriptionGrace", duration(grace).into(), "PATCH brings back what has ended; then 404"),
         limit("validationTime", duration(notify.validation_timeout).into(), "400 ValidationError"),
+        limit("validationsUnderway", porchlight_notify::VALIDATIONS_MAX.into(), "503 with Retry-After"),
         limit("deliveryTime", duration(notify.first_timeout).into(), "it is told again"),
         limit("deliveryRetryTime", duration(notify.retry_timeout).into(), "it is told again, later"),
         limit("deliveriesInFlightPerEndpoint", notify.underway_max.into(), "more wait"),

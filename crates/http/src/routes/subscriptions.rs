@@ -331,6 +331,12 @@ fn not_kept(error: KeepError, application: ApplicationId, call: &Call<'_>) -> Er
         KeepError::Refused(Refused::Another) => SubscriptionError::Another,
         KeepError::Refused(Refused::TooMany(max)) => SubscriptionError::TooMany { application, tenant, max },
         KeepError::Endpoint(error) => SubscriptionError::Endpoint(error),
+        KeepError::Busy => {
+            return Error::Unavailable {
+                message: "Too many endpoints are being asked to prove themselves; nothing was written.",
+                retry_after: Duration::from_secs(1),
+            };
+        }
         KeepError::Write(error) => return error.into(),
     };
     error.into()

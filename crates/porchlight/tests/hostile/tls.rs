@@ -119,7 +119,11 @@ async fn an_authority_is_trusted_when_its_file_says_so_and_for_its_own_names() {
     let made = subscribe(trusting(), "hooks.example.org", port).await;
     assert_eq!(made.status, 201, "{made:?}");
     let tls = (400, "tls".to_owned());
-    assert_eq!(check(&subscribe(Egress::default(), "hooks.example.org", port).await), tls, "nobody's authority");
+    assert_eq!(
+        check(&subscribe(Egress::default(), "hooks.example.org", port).await),
+        tls,
+        "nobody's authority"
+    );
     assert_eq!(check(&subscribe(trusting(), "other.example.org", port).await), tls, "another's name");
 }
 
