@@ -187,9 +187,7 @@ impl Backlog {
         while self.next_at().is_some_and(|at| at <= now) {
             let (user, _) = self.queue.pop_front()?;
             // Who is underway comes back into the queue when that is over.
-            if !self.previous.is_underway(user)
-                && self.set_of(user).get(user).is_some_and(|mark| mark.state == Telling::Waiting)
-            {
+            if self.set_of(user).get(user).is_some_and(|mark| mark.state == Telling::Waiting) {
                 return Some(user);
             }
         }

@@ -230,6 +230,7 @@ impl Courier {
                 () = &mut end => break,
             }
         }
+        office.dispatch();
         self.keep_cursors(&mut office);
         while self.writes.join_next().await.is_some() {}
     }

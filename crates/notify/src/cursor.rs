@@ -64,3 +64,26 @@ impl StoredCursor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use porchlight_engine::{Clock, Options};
+    use porchlight_store::{Log, Memory};
+
+    use super::*;
+
+    #[test]
+    fn a_cursor_of_another_log_is_an_instant_and_a_little_less() {
+        let clock = Arc::new(Clock::manual(Timestamp::from_millis(1_700_000_000_000)));
+        let open =
+            |replica| Ok::<_, std::convert::Infallible>(Arc::new(Memory::new(replica)) as Arc<dyn Log>);
+        let engine = Engine::open(clock, Options::default(), open).unwrap();
+        let own = Cursor { log: engine.log_id(), revision: Revision(7), at: Timestamp::from_millis(60_000) };
+        assert_eq!(StoredCursor::from(own).in_log(&engine), own);
+        let foreign = Cursor { log: LogId(Uuid::from_u128(1)), ..own };
+        let less = Cursor { revision: Revision::NONE, at: Timestamp::from_millis(50_000), ..own };
+        assert_eq!(StoredCursor::from(foreign).in_log(&engine), less);
+    }
+}

@@ -571,3 +571,37 @@ async fn an_endpoint_that_says_ten_times_that_nobody_is_there_loses_its_subscrip
     assert_eq!(item["@porchlight.reason"], "endpointGone");
     assert_eq!(listed(&ada(&server)).await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn what_was_told_is_not_told_again_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let receiver = Receiver::start().await;
+    let server = TestServer::builder().data(folder.path()).start().await;
+    let shown = subscribe(&ada(&server), &order(&server, &receiver.url("/"), &many(&[ADA, BEN]))).await;
+    set(&server, ADA, "Busy/InACall").await;
+    assert_eq!(whose(&receiver.items(1).await[0]), ADA);
+    noted(&ada(&server), &shown, 1).await;
+    // What was told of this very millisecond may be told again.
+    server.advance(seconds(1));
+    server.stop();
+    let server = TestServer::builder().data(folder.path()).start_at(START + 2_000).start().await;
+    set(&server, BEN, "Busy/InACall").await;
+    assert_eq!(whose(&receiver.items(1).await[0]), BEN);
+    assert_eq!(receiver.seen(), 2);
+}
+
+#[tokio::test]
+async fn what_an_endpoint_did_not_take_is_told_at_the_new_place() {
+    let server = TestServer::start().await;
+    let (dead, new) = (Receiver::start().await, Receiver::start().await);
+    let shown = subscribe(&ada(&server), &order(&server, &dead.url("/"), &many(&[ADA, BEN]))).await;
+    dead.always(Some(Reaction::Status(500)));
+    set(&server, ADA, "Busy/InACall").await;
+    noted(&ada(&server), &shown, 1).await;
+    set(&server, BEN, "Away/Away").await;
+    let moved = json!({"notificationUrl": new.url("/")});
+    assert_eq!(ada(&server).patch(&path_of(&shown), &moved).await.status, 200);
+    let items = new.items(2).await;
+    assert_eq!(items.iter().map(whose).collect::<Vec<_>>(), [ADA, BEN]);
+    assert_eq!(dead.seen(), 1);
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use porchlight_testkit::{ADA, BEN, Receiver};
+use porchlight_testkit::{ADA, BEN, Reaction, Receiver};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -136,4 +136,57 @@ async fn every_subscriber_is_told_the_newest_state_in_order_over_kills() {
             && [ADA, BEN].iter().all(|user| newest(&subscriptions[1], user))
     })
     .await;
+}
+
+#[tokio::test]
+async fn s30_t16_a_hundred_users_are_told_once_each_after_receiver_and_server_were_down() {
+    const PEOPLE: usize = 100;
+    let folder = tempfile::tempdir().expect("a folder");
+    let people: Vec<String> = (0..PEOPLE).map(|number| Uuid::from_u128(number as u128).to_string()).collect();
+    let user = |(number, id): (usize, &String)| {
+        format!("      - id: {id}\n        userPrincipalName: p{number}@porchlight.example\n")
+    };
+    let users: String = people.iter().enumerate().map(user).collect();
+    let seed = folder.path().join("people.yaml");
+    let tenant = "9a2f6c10-5b7e-4a55-8c1d-2f6d0c9f1e77";
+    std::fs::write(&seed, format!("tenants:\n  - id: {tenant}\n    users:\n{users}"))
+        .expect("it can be written");
+    let start = || {
+        let mut command = in_folder(&folder.path().join("data"));
+        Program::start(command.arg("--seed").arg(&seed))
+    };
+
+    let receiver = Receiver::start().await;
+    let server = start();
+    let app = server.client(&format!("{}:", Uuid::from_u128(0xa_0000)));
+    let subscription = subscribe(&server, &receiver, 0xa_0000, "communications/presences").await;
+    receiver.always(Some(Reaction::Status(503)));
+    let mut newest = BTreeMap::new();
+    for availability in ["Busy", "Away"] {
+        for id in &people {
+            let body = json!({"availability": availability, "activity": availability});
+            let answer = app.patch(&presence_of(id), &body).await;
+            let number =
+                answer.json()["sequenceNumber"].as_str().expect("a number")[1..].parse().expect("a number");
+            newest.insert(item(subscription, id, number), id.clone());
+            // Only the last state counts.
+            newest.retain(|known, of| of != id || *known == item(subscription, id, number));
+        }
+    }
+    server.kill();
+    receiver.take_all();
+    receiver.always(None);
+
+    let _server = start();
+    let mut told = Vec::new();
+    while told.len() < PEOPLE {
+        let items = receiver.items(1).await;
+        told.extend(
+            items
+                .iter()
+                .map(|one| one["id"].as_str().and_then(|id| Uuid::parse_str(id).ok()).expect("an id")),
+        );
+    }
+    told.sort_unstable();
+    assert_eq!(told, newest.into_keys().collect::<Vec<_>>(), "the newest state of each, once");
 }
