@@ -269,7 +269,9 @@ impl Api {
                 let notify = self.notifier.settings();
                 read().map(|()| operations::limits(&self.engine, notify, &self.settings))
             }
-            "metrics" => read().map(|()| operations::metrics(&self.engine, &self.instruments)),
+            "metrics" => {
+                read().map(|()| operations::metrics(&self.engine, &self.notifier, &self.instruments))
+            }
             _ => {
                 // Levers need no token, so they are for this machine alone.
                 let development = self

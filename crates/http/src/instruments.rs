@@ -8,12 +8,16 @@ use http::StatusCode;
 use metrics::{counter, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use porchlight_engine::Engine;
+use porchlight_notify::Notifier;
 
 use crate::route::Route;
 
 /// Upper bounds of the lateness histogram, in seconds.
 const LATENESS: [f64; 14] =
     [0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 1.0, 10.0];
+
+/// Upper bounds of the histogram of deliveries, in seconds.
+const DELIVERY: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0];
 
 /// Starts recording metrics in this process; may be called more than once. `/porchlight/metrics` is empty without it.
 ///
@@ -30,9 +34,12 @@ pub fn maintain_recorder() {
 fn handle() -> &'static PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(|| {
-        let lateness = Matcher::Full("porchlight_timer_lateness_seconds".to_owned());
+        let named = |name: &str| Matcher::Full(name.to_owned());
         let recorder = PrometheusBuilder::new()
-            .set_buckets_for_metric(lateness, &LATENESS)
+            .set_buckets_for_metric(named("porchlight_timer_lateness_seconds"), &LATENESS)
+            .and_then(|builder| {
+                builder.set_buckets_for_metric(named("porchlight_delivery_seconds"), &DELIVERY)
+            })
             .expect("there is at least one bucket")
             .build_recorder();
         let handle = recorder.handle();
@@ -99,7 +106,7 @@ impl Instruments {
     }
 
     /// Everything, in Prometheus's text format.
-    pub(crate) fn render(&self, engine: &Engine) -> String {
+    pub(crate) fn render(&self, engine: &Engine, notifier: &Notifier) -> String {
         for (route, counts) in Route::ALL.into_iter().zip(self.requests.chunks(STATUSES.len())) {
             for (status, count) in STATUSES.zip(counts) {
                 let count = count.load(Ordering::Relaxed);
@@ -111,6 +118,7 @@ impl Instruments {
         }
         gauge!("porchlight_held_requests").set(self.held.load(Ordering::Relaxed) as f64);
         gauge!("porchlight_open_streams").set(self.streams.load(Ordering::Relaxed) as f64);
+        gauge!("porchlight_subscriptions").set(notifier.registry().len() as f64);
         let log = engine.log_stats();
         counter!("porchlight_log_appends_total").absolute(log.appends);
         counter!("porchlight_log_syncs_total").absolute(log.syncs);

@@ -27,6 +27,9 @@ use crate::subscription::Subscription;
 /// How often cursors are kept. Source: design 5.3.
 const KEEP: Duration = Duration::from_secs(1);
 
+/// When to try again what the log did not take.
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// How long what is underway may take to end, once the server stops.
 const FINISH: Duration = Duration::from_secs(4);
 
@@ -55,11 +58,13 @@ pub(crate) async fn run(mut office: Office, shared: Arc<Shared>, mut stop: watch
         posts: JoinSet::new(),
         scans: JoinSet::new(),
         writes: JoinSet::new(),
+        rotating: None,
         news: Arc::new(Notify::new()),
         followed: HashMap::new(),
     };
     let mut jumps = courier.engine.clock().jumps();
     let mut keep = tokio::time::interval(KEEP);
+    let mut hours = tokio::time::interval(Duration::from_secs(60 * 60));
     loop {
         jumps.borrow_and_update();
         courier.do_what_is_due(&mut office);
@@ -72,6 +77,7 @@ pub(crate) async fn run(mut office: Office, shared: Arc<Shared>, mut stop: watch
             Some(Ok((scan, changes))) = courier.scans.join_next() => office.scanned(&scan, &changes),
             Some(_) = courier.writes.join_next() => {}
             _ = keep.tick(), if office.has_moved() => courier.keep_cursors(&mut office),
+            _ = hours.tick() => {}
             () = clock.wait(office.next_alarm(), &mut jumps) => {}
         }
     }
@@ -84,6 +90,8 @@ struct Courier {
     posts: JoinSet<Done>,
     scans: JoinSet<(Scan, Changes)>,
     writes: JoinSet<()>,
+    /// The signing keys are being changed.
+    rotating: Option<tokio::task::AbortHandle>,
     /// Rung by any feed that is followed.
     news: Arc<Notify>,
     followed: HashMap<TenantId, tokio::task::AbortHandle>,
@@ -114,6 +122,7 @@ impl Courier {
                 (scan, changes)
             });
         }
+        self.rotate_keys();
         self.shared.remember(office.remembered());
     }
 
@@ -213,6 +222,21 @@ impl Courier {
         });
     }
 
+    /// Has the signing key followed by another one when it is old.
+    fn rotate_keys(&mut self) {
+        let Some(signer) = self.shared.signer.get().filter(|signer| signer.is_due()) else { return };
+        if self.rotating.as_ref().is_none_or(tokio::task::AbortHandle::is_finished) {
+            let signer = Arc::clone(signer);
+            let rotate = async move {
+                if let Err(error) = signer.rotate().await {
+                    tracing::warn!(%error, "the key that validation tokens are signed with was not followed by another");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            };
+            self.rotating = Some(self.writes.spawn(rotate));
+        }
+    }
+
     fn keep_cursors(&mut self, office: &mut Office) {
         for (id, cursor) in office.cursors() {
             let engine = self.engine.clone();
@@ -230,6 +254,8 @@ impl Courier {
                 () = &mut end => break,
             }
         }
+        // It may wait to try again.
+        self.rotating.take().inspect(tokio::task::AbortHandle::abort);
         office.dispatch();
         self.keep_cursors(&mut office);
         while self.writes.join_next().await.is_some() {}

@@ -125,7 +125,7 @@ pub(crate) struct Shared {
     pub(crate) attempts: Attempts,
     /// Whether what was sent is remembered, for development.
     pub(crate) keeps_bodies: bool,
-    signer: Arc<OnceCell<Arc<Signer>>>,
+    pub(crate) signer: Arc<OnceCell<Arc<Signer>>>,
     /// Held while a subscription is written: what was checked before holds until it is kept.
     writing: Arc<tokio::sync::Mutex<()>>,
     validations: Semaphore,

@@ -18,6 +18,7 @@ use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::record;
 use crate::subscription::Subscription;
 
 /// The application that the original's tokens come from, "Microsoft Graph Change Tracking": receivers compare with it.
@@ -35,20 +36,38 @@ const SECRET: &str = "signing";
 /// The format of the secret, which this program writes.
 const VERSION: u8 = 1;
 
+/// A key this old is followed by another one.
+const ROTATE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// A key is shown for this long before tokens are signed with it. Source: 14.5.
+const SHOWN_BEFORE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A key is shown for this long after the last token was signed with it. Source: 14.5.
+const SHOWN_AFTER: Duration = Duration::from_secs(48 * 60 * 60);
+
 /// A key as the log keeps it.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Stored {
+    #[serde(with = "record")]
+    made_at: Timestamp,
     /// The private key, PKCS #8 in PEM.
     key: String,
     /// Its certificate, in DER.
     certificate: Vec<u8>,
 }
 
+/// A key that is good to sign with.
+struct Key {
+    stored: Stored,
+    private: EncodingKey,
+    public: SigningKey,
+}
+
 /// Signs validation tokens.
 pub struct Signer {
     engine: Engine,
-    key: EncodingKey,
-    public: SigningKey,
+    /// In the order of their making; never none.
+    keys: Mutex<Vec<Key>>,
     /// The same for every token: who publishes.
     publisher: Uuid,
     tokens: Mutex<HashMap<(TenantId, String, String), Signed>>,
@@ -105,39 +124,55 @@ impl Signer {
         if let Some(known) = Signer::known(engine) {
             return Ok(known);
         }
-        // Half a second of arithmetic.
-        let stored = tokio::task::spawn_blocking(make).await.expect("making a key does not panic");
-        let secret = postcard::to_extend(&stored, vec![VERSION]).expect("a vector takes any number of bytes");
-        engine.keep_secret(SECRET, Bytes::from(secret)).await?;
-        Ok(Signer::new(engine, &stored))
+        let keys = vec![make(engine.clock().now()).await];
+        keep(engine, &keys).await?;
+        Ok(Signer::new(engine, keys))
     }
 
     /// The signer of this installation, if its key was made already.
     pub(crate) fn known(engine: &Engine) -> Option<Signer> {
-        let stored = decode(&engine.known_secret(SECRET)?)?;
-        Some(Signer::new(engine, &stored))
+        let keys = decode(&engine.known_secret(SECRET)?).filter(|keys| !keys.is_empty())?;
+        Some(Signer::new(engine, keys))
     }
 
-    fn new(engine: &Engine, stored: &Stored) -> Signer {
-        let key = EncodingKey::from_rsa_pem(stored.key.as_bytes()).expect("the key was made by this program");
-        let jwk = Jwk::from_encoding_key(&key, Algorithm::RS256).expect("the key was made by this program");
-        let AlgorithmParameters::RSA(rsa) = jwk.algorithm else { unreachable!("the key is one of RSA") };
-        let sha256 = digest::digest(&SHA256, &stored.certificate);
-        let sha1 = digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, &stored.certificate);
-        let public = SigningKey {
-            kid: URL_SAFE_NO_PAD.encode(sha256),
-            modulus: rsa.n,
-            exponent: rsa.e,
-            certificate: STANDARD.encode(&stored.certificate),
-            thumbprint: URL_SAFE_NO_PAD.encode(sha1),
-        };
-        let publisher = Uuid::new_v5(&Uuid::NAMESPACE_OID, public.kid.as_bytes());
-        Signer { engine: engine.clone(), key, public, publisher, tokens: Mutex::default() }
+    fn new(engine: &Engine, keys: Vec<Stored>) -> Signer {
+        let keys: Vec<Key> = keys.into_iter().map(Key::new).collect();
+        let publisher = Uuid::new_v5(&engine.log_id().0, PUBLISHER.as_bytes());
+        Signer { engine: engine.clone(), keys: Mutex::new(keys), publisher, tokens: Mutex::default() }
     }
 
     /// The keys to check tokens with.
     pub fn keys(&self) -> Vec<SigningKey> {
-        vec![self.public.clone()]
+        self.keys.lock().iter().map(|key| key.public.clone()).collect()
+    }
+
+    /// Whether [`Signer::rotate`] has something to do.
+    pub(crate) fn is_due(&self) -> bool {
+        let (now, keys) = (self.engine.clock().now(), self.keys.lock());
+        is_old(&keys, now) || is_over(&keys, now)
+    }
+
+    /// Makes the next key when the newest one is old, and drops the first one when it is not needed any more.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the log answers; the keys stay as they are.
+    pub(crate) async fn rotate(&self) -> Result<(), WriteError> {
+        let now = self.engine.clock().now();
+        let (is_old, is_over) = {
+            let keys = self.keys.lock();
+            (is_old(&keys, now), is_over(&keys, now))
+        };
+        let mut stored: Vec<Stored> = self.keys.lock().iter().map(|key| key.stored.clone()).collect();
+        if is_over {
+            stored.remove(0);
+        }
+        if is_old {
+            stored.push(make(now).await);
+        }
+        keep(&self.engine, &stored).await?;
+        *self.keys.lock() = stored.into_iter().map(Key::new).collect();
+        Ok(())
     }
 
     /// A token for whoever made this subscription. Source: 14.1, 14.6.
@@ -177,21 +212,115 @@ impl Signer {
             ver: "1.0",
             uti: URL_SAFE_NO_PAD.encode(Uuid::new_v4()),
         };
-        let header = Header { kid: Some(self.public.kid.clone()), ..Header::new(Algorithm::RS256) };
-        jsonwebtoken::encode(&header, &claims, &self.key).expect("the key was made for this algorithm")
+        let keys = self.keys.lock();
+        // The newest that has been shown for long enough; the first one has nobody before it to wait for.
+        let is_shown = |key: &&Key| key.stored.made_at.plus(SHOWN_BEFORE) <= now;
+        let key = keys.iter().rev().find(is_shown).unwrap_or(&keys[0]);
+        let header = Header { kid: Some(key.public.kid.clone()), ..Header::new(Algorithm::RS256) };
+        jsonwebtoken::encode(&header, &claims, &key.private).expect("the key was made for this algorithm")
     }
 }
 
-fn decode(secret: &[u8]) -> Option<Stored> {
-    let (&VERSION, stored) = secret.split_first()? else { return None };
-    postcard::from_bytes(stored).ok()
+impl Key {
+    fn new(stored: Stored) -> Key {
+        const OURS: &str = "the key was made by this program";
+        let private = EncodingKey::from_rsa_pem(stored.key.as_bytes()).expect(OURS);
+        let jwk = Jwk::from_encoding_key(&private, Algorithm::RS256).expect(OURS);
+        let AlgorithmParameters::RSA(rsa) = jwk.algorithm else { unreachable!("{OURS}") };
+        let sha256 = digest::digest(&SHA256, &stored.certificate);
+        let sha1 = digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, &stored.certificate);
+        let public = SigningKey {
+            kid: URL_SAFE_NO_PAD.encode(sha256),
+            modulus: rsa.n,
+            exponent: rsa.e,
+            certificate: STANDARD.encode(&stored.certificate),
+            thumbprint: URL_SAFE_NO_PAD.encode(sha1),
+        };
+        Key { stored, private, public }
+    }
 }
 
-fn make() -> Stored {
+/// Whether the newest key is to be followed by another one.
+fn is_old(keys: &[Key], now: Timestamp) -> bool {
+    keys.last().is_some_and(|newest| newest.stored.made_at.plus(ROTATE) <= now)
+}
+
+/// Whether the first key was followed by another one so long ago that nobody needs it any more.
+fn is_over(keys: &[Key], now: Timestamp) -> bool {
+    let followed = keys.get(1).map(|next| next.stored.made_at.plus(SHOWN_BEFORE));
+    followed.is_some_and(|last_used| last_used.plus(SHOWN_AFTER) <= now)
+}
+
+async fn keep(engine: &Engine, keys: &[Stored]) -> Result<(), WriteError> {
+    let secret = postcard::to_extend(keys, vec![VERSION]).expect("a vector takes any number of bytes");
+    engine.keep_secret(SECRET, Bytes::from(secret)).await
+}
+
+fn decode(secret: &[u8]) -> Option<Vec<Stored>> {
+    let (&VERSION, keys) = secret.split_first()? else { return None };
+    postcard::from_bytes(keys).ok()
+}
+
+/// A new key. Half a second of arithmetic, which is in nobody's way.
+async fn make(now: Timestamp) -> Stored {
+    tokio::task::spawn_blocking(move || make_now(now)).await.expect("making a key does not panic")
+}
+
+fn make_now(made_at: Timestamp) -> Stored {
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048);
     let key = key.expect("the system has random numbers");
     let mut params = CertificateParams::default();
     params.distinguished_name.push(rcgen::DnType::CommonName, "Porchlight");
     let certificate = params.self_signed(&key).expect("a key can sign its own certificate");
-    Stored { key: key.serialize_pem(), certificate: certificate.der().to_vec() }
+    Stored { made_at, key: key.serialize_pem(), certificate: certificate.der().to_vec() }
+}
+
+#[cfg(test)]
+mod tests {
+    use porchlight_engine::{Clock, Options};
+    use porchlight_store::{Log, Memory};
+
+    use super::*;
+    use crate::subscription::Target;
+    use crate::subscription::tests::subscription;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// The key that a token was signed with.
+    fn kid(signer: &Signer) -> String {
+        let token = signer.token(&subscription(1, Target::Everybody));
+        jsonwebtoken::decode_header(&*token).unwrap().kid.unwrap()
+    }
+
+    fn kids(signer: &Signer) -> Vec<String> {
+        signer.keys().into_iter().map(|key| key.kid).collect()
+    }
+
+    #[tokio::test]
+    async fn a_key_is_shown_before_it_is_used_and_after() {
+        let clock = Arc::new(Clock::manual(Timestamp::from_millis(1_700_000_000_000)));
+        let open =
+            |replica| Ok::<_, std::convert::Infallible>(Arc::new(Memory::new(replica)) as Arc<dyn Log>);
+        let engine = Engine::open(clock, Options::default(), open).unwrap();
+        let signer = Signer::of(&engine).await.unwrap();
+        let first = kid(&signer);
+        assert_eq!(kids(&signer), std::slice::from_ref(&first));
+
+        engine.clock().advance(ROTATE);
+        assert!(signer.is_due());
+        signer.rotate().await.unwrap();
+        let [_, second] = kids(&signer).try_into().unwrap();
+        assert_eq!(kid(&signer), first, "the second one has not been shown yet");
+        // A token is used for most of a day.
+        engine.clock().advance(DAY);
+        assert_eq!(kid(&signer), second);
+        assert!(!signer.is_due());
+        assert_eq!(kids(&Signer::known(&engine).unwrap()), [first, second.clone()], "the log has both");
+
+        engine.clock().advance(2 * DAY);
+        assert!(signer.is_due());
+        signer.rotate().await.unwrap();
+        assert_eq!(kids(&signer), [second]);
+        assert!(!signer.is_due());
+    }
 }

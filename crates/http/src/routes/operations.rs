@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode};
 use porchlight_engine::Engine;
 use porchlight_notify::GRACE;
+use porchlight_notify::Notifier;
 use serde_json::{Value, json};
 
 use super::subscriptions::{LIFETIME_MIN, PAGE};
@@ -28,8 +29,8 @@ pub(crate) fn health(engine: &Engine) -> Reply {
 }
 
 /// GET `/porchlight/metrics`
-pub(crate) fn metrics(engine: &Engine, instruments: &Instruments) -> Reply {
-    Reply::ok(HeaderValue::from_static("text/plain; version=0.0.4"), instruments.render(engine))
+pub(crate) fn metrics(engine: &Engine, notifier: &Notifier, instruments: &Instruments) -> Reply {
+    Reply::ok(HeaderValue::from_static("text/plain; version=0.0.4"), instruments.render(engine, notifier))
 }
 
 /// What waits to be sent to a reader: what hyper takes before it asks for no more, and some pieces on their way there.
