@@ -91,6 +91,13 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     Ok(Outcome {
         compared: None,
         figures: vec![
+            figure(
+                "memory per subscription",
+                found.memory as f64 / f64::from(subscriptions),
+                "B",
+                None,
+                "with the connection over which its endpoint has proved itself".to_owned(),
+            ),
             figure("write answered to webhook begun, p50", percentile(&found.millis, 0.5), "ms", None, among),
             figure(
                 "write answered to webhook begun, p99",
@@ -111,6 +118,8 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
 }
 
 struct Found {
+    /// Of all subscriptions, before anything is told.
+    memory: u64,
     per_second: f64,
     cpu_micros: f64,
     /// From write to webhook, in increasing order.
@@ -120,11 +129,13 @@ struct Found {
 async fn tell(server: &Server, subscriptions: u32, seconds: u32) -> Result<Found> {
     let told = Told::default();
     let mut ids = Vec::new();
+    let empty = server.settled_memory()?;
     let mut client = Client::connect(server.address()).await?;
     for index in 0..subscriptions {
         let endpoint = listen(Manner::of(index), Rc::clone(&told)).await?;
         ids.push(subscribe(&mut client, index, endpoint).await?);
     }
+    let memory = server.settled_memory()?.saturating_sub(empty);
     let (cpu, begun) = (server.cpu_seconds()?, Instant::now());
     // Everybody changes once a second.
     let changes = subscriptions * seconds;
@@ -150,6 +161,7 @@ async fn tell(server: &Server, subscriptions: u32, seconds: u32) -> Result<Found
         told.get(item).map(|at| at.saturating_duration_since(*answered).as_secs_f64() * 1e3)
     };
     Ok(Found {
+        memory,
         per_second: f64::from(changes) / took,
         cpu_micros: cpu * 1e6 / f64::from(changes),
         millis: sorted(written.iter().filter_map(after).collect::<Vec<f64>>()),

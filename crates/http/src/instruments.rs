@@ -119,6 +119,7 @@ impl Instruments {
         gauge!("porchlight_held_requests").set(self.held.load(Ordering::Relaxed) as f64);
         gauge!("porchlight_open_streams").set(self.streams.load(Ordering::Relaxed) as f64);
         gauge!("porchlight_subscriptions").set(notifier.registry().len() as f64);
+        gauge!("porchlight_subscriptions_pending_users").set(notifier.remembered() as f64);
         let log = engine.log_stats();
         counter!("porchlight_log_appends_total").absolute(log.appends);
         counter!("porchlight_log_syncs_total").absolute(log.syncs);

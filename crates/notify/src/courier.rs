@@ -1,11 +1,12 @@
 //! Sends what the office plans, on a thread of its own: neither a request that takes long nor encryption is ever in the
 //! way of whoever asks this server.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use parking_lot::Mutex;
 use porchlight_engine::{Changes, Engine};
 use porchlight_presence::{TenantId, Timestamp};
 use porchlight_store::Value;
@@ -55,11 +56,12 @@ pub(crate) async fn run(mut office: Office, shared: Arc<Shared>, mut stop: watch
     let mut courier = Courier {
         engine: shared.engine.clone(),
         shared,
+        counted: Instant::now(),
         posts: JoinSet::new(),
         scans: JoinSet::new(),
         writes: JoinSet::new(),
         rotating: None,
-        news: Arc::new(Notify::new()),
+        news: Arc::default(),
         followed: HashMap::new(),
     };
     let mut jumps = courier.engine.clock().jumps();
@@ -72,7 +74,7 @@ pub(crate) async fn run(mut office: Office, shared: Arc<Shared>, mut stop: watch
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
             () = courier.shared.registry.bell.notified() => {}
-            () = courier.news.notified() => {}
+            () = courier.news.bell.notified() => {}
             Some(done) = courier.posts.join_next() => courier.finish(&mut office, done),
             Some(Ok((scan, changes))) = courier.scans.join_next() => office.scanned(&scan, &changes),
             Some(_) = courier.writes.join_next() => {}
@@ -84,30 +86,52 @@ pub(crate) async fn run(mut office: Office, shared: Arc<Shared>, mut stop: watch
     courier.stop(office).await;
 }
 
+/// The tenants whose feeds have something new.
+#[derive(Default)]
+struct News {
+    tenants: Mutex<HashSet<TenantId>>,
+    bell: Notify,
+}
+
+impl News {
+    fn ring(&self, tenant: TenantId) {
+        self.tenants.lock().insert(tenant);
+        self.bell.notify_one();
+    }
+
+    fn take(&self) -> HashSet<TenantId> {
+        std::mem::take(&mut self.tenants.lock())
+    }
+}
+
 struct Courier {
     engine: Engine,
     shared: Arc<Shared>,
+    /// When those who are kept in mind were counted last.
+    counted: Instant,
     posts: JoinSet<Done>,
     scans: JoinSet<(Scan, Changes)>,
     writes: JoinSet<()>,
     /// The signing keys are being changed.
     rotating: Option<tokio::task::AbortHandle>,
-    /// Rung by any feed that is followed.
-    news: Arc<Notify>,
+    news: Arc<News>,
     followed: HashMap<TenantId, tokio::task::AbortHandle>,
 }
 
 impl Courier {
     fn do_what_is_due(&mut self, office: &mut Office) {
-        office.sync();
+        if office.sync() {
+            self.follow(office);
+        }
         for errand in self.shared.errands() {
             match errand {
                 Errand::Renew(id) => office.renew(id),
                 Errand::Revoke(id) => office.remove(id, Reason::Revoked),
             }
         }
-        self.follow(office);
-        office.dispatch();
+        for tenant in self.news.take() {
+            office.dispatch_one(tenant);
+        }
         office.tick();
         for id in office.removals() {
             self.remove(id);
@@ -123,7 +147,10 @@ impl Courier {
             });
         }
         self.rotate_keys();
-        self.shared.remember(office.remembered());
+        if self.counted.elapsed() >= KEEP {
+            self.counted = Instant::now();
+            self.shared.remember(office.remembered());
+        }
     }
 
     /// Has the bell rung by the feeds that the office reads, and by no others.
@@ -131,12 +158,12 @@ impl Courier {
         let mut no_more = std::mem::take(&mut self.followed);
         for tenant in office.tenants() {
             let followed = no_more.remove(&tenant.id()).unwrap_or_else(|| {
-                let (mut feed, news) = (tenant.feed().follow(), Arc::clone(&self.news));
-                // What is on the feed by now is read after this.
-                feed.mark_unchanged();
+                let (mut feed, news, id) = (tenant.feed().follow(), Arc::clone(&self.news), tenant.id());
+                // Something may have come since its desk was opened.
+                news.ring(id);
                 let ring = async move {
                     while feed.changed().await.is_ok() {
-                        news.notify_one();
+                        news.ring(id);
                     }
                 };
                 tokio::spawn(ring).abort_handle()
@@ -180,7 +207,7 @@ impl Courier {
             return;
         };
         // What was told before the feed told of it must be on it by now.
-        office.dispatch();
+        office.dispatch_one(done.parcel.address.tenant);
         office.finish(&done.parcel, done.outcome, done.took);
         // Whoever sees the attempt finds that it has been taken account of.
         self.note(&done);
@@ -238,6 +265,7 @@ impl Courier {
     }
 
     fn keep_cursors(&mut self, office: &mut Office) {
+        office.dispatch();
         for (id, cursor) in office.cursors() {
             let engine = self.engine.clone();
             // Nobody waits for it. What is not kept is told again after a crash.
@@ -256,7 +284,6 @@ impl Courier {
         }
         // It may wait to try again.
         self.rotating.take().inspect(tokio::task::AbortHandle::abort);
-        office.dispatch();
         self.keep_cursors(&mut office);
         while self.writes.join_next().await.is_some() {}
     }

@@ -159,23 +159,31 @@ impl Office {
         }
     }
 
-    /// Looks at the subscriptions that have changed.
-    pub(crate) fn sync(&mut self) {
-        for id in self.registry.changed() {
+    /// Looks at the subscriptions that have changed; returns whether there were any.
+    pub(crate) fn sync(&mut self) -> bool {
+        let changed = self.registry.changed();
+        let is_any = !changed.is_empty();
+        for id in changed {
             match self.registry.get(id) {
                 None => self.close(id),
                 Some(subscription) if self.files.contains_key(&id) => self.change(subscription),
                 Some(subscription) => self.open(subscription),
             }
         }
+        is_any
     }
 
-    /// Reads the feeds.
+    /// Reads the feeds of all tenants.
     pub(crate) fn dispatch(&mut self) {
         let tenants: Vec<TenantId> = self.desks.keys().copied().collect();
         for tenant in tenants {
-            while self.read_feed(tenant) {}
+            self.dispatch_one(tenant);
         }
+    }
+
+    /// Reads the feed of one tenant.
+    pub(crate) fn dispatch_one(&mut self, tenant: TenantId) {
+        while self.read_feed(tenant) {}
     }
 
     /// The feeds that are read.
@@ -214,6 +222,9 @@ impl Office {
                 // Else what is underway comes back first.
                 continue;
             }
+            // What has happened by now goes with it, also when nobody has rung yet.
+            self.dispatch_one(address.tenant);
+            let now = self.engine.now();
             if let Some(parcel) = self.fill(&address, now) {
                 // There may be more than fits into one.
                 self.make_ready(&address);
@@ -382,8 +393,10 @@ impl Office {
         if file.subscription.query_options.is_some() {
             self.engine.want_origins();
         }
+        // A warning that came due while nobody looked, as over a restart, is given late rather than never.
+        let planned_from = if file.stage == Stage::Live { file.begun } else { now };
         self.files.insert(id, file);
-        self.plan(id, now);
+        self.plan(id, planned_from);
         if may_read {
             self.make_waiting(id);
         } else {
