@@ -23,7 +23,6 @@ use crate::office::{Office, Scan};
 use crate::outcome::Outcome;
 use crate::parcel::Parcel;
 use crate::post::Outgoing;
-use crate::subscription::Subscription;
 
 /// How often cursors are kept. Source: design 5.3.
 const KEEP: Duration = Duration::from_secs(1);
@@ -39,8 +38,8 @@ const FINISH: Duration = Duration::from_secs(4);
 pub(crate) enum Errand {
     /// Begin the warnings anew.
     Renew(Uuid),
-    /// End a subscription.
-    Revoke(Uuid),
+    /// End a subscription, for this reason.
+    End(Uuid, Reason),
 }
 
 /// A request that is over.
@@ -126,7 +125,7 @@ impl Courier {
         for errand in self.shared.errands() {
             match errand {
                 Errand::Renew(id) => office.renew(id),
-                Errand::Revoke(id) => office.remove(id, Reason::Revoked),
+                Errand::End(id, reason) => office.remove(id, reason),
             }
         }
         for tenant in self.news.take() {
@@ -220,6 +219,8 @@ impl Courier {
         for id in told.chain(parcel.letters.iter().map(|letter| letter.subscription.id)) {
             *items.entry(id).or_default() += 1;
         }
+        // Nobody can ask about those that are gone.
+        items.retain(|id, _| self.shared.registry.get(*id).is_some());
         let class = outcome.class().unwrap_or("delivered");
         metrics::counter!("porchlight_deliveries_total", "outcome" => class).increment(1);
         metrics::histogram!("porchlight_delivery_seconds").record(took.as_secs_f64());
@@ -267,9 +268,9 @@ impl Courier {
     fn keep_cursors(&mut self, office: &mut Office) {
         office.dispatch();
         for (id, cursor) in office.cursors() {
-            let engine = self.engine.clone();
+            let shared = Arc::clone(&self.shared);
             // Nobody waits for it. What is not kept is told again after a crash.
-            self.writes.spawn(async move { keep(&engine, id, cursor).await });
+            self.writes.spawn(async move { keep(&shared, id, cursor).await });
         }
     }
 
@@ -290,12 +291,14 @@ impl Courier {
 }
 
 /// Keeps a cursor, unless its subscription is gone.
-async fn keep(engine: &Engine, id: Uuid, cursor: StoredCursor) {
-    if engine.revision_of(&Subscription::key(id)) == porchlight_store::Revision::NONE {
+async fn keep(shared: &Shared, id: Uuid, cursor: StoredCursor) {
+    let (engine, key) = (&shared.engine, StoredCursor::key(id));
+    // Before the look at the subscription: whoever deletes it deletes the cursor after it, so that one of the two is
+    // noticed.
+    let expected = engine.revision_of(&key);
+    if shared.registry.get(id).is_none() {
         return;
     }
-    let key = StoredCursor::key(id);
-    let expected = engine.revision_of(&key);
     let value = Value::Live(cursor.encode());
     if let Err(error) = engine.write_kept(key, expected, value, Box::new(())).await {
         tracing::debug!(subscription = %id, %error, "a cursor was not kept");

@@ -17,6 +17,7 @@ use crate::certificate::{self, CertificateError};
 use crate::courier::{self, Errand};
 use crate::cursor::StoredCursor;
 use crate::egress::UrlError;
+use crate::letter::Reason;
 use crate::office::Office;
 use crate::parcel::Words;
 use crate::post::{Poster, PosterError};
@@ -247,7 +248,12 @@ impl Notifier {
             shared.engine.feed_cursor().into()
         };
         let held = shared.registry.hold(subscription.id);
+        let succeeded = shared.registry.ended_of_owner(subscription.owner(), subscription.made_at);
         shared.keep(&subscription, writing).await?;
+        // One for the same that could still be brought back has its successor now. Source: 10.5.
+        for ended in succeeded.iter().filter(|ended| ended.target == subscription.target) {
+            self.errand(Errand::End(ended.id, Reason::Expired));
+        }
         Ok(Created { subscription: Arc::new(subscription), held })
     }
 
@@ -284,7 +290,11 @@ impl Notifier {
             if !can_come_back || subscription.has_ended(now) {
                 return Err(KeepError::Gone);
             }
-            shared.check(&subscription)?;
+            shared.check(&subscription).map_err(|error| match error {
+                // It has its successor.
+                KeepError::Refused(Refused::Duplicate(_)) => KeepError::Gone,
+                error => error,
+            })?;
         }
         shared.keep(&subscription, writing).await?;
         self.errand(Errand::Renew(id));
@@ -307,7 +317,7 @@ impl Notifier {
 
     /// Ends a subscription as the server wishes, and tells its maker so.
     pub fn revoke(&self, id: Uuid) {
-        self.errand(Errand::Revoke(id));
+        self.errand(Errand::End(id, Reason::Revoked));
     }
 
     /// The newest attempts to tell a subscription, oldest first.

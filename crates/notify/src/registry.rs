@@ -74,10 +74,18 @@ impl Registry {
 
     /// Those that count for an owner at `now`.
     pub(crate) fn of_owner(&self, owner: Owner, now: Timestamp) -> Vec<Arc<Subscription>> {
+        self.all_of_owner(owner).into_iter().filter(|subscription| !subscription.has_ended(now)).collect()
+    }
+
+    /// Those of an owner that have ended by `now`, and may be brought back.
+    pub(crate) fn ended_of_owner(&self, owner: Owner, now: Timestamp) -> Vec<Arc<Subscription>> {
+        self.all_of_owner(owner).into_iter().filter(|subscription| subscription.has_ended(now)).collect()
+    }
+
+    fn all_of_owner(&self, owner: Owner) -> Vec<Arc<Subscription>> {
         let subscriptions = self.subscriptions.read();
         let ids = subscriptions.by_owner.get(&owner).into_iter().flatten();
-        let found = ids.filter_map(|id| subscriptions.by_id.get(id));
-        found.filter(|subscription| !subscription.has_ended(now)).cloned().collect()
+        ids.filter_map(|id| subscriptions.by_id.get(id).cloned()).collect()
     }
 
     /// How far it has been told, as the log has it.
