@@ -101,6 +101,10 @@ impl From<PosterError> for StartError {
 /// Endpoints that are asked to prove themselves at the same time. More: 503.
 pub const VALIDATIONS_MAX: usize = 256;
 
+/// Names that are resolved at the same time, each of which the system's resolver takes a thread for. So many that those
+/// whose name servers do not answer are in nobody's way.
+const LOOKUPS_MAX: usize = 2048;
+
 /// Faults that are made on purpose, in development. Source: subscriptions-and-auth 25.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Faults {
@@ -183,8 +187,11 @@ impl Notifier {
             remembered: Mutex::default(),
         });
         let office = Office::new(engine.clone(), settings, registry, words, signer);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(StartError::Thread)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(LOOKUPS_MAX)
+            .build()
+            .map_err(StartError::Thread)?;
         let (handle, stop) = (runtime.handle().clone(), watch::Sender::new(false));
         let courier = courier::run(office, Arc::clone(&shared), stop.subscribe());
         let thread = std::thread::Builder::new().name("notify".to_owned());
