@@ -79,6 +79,21 @@ impl<'a> PersonV1<'a> {
 }
 
 impl Person {
+    /// A person of whom nothing else is known, and who may sign in.
+    pub fn new(id: UserId, user_principal_name: impl Into<String>) -> Person {
+        Person {
+            id,
+            user_principal_name: user_principal_name.into(),
+            display_name: String::new(),
+            mail: None,
+            given_name: None,
+            surname: None,
+            job_title: None,
+            department: None,
+            account_enabled: true,
+        }
+    }
+
     /// The entry in the newest format.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let fields = PersonV1 {

@@ -386,17 +386,7 @@ mod tests {
             |replica| Ok::<_, std::convert::Infallible>(Arc::new(Memory::new(replica)) as Arc<dyn Log>);
         let engine = Engine::open(clock, Options::default(), open).expect("it opens");
         for number in 0..PEOPLE {
-            let person = Person {
-                id: user(number),
-                user_principal_name: format!("p{number}@x.example"),
-                display_name: String::new(),
-                mail: None,
-                given_name: None,
-                surname: None,
-                job_title: None,
-                department: None,
-                account_enabled: true,
-            };
+            let person = Person::new(user(number), format!("p{number}@x.example"));
             engine.put_person(TENANT, &person).await.expect("they are put in");
         }
         // What was done so far is not news.

@@ -90,17 +90,7 @@ async fn engine() -> (Engine, Arc<Memory>) {
     };
     let engine = Engine::open(clock, EngineOptions::default(), open).expect("it opens");
     for number in 0..USERS {
-        let person = Person {
-            id: user(number),
-            user_principal_name: format!("p{number}@x.example"),
-            display_name: String::new(),
-            mail: None,
-            given_name: None,
-            surname: None,
-            job_title: None,
-            department: None,
-            account_enabled: true,
-        };
+        let person = Person::new(user(number), format!("p{number}@x.example"));
         engine.put_person(TENANT, &person).await.expect("they are put in");
     }
     engine.clock().advance(Duration::from_secs(1));

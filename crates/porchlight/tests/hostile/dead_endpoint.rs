@@ -20,17 +20,7 @@ fn user(number: u128) -> UserId {
 }
 
 fn person(number: u128) -> Person {
-    Person {
-        id: user(number),
-        user_principal_name: format!("p{number}@x.example"),
-        display_name: String::new(),
-        mail: None,
-        given_name: None,
-        surname: None,
-        job_title: None,
-        department: None,
-        account_enabled: true,
-    }
+    Person::new(user(number), format!("p{number}@x.example"))
 }
 
 /// What change number so and so makes of its user.
