@@ -17,9 +17,10 @@ use uuid::Uuid;
 
 use crate::attempts::Attempt;
 use crate::cursor::StoredCursor;
+use crate::file::Scan;
 use crate::letter::Reason;
 use crate::notifier::Shared;
-use crate::office::{Office, Scan};
+use crate::office::Office;
 use crate::outcome::Outcome;
 use crate::parcel::Parcel;
 use crate::post::Outgoing;

@@ -9,12 +9,20 @@ use uuid::Uuid;
 use crate::letter::Letter;
 use crate::outcome::Outcome;
 use crate::settings::Settings;
+use crate::subscription::Subscription;
 
 /// What one POST goes to: one URL of one tenant, so that nothing of two tenants ever travels together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Address {
     pub(crate) tenant: TenantId,
     pub(crate) url: String,
+}
+
+impl Address {
+    /// Where a subscription is told.
+    pub(crate) fn of(subscription: &Subscription) -> Address {
+        Address { tenant: subscription.tenant, url: subscription.notification_url.clone() }
+    }
 }
 
 /// How long to wait after the first failure, the second and so on; then always as long as at the end.

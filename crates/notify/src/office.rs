@@ -8,26 +8,23 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use porchlight_engine::{Change, Changes, Cursor, Engine, Origin, Recent, Stamp, Tenant, Whom};
-use porchlight_presence::{TenantId, Timestamp, UserId};
+use porchlight_engine::{Changes, Engine, Recent, Tenant};
+use porchlight_presence::{TenantId, Timestamp};
 use rapidhash::fast::RandomState;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::backlog::{Backlog, Reach, USERS_MAX};
 use crate::cursor::StoredCursor;
+use crate::desk::Desk;
 use crate::endpoint::{Address, Endpoint, LETTERS_MAX, Verdict};
+use crate::file::{File, Scan, Stage};
 use crate::letter::{self, Event, Letter, Next, Reason};
 use crate::outcome::Outcome;
 use crate::parcel::{Item, Parcel, Words};
 use crate::registry::Registry;
-use crate::seal::Sealer;
 use crate::settings::Settings;
 use crate::signer::Signer;
-use crate::subscription::{Subscription, Target};
-
-/// How many users are looked up together for one subscription that is behind. In tests as few as show what goes wrong.
-const SLICE: usize = if cfg!(test) { 2 } else { USERS_MAX / 2 };
+use crate::subscription::Subscription;
 
 /// How many changes of the feed are handled before others have their turn.
 const CHANGES: usize = 1024;
@@ -59,78 +56,6 @@ pub(crate) struct Office {
 enum Alarm {
     Subscription(Uuid),
     Endpoint(Address),
-}
-
-/// One tenant's feed, and who follows it.
-struct Desk {
-    tenant: Arc<Tenant>,
-    /// The next change of the feed.
-    number: u64,
-    /// Every change up to here was noted.
-    through: Cursor,
-    by_user: HashMap<UserId, Vec<Uuid>, RandomState>,
-    everybody: Vec<Uuid>,
-    /// In whose name which subscriptions were made.
-    by_creator: HashMap<UserId, Vec<Uuid>, RandomState>,
-}
-
-/// What is known of one subscription.
-struct File {
-    subscription: Arc<Subscription>,
-    address: Address,
-    backlog: Backlog,
-    sealer: Option<Sealer>,
-    /// Everybody is still to be told of, from here on in the order of ids; with the cursor of when that was begun.
-    snapshot: Option<Snapshot>,
-    /// Whether it stands in its endpoint's queue.
-    is_waiting: bool,
-    /// Somebody looks up what it has missed.
-    is_scanned: bool,
-    stage: Stage,
-    /// What made the changes that are to be told, with their stamps, as far as that is known; only for who asks for it.
-    origins: HashMap<UserId, (Timestamp, Origin), RandomState>,
-    /// When its present time began.
-    begun: Timestamp,
-    next: Option<(Timestamp, Next)>,
-    stored: StoredCursor,
-}
-
-/// Where a subscription is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// It is told.
-    Live,
-    /// Its time is over. It may be brought back.
-    Ended,
-    /// The server takes it out of the log.
-    Removed,
-}
-
-impl Stage {
-    fn of(subscription: &Subscription, now: Timestamp) -> Stage {
-        if subscription.has_ended(now) { Stage::Ended } else { Stage::Live }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Snapshot {
-    after: Option<UserId>,
-    from: Option<Cursor>,
-}
-
-/// A look at every record of a tenant, for a subscription whose cursor is older than the feed. It takes a while: to be
-/// made off the threads that have better things to do.
-pub(crate) struct Scan {
-    pub(crate) subscription: Uuid,
-    tenant: Arc<Tenant>,
-    from: Cursor,
-    stamp: Stamp,
-}
-
-impl Scan {
-    pub(crate) fn run(&self, engine: &Engine) -> Changes {
-        engine.changes_since(&self.tenant, self.from, Whom::Everybody, self.stamp)
-    }
 }
 
 impl Office {
@@ -243,11 +168,7 @@ impl Office {
     /// What a scan has found.
     pub(crate) fn scanned(&mut self, scan: &Scan, changes: &Changes) {
         let Some(file) = self.files.get_mut(&scan.subscription) else { return };
-        file.is_scanned = false;
-        // What was looked up from another place is of no use any more.
-        if file.backlog.is_behind() && file.backlog.is_empty() && file.backlog.known_through() == scan.from {
-            take_slice(&mut file.backlog, scan.stamp, scan.from, changes, false);
-        }
+        file.scanned(scan, changes);
         self.make_waiting(scan.subscription);
     }
 
@@ -353,43 +274,14 @@ impl Office {
 impl Office {
     fn open(&mut self, subscription: Arc<Subscription>) {
         let (id, now) = (subscription.id, self.engine.now());
-        let desk = self.desks.entry(subscription.tenant).or_insert_with(|| {
-            let tenant = self.engine.tenant_or_new(subscription.tenant);
-            let through = self.engine.feed_cursor();
-            let number = tenant.feed().pushed();
-            Desk::new(tenant, number, through)
-        });
-        let creator = subscription.delegated.then_some(UserId(subscription.creator));
-        let may_read = creator.is_none_or(|creator| !desk.tenant.is_hidden(creator));
-        if let Some(creator) = creator {
-            desk.by_creator.entry(creator).or_default().push(id);
-        }
-        match &subscription.target {
-            Target::Everybody => desk.everybody.push(id),
-            Target::Users(users) => {
-                for user in users {
-                    desk.by_user.entry(*user).or_default().push(id);
-                }
-            }
-        }
+        let desk = self
+            .desks
+            .entry(subscription.tenant)
+            .or_insert_with(|| Desk::new(self.engine.tenant_or_new(subscription.tenant), &self.engine));
+        desk.add(&subscription);
+        let may_read = subscription.user().is_none_or(|user| !desk.tenant.is_hidden(user));
         let stored = self.registry.cursor(&subscription);
-        let is_beginning = stored.is_beginning() && subscription.options.initial_snapshot;
-        let life = self.settings.lifetime_max;
-        let file = File {
-            address: Address { tenant: subscription.tenant, url: subscription.notification_url.clone() },
-            backlog: Backlog::behind(stored.in_log(&self.engine)),
-            sealer: sealer(&subscription),
-            snapshot: is_beginning.then_some(Snapshot { after: None, from: None }),
-            is_waiting: false,
-            is_scanned: false,
-            stage: Stage::of(&subscription, now),
-            origins: HashMap::default(),
-            // When it was renewed last is not kept; no sooner than this.
-            begun: subscription.made_at.max(subscription.expires_at.minus(life)),
-            next: None,
-            stored,
-            subscription,
-        };
+        let file = File::new(subscription, stored, &self.engine, self.settings.lifetime_max);
         if file.subscription.query_options.is_some() {
             self.engine.want_origins();
         }
@@ -407,18 +299,7 @@ impl Office {
     fn change(&mut self, subscription: Arc<Subscription>) {
         let (id, now) = (subscription.id, self.engine.now());
         let Some(file) = self.files.get_mut(&id) else { return };
-        let is_renewed = file.subscription.expires_at != subscription.expires_at;
-        let address = Address { tenant: subscription.tenant, url: subscription.notification_url.clone() };
-        if file.subscription.certificate != subscription.certificate {
-            file.sealer = sealer(&subscription);
-        }
-        // The queue of the old address passes over what does not belong to it any more.
-        file.is_waiting &= file.address == address;
-        file.address = address;
-        if file.stage != Stage::Removed {
-            file.stage = Stage::of(&subscription, now);
-        }
-        file.subscription = subscription;
+        let is_renewed = file.change(subscription, now);
         if is_renewed {
             self.renew(id);
         }
@@ -429,12 +310,8 @@ impl Office {
         let Some(file) = self.files.remove(&id) else { return };
         self.moved.remove(&id);
         let Some(desk) = self.desks.get_mut(&file.subscription.tenant) else { return };
-        forget(&mut desk.by_creator, UserId(file.subscription.creator), id);
-        match &file.subscription.target {
-            Target::Everybody => desk.everybody.retain(|other| *other != id),
-            Target::Users(users) => users.iter().for_each(|user| forget(&mut desk.by_user, *user, id)),
-        }
-        if desk.by_user.is_empty() && desk.everybody.is_empty() {
+        desk.remove(&file.subscription);
+        if desk.is_empty() {
             self.desks.remove(&file.subscription.tenant);
         }
     }
@@ -488,8 +365,7 @@ impl Office {
             Recent::Changes(changes, next) => (changes, next),
             Recent::Overrun(next) => {
                 desk.number = next;
-                let followers: HashSet<Uuid> =
-                    desk.by_user.values().flatten().chain(&desk.everybody).copied().collect();
+                let followers: HashSet<Uuid> = desk.followers().collect();
                 for id in followers {
                     if let Some(file) = self.files.get_mut(&id) {
                         file.backlog.drop_users();
@@ -503,15 +379,12 @@ impl Office {
         let (mut woken, mut orphaned) = (Vec::new(), Vec::new());
         for change in &changes {
             // Whoever may not sign in any more is told nothing any more, either.
-            if desk.by_creator.contains_key(&change.user) && desk.tenant.is_hidden(change.user) {
-                orphaned.extend(desk.by_creator.get(&change.user).into_iter().flatten());
-            }
-            let followers = desk.by_user.get(&change.user).into_iter().flatten().chain(&desk.everybody);
-            for id in followers {
-                if let Some(file) = self.files.get_mut(id)
+            orphaned.extend_from_slice(desk.orphans_of(change));
+            for id in desk.followers_of(change) {
+                if let Some(file) = self.files.get_mut(&id)
                     && file.note(change, now)
                 {
-                    woken.push(*id);
+                    woken.push(id);
                 }
             }
         }
@@ -535,13 +408,12 @@ impl Office {
         if file.is_waiting || file.stage != Stage::Live {
             return;
         }
-        match file.backlog.next_at() {
+        match file.tells_at() {
             Some(at) if at > now => {
                 self.alarms.insert((at, Alarm::Subscription(id)));
                 return;
             }
             Some(_) => {}
-            None if file.backlog.is_behind() && file.backlog.is_empty() && !file.is_scanned => {}
             None => return,
         }
         file.is_waiting = true;
@@ -614,32 +486,8 @@ impl Office {
     /// Looks up what a subscription has missed, if it can be found at once; else asks for a scan.
     fn catch_up(&mut self, id: Uuid) {
         let Some(file) = self.files.get_mut(&id) else { return };
-        if !file.backlog.is_behind() || !file.backlog.is_empty() || file.is_scanned {
-            return;
-        }
         let Some(desk) = self.desks.get(&file.subscription.tenant) else { return };
-        if let Some(snapshot) = &mut file.snapshot {
-            let from = *snapshot.from.get_or_insert_with(|| self.engine.feed_cursor());
-            let users = slice_of_everybody(&desk.tenant, &file.subscription.target, snapshot.after);
-            snapshot.after = users.last().copied().or(snapshot.after);
-            let reach = if users.len() < SLICE { Reach::Slice } else { Reach::Part };
-            if reach == Reach::Slice {
-                file.snapshot = None;
-            }
-            file.backlog.look_up(users.into_iter().map(|user| (user, Timestamp::MAX)), from, reach);
-            return;
-        }
-        let (from, stamp) = (file.backlog.known_through(), file.subscription.stamp());
-        let whom = file.subscription.target.whom();
-        let is_recent = desk.tenant.feed().knows_since(from.at);
-        if matches!(whom, Whom::Everybody) && !is_recent {
-            file.is_scanned = true;
-            let tenant = Arc::clone(&desk.tenant);
-            self.scans.push_back(Scan { subscription: id, tenant, from, stamp });
-            return;
-        }
-        let changes = self.engine.changes_since(&desk.tenant, from, whom, stamp);
-        take_slice(&mut file.backlog, stamp, from, &changes, true);
+        self.scans.extend(file.catch_up(&desk.tenant, &self.engine));
     }
 
     /// Takes whoever a subscription can be told of now, until there are `max` items.
@@ -714,139 +562,5 @@ impl Office {
 
     fn subscriptions_of(&self, address: &Address) -> Vec<Uuid> {
         self.files.iter().filter(|(_, file)| file.address == *address).map(|(id, _)| *id).collect()
-    }
-}
-
-impl Desk {
-    fn new(tenant: Arc<Tenant>, number: u64, through: Cursor) -> Desk {
-        Desk {
-            tenant,
-            number,
-            through,
-            by_user: HashMap::default(),
-            everybody: Vec::new(),
-            by_creator: HashMap::default(),
-        }
-    }
-}
-
-/// Takes a subscription from among those of a user.
-fn forget(of: &mut HashMap<UserId, Vec<Uuid>, RandomState>, user: UserId, id: Uuid) {
-    if let Some(ids) = of.get_mut(&user) {
-        ids.retain(|other| *other != id);
-        if ids.is_empty() {
-            of.remove(&user);
-        }
-    }
-}
-
-impl File {
-    /// Notes a change of the feed; returns whether there may be something to tell.
-    fn note(&mut self, change: &Change, now: Timestamp) -> bool {
-        if self.stage != Stage::Live {
-            return false;
-        }
-        let coalesce = u64::from(self.subscription.options.coalesce_seconds);
-        let not_before = if coalesce > 0 { now.plus(Duration::from_secs(coalesce)) } else { Timestamp::ZERO };
-        let stamp = self.subscription.stamp().of(change.stamps);
-        if self.subscription.query_options.is_some()
-            && let Some(origin) = change.origin
-        {
-            if self.subscription.excludes(origin) {
-                return false;
-            }
-            if !self.backlog.is_behind() && self.origins.len() < USERS_MAX {
-                self.origins.insert(change.user, (stamp, origin));
-            }
-        }
-        self.backlog.note(change.user, stamp, not_before);
-        self.backlog.next_at().is_some() || self.backlog.is_behind()
-    }
-
-    /// Takes whoever can be told of now. Returns whether something could not be encrypted.
-    fn take_items(
-        &mut self,
-        tenant: &Tenant,
-        settings: &Settings,
-        words: &dyn Words,
-        max: usize,
-        items: &mut Vec<Item>,
-        now: Timestamp,
-    ) -> bool {
-        let mut has_missed = false;
-        while items.len() < max
-            && let Some(user) = self.backlog.next(now)
-        {
-            let known = self.origins.get(&user).copied();
-            let subscription = &self.subscription;
-            let shows = subscription.certificate.is_some() || settings.plain_presence;
-            let (stamp, resource) = tenant.view(user, now).show(now, |seen| {
-                let stamp = subscription.stamp().of(seen.stamps);
-                let origin = known.filter(|(of, _)| *of == stamp).map(|(_, origin)| origin);
-                (stamp, shows.then(|| words.resource(subscription, user, seen, origin)))
-            });
-            if !tenant.is_somebody(user) {
-                self.backlog.pass(user, stamp);
-                continue;
-            }
-            let sealed = self.sealer.as_ref().zip(resource.as_ref());
-            let sealed = sealed.and_then(|(sealer, resource)| sealer.seal(resource).ok());
-            if subscription.certificate.is_some() && sealed.is_none() {
-                // Never in plain text instead.
-                has_missed = true;
-                self.backlog.pass(user, stamp);
-                continue;
-            }
-            self.backlog.start(user, stamp);
-            items.push(Item {
-                id: subscription.item_id(user, stamp),
-                subscription: Arc::clone(subscription),
-                user,
-                stamp,
-                plain: resource.filter(|_| sealed.is_none()),
-                sealed,
-            });
-        }
-        has_missed
-    }
-}
-
-fn sealer(subscription: &Subscription) -> Option<Sealer> {
-    let certificate = subscription.certificate.as_ref()?;
-    Sealer::new(&certificate.public_key).ok()
-}
-
-/// The next users of whom a snapshot tells.
-fn slice_of_everybody(tenant: &Tenant, target: &Target, after: Option<UserId>) -> Vec<UserId> {
-    match target {
-        Target::Everybody => tenant.directory().ids_after(after, SLICE),
-        Target::Users(users) => {
-            let rest = users.iter().copied().filter(|user| after.is_none_or(|after| *user > after));
-            rest.take(SLICE).collect()
-        }
-    }
-}
-
-/// Puts the first of these changes into a backlog that is behind; `is_newest`: nothing else has happened by now.
-fn take_slice(backlog: &mut Backlog, stamp: Stamp, from: Cursor, changes: &Changes, is_newest: bool) {
-    let mut changed: Vec<(UserId, Timestamp)> = changes
-        .changed
-        .iter()
-        .map(|changed| (changed.user, stamp.of(changed.stamps)))
-        // Who has only come to the directory has changed nothing that is told.
-        .filter(|(_, at)| *at > from.at)
-        .collect();
-    let last = changed.get(SLICE - 1).map(|(_, at)| *at);
-    match last {
-        // Stamps may run ahead of the time, but a cursor may not: some write of before then may still be on its way.
-        Some(last) if changed.len() > SLICE && last <= changes.next.at => {
-            // Those of one millisecond stay together.
-            changed.truncate(changed.partition_point(|(_, at)| *at <= last));
-            backlog.look_up(changed, Cursor { at: last, ..from }, Reach::Slice);
-        }
-        _ => {
-            let reach = if is_newest { Reach::Everything } else { Reach::Slice };
-            backlog.look_up(changed, changes.next, reach);
-        }
     }
 }

@@ -160,6 +160,11 @@ impl Subscription {
         now >= self.expires_at
     }
 
+    /// The user in whose name it was made, if it was made in somebody's.
+    pub(crate) fn user(&self) -> Option<UserId> {
+        self.delegated.then_some(UserId(self.creator))
+    }
+
     /// Who owns it: of these it may have only so many.
     pub(crate) fn owner(&self) -> Owner {
         Owner { tenant: self.tenant, application: self.application, creator: self.creator }

@@ -1,0 +1,281 @@
+//! What is known of one subscription: whom it is still to be told of, and where it is in its life.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use porchlight_engine::{Change, Changes, Cursor, Engine, Origin, Stamp, Tenant, Whom};
+use porchlight_presence::{Timestamp, UserId};
+use rapidhash::fast::RandomState;
+use uuid::Uuid;
+
+use crate::backlog::{Backlog, Reach, USERS_MAX};
+use crate::cursor::StoredCursor;
+use crate::endpoint::Address;
+use crate::letter::Next;
+use crate::parcel::{Item, Words};
+use crate::seal::Sealer;
+use crate::settings::Settings;
+use crate::subscription::{Subscription, Target};
+
+/// How many users are looked up together for one subscription that is behind. In tests as few as show what goes wrong.
+const SLICE: usize = if cfg!(test) { 2 } else { USERS_MAX / 2 };
+
+/// What is known of one subscription.
+pub(crate) struct File {
+    pub(crate) subscription: Arc<Subscription>,
+    pub(crate) address: Address,
+    pub(crate) backlog: Backlog,
+    sealer: Option<Sealer>,
+    /// Everybody is still to be told of, from here on in the order of ids; with the cursor of when that was begun.
+    snapshot: Option<Snapshot>,
+    /// Whether it stands in its endpoint's queue.
+    pub(crate) is_waiting: bool,
+    /// Somebody looks up what it has missed.
+    is_scanned: bool,
+    pub(crate) stage: Stage,
+    /// What made the changes that are to be told, with their stamps, as far as that is known; only for who asks for it.
+    pub(crate) origins: HashMap<UserId, (Timestamp, Origin), RandomState>,
+    /// When its present time began.
+    pub(crate) begun: Timestamp,
+    pub(crate) next: Option<(Timestamp, Next)>,
+    pub(crate) stored: StoredCursor,
+}
+
+/// Where a subscription is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It is told.
+    Live,
+    /// Its time is over. It may be brought back.
+    Ended,
+    /// The server takes it out of the log.
+    Removed,
+}
+
+impl Stage {
+    fn of(subscription: &Subscription, now: Timestamp) -> Stage {
+        if subscription.has_ended(now) { Stage::Ended } else { Stage::Live }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Snapshot {
+    after: Option<UserId>,
+    from: Option<Cursor>,
+}
+
+/// A look at every record of a tenant, for a subscription whose cursor is older than the feed. It takes a while: to be
+/// made off the threads that have better things to do.
+pub(crate) struct Scan {
+    pub(crate) subscription: Uuid,
+    tenant: Arc<Tenant>,
+    from: Cursor,
+    stamp: Stamp,
+}
+
+impl Scan {
+    pub(crate) fn run(&self, engine: &Engine) -> Changes {
+        engine.changes_since(&self.tenant, self.from, Whom::Everybody, self.stamp)
+    }
+}
+
+impl File {
+    /// The file of a subscription that has been told as far as `stored` says.
+    pub(crate) fn new(
+        subscription: Arc<Subscription>,
+        stored: StoredCursor,
+        engine: &Engine,
+        lifetime_max: Duration,
+    ) -> File {
+        let is_beginning = stored.is_beginning() && subscription.options.initial_snapshot;
+        File {
+            address: Address::of(&subscription),
+            backlog: Backlog::behind(stored.in_log(engine)),
+            sealer: sealer(&subscription),
+            snapshot: is_beginning.then_some(Snapshot { after: None, from: None }),
+            is_waiting: false,
+            is_scanned: false,
+            stage: Stage::of(&subscription, engine.now()),
+            origins: HashMap::default(),
+            // When it was renewed last is not kept; no sooner than this.
+            begun: subscription.made_at.max(subscription.expires_at.minus(lifetime_max)),
+            next: None,
+            stored,
+            subscription,
+        }
+    }
+
+    /// The subscription was changed; returns whether it has another end now.
+    pub(crate) fn change(&mut self, subscription: Arc<Subscription>, now: Timestamp) -> bool {
+        let is_renewed = self.subscription.expires_at != subscription.expires_at;
+        if self.subscription.certificate != subscription.certificate {
+            self.sealer = sealer(&subscription);
+        }
+        let address = Address::of(&subscription);
+        // The queue of the old address passes over what does not belong to it any more.
+        self.is_waiting &= self.address == address;
+        self.address = address;
+        if self.stage != Stage::Removed {
+            self.stage = Stage::of(&subscription, now);
+        }
+        self.subscription = subscription;
+        is_renewed
+    }
+
+    /// When there may be something to tell; `None` when there is not, as far as is known.
+    pub(crate) fn tells_at(&self) -> Option<Timestamp> {
+        let looks_up = self.backlog.is_behind() && self.backlog.is_empty() && !self.is_scanned;
+        self.backlog.next_at().or(looks_up.then_some(Timestamp::ZERO))
+    }
+
+    /// Looks up what was missed, if it can be found at once; else says which scan would find it.
+    pub(crate) fn catch_up(&mut self, tenant: &Arc<Tenant>, engine: &Engine) -> Option<Scan> {
+        if !self.backlog.is_behind() || !self.backlog.is_empty() || self.is_scanned {
+            return None;
+        }
+        let target = &self.subscription.target;
+        if let Some(snapshot) = &mut self.snapshot {
+            let from = *snapshot.from.get_or_insert_with(|| engine.feed_cursor());
+            let users = slice_of_everybody(tenant, target, snapshot.after);
+            snapshot.after = users.last().copied().or(snapshot.after);
+            let reach = if users.len() < SLICE { Reach::Slice } else { Reach::Part };
+            if reach == Reach::Slice {
+                self.snapshot = None;
+            }
+            self.backlog.look_up(users.into_iter().map(|user| (user, Timestamp::MAX)), from, reach);
+            return None;
+        }
+        let (from, stamp) = (self.backlog.known_through(), self.subscription.stamp());
+        if *target == Target::Everybody && !tenant.feed().knows_since(from.at) {
+            self.is_scanned = true;
+            return Some(Scan {
+                subscription: self.subscription.id,
+                tenant: Arc::clone(tenant),
+                from,
+                stamp,
+            });
+        }
+        let changes = engine.changes_since(tenant, from, target.whom(), stamp);
+        take_slice(&mut self.backlog, stamp, from, &changes, true);
+        None
+    }
+
+    /// What a scan has found.
+    pub(crate) fn scanned(&mut self, scan: &Scan, changes: &Changes) {
+        self.is_scanned = false;
+        // What was looked up from another place is of no use any more.
+        if self.backlog.is_behind() && self.backlog.is_empty() && self.backlog.known_through() == scan.from {
+            take_slice(&mut self.backlog, scan.stamp, scan.from, changes, false);
+        }
+    }
+
+    /// Notes a change of the feed; returns whether there may be something to tell.
+    pub(crate) fn note(&mut self, change: &Change, now: Timestamp) -> bool {
+        if self.stage != Stage::Live {
+            return false;
+        }
+        let coalesce = u64::from(self.subscription.options.coalesce_seconds);
+        let not_before = if coalesce > 0 { now.plus(Duration::from_secs(coalesce)) } else { Timestamp::ZERO };
+        let stamp = self.subscription.stamp().of(change.stamps);
+        if self.subscription.query_options.is_some()
+            && let Some(origin) = change.origin
+        {
+            if self.subscription.excludes(origin) {
+                return false;
+            }
+            if !self.backlog.is_behind() && self.origins.len() < USERS_MAX {
+                self.origins.insert(change.user, (stamp, origin));
+            }
+        }
+        self.backlog.note(change.user, stamp, not_before);
+        self.backlog.next_at().is_some() || self.backlog.is_behind()
+    }
+
+    /// Takes whoever can be told of now. Returns whether something could not be encrypted.
+    pub(crate) fn take_items(
+        &mut self,
+        tenant: &Tenant,
+        settings: &Settings,
+        words: &dyn Words,
+        max: usize,
+        items: &mut Vec<Item>,
+        now: Timestamp,
+    ) -> bool {
+        let mut has_missed = false;
+        while items.len() < max
+            && let Some(user) = self.backlog.next(now)
+        {
+            let known = self.origins.get(&user).copied();
+            let subscription = &self.subscription;
+            let shows = subscription.certificate.is_some() || settings.plain_presence;
+            let (stamp, resource) = tenant.view(user, now).show(now, |seen| {
+                let stamp = subscription.stamp().of(seen.stamps);
+                let origin = known.filter(|(of, _)| *of == stamp).map(|(_, origin)| origin);
+                (stamp, shows.then(|| words.resource(subscription, user, seen, origin)))
+            });
+            if !tenant.is_somebody(user) {
+                self.backlog.pass(user, stamp);
+                continue;
+            }
+            let sealed = self.sealer.as_ref().zip(resource.as_ref());
+            let sealed = sealed.and_then(|(sealer, resource)| sealer.seal(resource).ok());
+            if subscription.certificate.is_some() && sealed.is_none() {
+                // Never in plain text instead.
+                has_missed = true;
+                self.backlog.pass(user, stamp);
+                continue;
+            }
+            self.backlog.start(user, stamp);
+            items.push(Item {
+                id: subscription.item_id(user, stamp),
+                subscription: Arc::clone(subscription),
+                user,
+                stamp,
+                plain: resource.filter(|_| sealed.is_none()),
+                sealed,
+            });
+        }
+        has_missed
+    }
+}
+
+fn sealer(subscription: &Subscription) -> Option<Sealer> {
+    let certificate = subscription.certificate.as_ref()?;
+    Sealer::new(&certificate.public_key).ok()
+}
+
+/// The next users of whom a snapshot tells.
+fn slice_of_everybody(tenant: &Tenant, target: &Target, after: Option<UserId>) -> Vec<UserId> {
+    match target {
+        Target::Everybody => tenant.directory().ids_after(after, SLICE),
+        Target::Users(users) => {
+            let rest = users.iter().copied().filter(|user| after.is_none_or(|after| *user > after));
+            rest.take(SLICE).collect()
+        }
+    }
+}
+
+/// Puts the first of these changes into a backlog that is behind; `is_newest`: nothing else has happened by now.
+fn take_slice(backlog: &mut Backlog, stamp: Stamp, from: Cursor, changes: &Changes, is_newest: bool) {
+    let mut changed: Vec<(UserId, Timestamp)> = changes
+        .changed
+        .iter()
+        .map(|changed| (changed.user, stamp.of(changed.stamps)))
+        // Who has only come to the directory has changed nothing that is told.
+        .filter(|(_, at)| *at > from.at)
+        .collect();
+    let last = changed.get(SLICE - 1).map(|(_, at)| *at);
+    match last {
+        // Stamps may run ahead of the time, but a cursor may not: some write of before then may still be on its way.
+        Some(last) if changed.len() > SLICE && last <= changes.next.at => {
+            // Those of one millisecond stay together.
+            changed.truncate(changed.partition_point(|(_, at)| *at <= last));
+            backlog.look_up(changed, Cursor { at: last, ..from }, Reach::Slice);
+        }
+        _ => {
+            let reach = if is_newest { Reach::Everything } else { Reach::Slice };
+            backlog.look_up(changed, changes.next, reach);
+        }
+    }
+}
