@@ -100,13 +100,12 @@ pub(crate) enum Verdict {
 }
 
 impl Endpoint {
-    /// Whether nothing is known of it that is worth keeping.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.waiting.is_empty()
-            && self.letters.is_empty()
-            && self.underway == 0
-            && self.failures == 0
-            && self.pace == Pace::Normal
+    /// From when on nothing is known of it that is worth keeping; `None` while something is to be sent or underway.
+    pub(crate) fn forgotten_at(&self) -> Option<Timestamp> {
+        let is_idle = self.waiting.is_empty() && self.letters.is_empty() && self.underway == 0;
+        // How it has answered counts for a while, also if nobody has anything to tell it meanwhile.
+        let counts_until = self.window.begun.plus(WINDOW);
+        is_idle.then(|| self.not_before.map_or(counts_until, |at| counts_until.max(at)))
     }
 
     /// Which attempt the next request is, beginning with 1.
@@ -293,5 +292,19 @@ mod tests {
         let verdicts = (0..100).map(|_| answer(&mut endpoint, 11, NOW, &strict));
         assert_eq!(verdicts.last(), Some(Verdict::Skip));
         assert!(endpoint.is_dropping());
+    }
+
+    #[test]
+    fn how_it_answers_is_remembered_over_a_pause_and_forgotten_after_a_while() {
+        let (mut endpoint, settings) = (Endpoint::default(), Settings::default());
+        for _ in 0..SAMPLES_MIN {
+            assert!(endpoint.forgotten_at().is_none_or(|at| at > NOW || endpoint.window.answers == 0));
+            endpoint.note(1, Outcome::Status(202), Duration::from_secs(4), NOW, &settings);
+        }
+        assert_eq!((endpoint.pace, endpoint.forgotten_at()), (Pace::Slow, Some(NOW.plus(WINDOW))));
+        fail(&mut endpoint, 500, NOW.plus(WINDOW), &settings);
+        assert!(endpoint.forgotten_at() >= endpoint.not_before(), "it is not asked sooner for that");
+        endpoint.underway = 1;
+        assert_eq!(endpoint.forgotten_at(), None);
     }
 }

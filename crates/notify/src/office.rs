@@ -433,8 +433,10 @@ impl Office {
     }
 
     fn forget_if_idle(&mut self, address: &Address) {
-        if self.endpoints.get(address).is_some_and(Endpoint::is_idle) {
-            self.endpoints.remove(address);
+        match self.endpoints.get(address).and_then(Endpoint::forgotten_at) {
+            Some(at) if at <= self.engine.now() => drop(self.endpoints.remove(address)),
+            Some(at) => drop(self.alarms.insert((at, Alarm::Endpoint(address.clone())))),
+            None => {}
         }
     }
 
