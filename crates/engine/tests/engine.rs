@@ -269,17 +269,7 @@ async fn data_from_the_future_is_refused_unless_it_is_accepted() {
 }
 
 fn person(number: u8, name: &str) -> Person {
-    Person {
-        id: user(number),
-        user_principal_name: name.to_owned(),
-        display_name: name.to_owned(),
-        mail: None,
-        given_name: None,
-        surname: None,
-        job_title: None,
-        department: None,
-        account_enabled: true,
-    }
+    Person { display_name: name.to_owned(), ..Person::new(user(number), name) }
 }
 
 #[tokio::test]

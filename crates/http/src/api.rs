@@ -270,7 +270,8 @@ impl Api {
                 read().map(|()| operations::limits(&self.engine, notify, &self.settings))
             }
             "metrics" => {
-                read().map(|()| operations::metrics(&self.engine, &self.notifier, &self.instruments))
+                read()?;
+                Ok(operations::metrics(&self.engine, &self.notifier, &self.instruments).await)
             }
             _ => {
                 // Levers need no token, so they are for this machine alone.

@@ -106,7 +106,7 @@ impl Instruments {
     }
 
     /// Everything, in Prometheus's text format.
-    pub(crate) fn render(&self, engine: &Engine, notifier: &Notifier) -> String {
+    pub(crate) async fn render(&self, engine: &Engine, notifier: &Notifier) -> String {
         for (route, counts) in Route::ALL.into_iter().zip(self.requests.chunks(STATUSES.len())) {
             for (status, count) in STATUSES.zip(counts) {
                 let count = count.load(Ordering::Relaxed);
@@ -119,7 +119,7 @@ impl Instruments {
         gauge!("porchlight_held_requests").set(self.held.load(Ordering::Relaxed) as f64);
         gauge!("porchlight_open_streams").set(self.streams.load(Ordering::Relaxed) as f64);
         gauge!("porchlight_subscriptions").set(notifier.registry().len() as f64);
-        gauge!("porchlight_subscriptions_pending_users").set(notifier.remembered() as f64);
+        gauge!("porchlight_subscriptions_pending_users").set(notifier.remembered().await as f64);
         let log = engine.log_stats();
         counter!("porchlight_log_appends_total").absolute(log.appends);
         counter!("porchlight_log_syncs_total").absolute(log.syncs);

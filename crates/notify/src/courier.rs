@@ -56,7 +56,6 @@ pub(crate) async fn run(mut office: Office, shared: Arc<Shared>, mut stop: watch
     let mut courier = Courier {
         engine: shared.engine.clone(),
         shared,
-        counted: Instant::now(),
         posts: JoinSet::new(),
         scans: JoinSet::new(),
         writes: JoinSet::new(),
@@ -107,8 +106,6 @@ impl News {
 struct Courier {
     engine: Engine,
     shared: Arc<Shared>,
-    /// When those who are kept in mind were counted last.
-    counted: Instant,
     posts: JoinSet<Done>,
     scans: JoinSet<(Scan, Changes)>,
     writes: JoinSet<()>,
@@ -147,9 +144,9 @@ impl Courier {
             });
         }
         self.rotate_keys();
-        if self.counted.elapsed() >= KEEP {
-            self.counted = Instant::now();
-            self.shared.remember(office.remembered());
+        for count in self.shared.counts() {
+            // Nobody waits for it any more when that fails.
+            let _ = count.send(office.remembered());
         }
     }
 

@@ -9,7 +9,7 @@ use porchlight_engine::{Engine, WriteError};
 use porchlight_presence::Timestamp;
 use porchlight_store::{Hold, Revision, Value};
 use tokio::runtime::Handle;
-use tokio::sync::{OnceCell, OwnedMutexGuard, Semaphore, watch};
+use tokio::sync::{OnceCell, OwnedMutexGuard, Semaphore, oneshot, watch};
 use uuid::Uuid;
 
 use crate::attempts::{Attempt, Attempts};
@@ -101,6 +101,9 @@ impl From<PosterError> for StartError {
 /// Endpoints that are asked to prove themselves at the same time. More: 503.
 pub const VALIDATIONS_MAX: usize = 256;
 
+/// How long a count may take.
+const COUNT: Duration = Duration::from_secs(1);
+
 /// Names that are resolved at the same time, each of which the system's resolver takes a thread for. So many that those
 /// whose name servers do not answer are in nobody's way.
 const LOOKUPS_MAX: usize = 2048;
@@ -136,8 +139,8 @@ pub(crate) struct Shared {
     validations: Semaphore,
     errands: Mutex<Vec<Errand>>,
     faults: Mutex<Faults>,
-    /// How many users all subscriptions together keep in mind.
-    remembered: Mutex<usize>,
+    /// Who asks how many users all subscriptions together keep in mind.
+    counts: Mutex<Vec<oneshot::Sender<usize>>>,
 }
 
 /// Keeps subscriptions, and tells whoever made them. Cheap to clone.
@@ -184,7 +187,7 @@ impl Notifier {
             validations: Semaphore::new(VALIDATIONS_MAX),
             errands: Mutex::default(),
             faults: Mutex::default(),
-            remembered: Mutex::default(),
+            counts: Mutex::default(),
         });
         let office = Office::new(engine.clone(), settings, registry, words, signer);
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -343,8 +346,12 @@ impl Notifier {
     }
 
     /// How many users all subscriptions together keep in mind to be told of.
-    pub fn remembered(&self) -> usize {
-        *self.shared.remembered.lock()
+    pub async fn remembered(&self) -> usize {
+        let (count, counted) = oneshot::channel();
+        self.shared.counts.lock().push(count);
+        self.shared.registry.bell.notify_one();
+        // None once the server stops.
+        tokio::time::timeout(COUNT, counted).await.map_or(0, Result::unwrap_or_default)
     }
 
     /// What signs validation tokens; its key is made when it is first asked for.
@@ -405,8 +412,9 @@ impl Shared {
         *self.faults.lock()
     }
 
-    pub(crate) fn remember(&self, users: usize) {
-        *self.remembered.lock() = users;
+    /// Whoever asks how many users are kept in mind.
+    pub(crate) fn counts(&self) -> Vec<oneshot::Sender<usize>> {
+        std::mem::take(&mut self.counts.lock())
     }
 
     /// Whether the owner may have this subscription, too. Source: subscriptions-and-auth 4.2, 4.9, 8.3.

@@ -243,8 +243,8 @@ impl Office {
         let now = self.engine.now();
         if let Some(file) = self.files.get_mut(&id) {
             file.begun = now;
-            file.next = None;
             self.plan(id, now);
+            self.make_waiting(id);
         }
     }
 
@@ -262,6 +262,12 @@ impl Office {
         }
         self.removals.push(id);
         self.alarms.insert((now.plus(REMOVAL_AGAIN), Alarm::Subscription(id)));
+    }
+
+    /// How many alarms are set.
+    #[cfg(test)]
+    pub(crate) fn alarms(&self) -> usize {
+        self.alarms.len()
     }
 
     /// How many users all subscriptions together keep in mind.
@@ -319,6 +325,10 @@ impl Office {
     /// Sets the alarm for what comes next in the life of a subscription, after `after`.
     fn plan(&mut self, id: Uuid, after: Timestamp) {
         let Some(file) = self.files.get_mut(&id) else { return };
+        // Else whoever renews all the time would leave an alarm behind each time.
+        if let Some((at, _)) = file.next {
+            self.alarms.remove(&(at, Alarm::Subscription(id)));
+        }
         let next = letter::next(&file.subscription, file.begun, after, self.settings.strict);
         file.next = Some(next);
         self.alarms.insert((next.0, Alarm::Subscription(id)));

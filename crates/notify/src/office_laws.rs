@@ -367,3 +367,19 @@ async fn nothing_is_told_before_whoever_subscribes_has_an_answer() {
     world.send();
     assert!(!world.underway.is_empty());
 }
+
+#[tokio::test]
+async fn whoever_renews_all_the_time_leaves_one_alarm() {
+    let mut world = World::new().await;
+    let before = world.office.alarms();
+    for _ in 0..1000 {
+        world.engine.clock().advance(Duration::from_millis(1));
+        let mut subscription = world.subscriptions[0].clone();
+        subscription.expires_at = world.engine.now().plus(Duration::from_secs(3600));
+        let (key, value) = (Subscription::key(subscription.id), Value::Live(subscription.encode()));
+        let expected = world.engine.revision_of(&key);
+        once(world.engine.write_kept(key, expected, value, Box::new(())));
+        world.office.sync();
+    }
+    assert_eq!(world.office.alarms(), before);
+}

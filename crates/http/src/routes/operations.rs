@@ -29,8 +29,11 @@ pub(crate) fn health(engine: &Engine) -> Reply {
 }
 
 /// GET `/porchlight/metrics`
-pub(crate) fn metrics(engine: &Engine, notifier: &Notifier, instruments: &Instruments) -> Reply {
-    Reply::ok(HeaderValue::from_static("text/plain; version=0.0.4"), instruments.render(engine, notifier))
+pub(crate) async fn metrics(engine: &Engine, notifier: &Notifier, instruments: &Instruments) -> Reply {
+    Reply::ok(
+        HeaderValue::from_static("text/plain; version=0.0.4"),
+        instruments.render(engine, notifier).await,
+    )
 }
 
 /// What waits to be sent to a reader: what hyper takes before it asks for no more, and some pieces on their way there.
