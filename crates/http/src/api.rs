@@ -8,17 +8,17 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{
     ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
-    HeaderValue, VARY,
+    HeaderValue, VARY, WWW_AUTHENTICATE,
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use porchlight_engine::Engine;
-use porchlight_notify::Notifier;
+use porchlight_notify::{Notifier, RootsError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::auth::{self, Caller};
+use crate::auth::{Authenticator, Caller, TokenError};
 use crate::body::{self, Body};
 use crate::bookmark::Bookmarks;
 use crate::call::{self, Call};
@@ -43,6 +43,7 @@ pub struct Api {
     engine: Engine,
     notifier: Notifier,
     settings: Settings,
+    authenticator: Authenticator,
     instruments: Instruments,
     diagnostic: HeaderValue,
     bookmarks: Arc<Bookmarks>,
@@ -79,7 +80,16 @@ struct Context<'r> {
 impl Api {
     /// An API over this engine, whose changes `notifier` tells. What it hands out for others to bring back it signs
     /// with `secret`: 16 bytes or more, the same for every server over this log.
-    pub fn new(engine: Engine, notifier: Notifier, settings: Settings, secret: &[u8]) -> Api {
+    ///
+    /// # Errors
+    ///
+    /// When a file of certificates that the settings name cannot be read.
+    pub fn new(
+        engine: Engine,
+        notifier: Notifier,
+        settings: Settings,
+        secret: &[u8],
+    ) -> Result<Api, RootsError> {
         crate::instruments::install_recorder();
         let diagnostic = serde_json::json!({"ServerInfo": {
             "DataCenter": "Porchlight", "Slice": "E", "Ring": "1", "ScaleUnit": "001", "RoleInstance": settings.instance,
@@ -87,15 +97,23 @@ impl Api {
         // For good: the counter of shared bytes would move from core to core with every answer.
         let diagnostic = HeaderValue::from_static(diagnostic.to_string().leak());
         let stop = watch::Sender::new(false);
-        Api {
+        let (auth, development) = (settings.auth.clone(), settings.development.clone());
+        let authenticator = Authenticator::new(engine.clone(), auth, development)?;
+        Ok(Api {
             engine,
             notifier,
             settings,
+            authenticator,
             instruments: Instruments::default(),
             diagnostic,
             bookmarks: Arc::new(Bookmarks::new(secret)),
             stop,
-        }
+        })
+    }
+
+    /// Fetches the keys of trusted issuers when that has to be done, for ever.
+    pub async fn keep_keys(&self) {
+        self.authenticator.keep_keys().await;
     }
 
     /// The settings in force.
@@ -124,7 +142,15 @@ impl Api {
             tracing::error!(request = %ids.request, path = parts.uri.path(), "the request ended in a panic");
             Err(Error::Internal)
         });
-        let reply = outcome.unwrap_or_else(|error| self.error(&error, &ids));
+        let reply = outcome.unwrap_or_else(|error| {
+            let reply = self.error(&error, &ids);
+            match reply.status {
+                StatusCode::UNAUTHORIZED => {
+                    reply.with(WWW_AUTHENTICATE, self.challenge(&error, &parts, &headers))
+                }
+                _ => reply,
+            }
+        });
         self.instruments.answered(noted.route, reply.status);
         self.log(&parts, &ids, &reply, noted.started);
         self.finish(reply, &parts.method, &headers, ids)
@@ -178,8 +204,10 @@ impl Api {
             call::metadata_level(headers)?;
             return Ok(documents::service_document(&base));
         }
-        let caller = auth::authenticate(headers, &self.engine, &self.settings, &connection.last_caller)
-            .map_err(Error::Token)?;
+        let caller = match self.authenticator.recall(headers, &connection.last_caller) {
+            Some(caller) => caller,
+            None => self.authenticator.authenticate(headers, &connection.last_caller).boxed().await?,
+        };
         let resource = parsed.map_err(path_error)?;
         if resource == Resource::Batch {
             graph::check_method(&parts.method, &resource, self.settings.profile)?;
@@ -357,6 +385,21 @@ impl Api {
         date_time::write_local(instant(self.engine.clock().now()), &mut date);
         date.truncate("2026-11-20T09:14:22".len());
         reply::error(error, ids, &String::from_utf8_lossy(&date), self.settings.profile)
+    }
+
+    /// Where to get a token, and what was wrong with the one that came. Source: subscriptions-and-auth 23.1.
+    fn challenge(&self, error: &Error, parts: &Parts, headers: &Headers<'_>) -> HeaderValue {
+        let mut challenge = r#"Bearer realm="""#.to_owned();
+        let origin = authority(parts, headers).map(|authority| self.origin(headers, authority));
+        if let Some((url, audience)) = self.authenticator.sign_in(origin.as_deref().unwrap_or_default()) {
+            challenge += &format!(r#", authorization_uri="{url}", client_id="{audience}""#);
+        }
+        if let Error::Token(error) = error
+            && *error != TokenError::Missing
+        {
+            challenge += &format!(r#", error="invalid_token", error_description="{}""#, error.hint());
+        }
+        reply::header_value(&challenge)
     }
 
     fn log(&self, parts: &Parts, ids: &RequestIds, reply: &Reply, started: Option<Instant>) {

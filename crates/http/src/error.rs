@@ -11,7 +11,7 @@ use porchlight_engine::WriteError;
 use porchlight_presence::Method as PresenceMethod;
 use porchlight_presence::{Pair, Refusal, Text};
 
-use crate::auth::{Permissions, TokenError};
+use crate::auth::{AuthError, Permissions, TokenError};
 use crate::settings::Profile;
 use crate::subscription_error::SubscriptionError;
 
@@ -20,6 +20,8 @@ use crate::subscription_error::SubscriptionError;
 pub(crate) enum Error {
     /// E1 to E3.
     Token(TokenError),
+    /// subscriptions-and-auth 23.4.
+    PersonalAccount,
     /// E4.
     MissingPermission { required: Permissions, present: Permissions },
     /// E5.
@@ -149,7 +151,13 @@ impl Error {
     #[expect(clippy::too_many_lines, reason = "one table, one row after another")]
     pub(crate) fn row(&self, profile: Profile) -> Row {
         match self {
-            Error::Token(error) => Row::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", error.message()),
+            Error::Token(error) => {
+                Row::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", error.message()).hint(error.hint())
+            }
+            Error::PersonalAccount => {
+                Row::new(StatusCode::FORBIDDEN, "Forbidden", "Personal accounts have no presence here.")
+                    .hint("sign in with the account of an organization")
+            }
             Error::MissingPermission { required, .. } => Row::new(
                 StatusCode::FORBIDDEN,
                 "Forbidden",
@@ -382,6 +390,19 @@ pub(crate) fn duration(duration: Duration) -> String {
         ("", "") => "PT0S".to_owned(),
         (day, "") => format!("P{day}"),
         (day, time) => format!("P{day}T{time}"),
+    }
+}
+
+impl From<AuthError> for Error {
+    fn from(error: AuthError) -> Error {
+        match error {
+            AuthError::Token(error) => Error::Token(error),
+            AuthError::Personal => Error::PersonalAccount,
+            AuthError::KeysUnavailable => Error::Unavailable {
+                message: "The token cannot be checked: its issuer's keys could not be fetched yet.",
+                retry_after: Duration::from_secs(5),
+            },
+        }
     }
 }
 

@@ -42,6 +42,9 @@ mod walk;
 mod wire;
 
 pub use api::Api;
+pub use auth::{
+    ApiKey, AuthSettings, ClaimNames, Permission, Permissions, SigningAlgorithm, TrustedIssuer, new_api_key,
+};
 pub use instruments::{install_recorder, maintain_recorder};
 pub use server::Server;
 pub use settings::{Development, HttpLimits, ODataTypeCase, Profile, Settings};

@@ -6,14 +6,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{Full, StreamBody};
 use hyper::body::{Body, Frame, SizeHint};
 use porchlight_notify::Held;
 use serde_json::{Map, Value, json};
 
-use crate::auth::{Permissions, TokenError};
+use crate::auth::Permissions;
 use crate::error::Error;
 use crate::headers::Headers;
 use crate::settings::Profile;
@@ -227,9 +227,6 @@ pub(crate) fn error(error: &Error, ids: &RequestIds, date: &str, profile: Profil
     if let Error::SyncStateNotFound(again) = error {
         reply.headers.insert(LOCATION, header_value(again));
     }
-    if row.status == StatusCode::UNAUTHORIZED {
-        reply.headers.insert(WWW_AUTHENTICATE, challenge(error));
-    }
     reply
 }
 
@@ -249,15 +246,4 @@ fn particulars(error: &Error) -> Option<Value> {
         }
         _ => None,
     }
-}
-
-/// Source: subscriptions-and-auth 23.1.
-fn challenge(error: &Error) -> HeaderValue {
-    HeaderValue::from_static(match error {
-        Error::Token(TokenError::Malformed | TokenError::Invalid) => {
-            r#"Bearer realm="", error="invalid_token", error_description="The access token is not valid.""#
-        }
-        // No token, or one that is good for something else.
-        _ => r#"Bearer realm="""#,
-    })
 }

@@ -6,6 +6,8 @@ use porchlight_engine::Seed;
 use porchlight_presence::{ApplicationId, TenantId};
 use uuid::Uuid;
 
+use crate::auth::AuthSettings;
+
 /// How closely the server keeps to the original.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
@@ -35,6 +37,8 @@ pub struct Settings {
     pub profile: Profile,
     /// Development mode: its tokens and levers. `None` in production.
     pub development: Option<Development>,
+    /// Whose tokens are taken besides.
+    pub auth: AuthSettings,
     /// Scheme, host and port under which clients reach the server, without a trailing slash; `None`: what each
     /// request names.
     pub public_url: Option<String>,
@@ -60,6 +64,7 @@ impl Default for Settings {
         Settings {
             profile: Profile::Open,
             development: None,
+            auth: AuthSettings::default(),
             public_url: None,
             trust_forwarded: false,
             cors_origins: Vec::new(),

@@ -27,6 +27,7 @@ mod parcel;
 mod post;
 mod record;
 mod registry;
+mod roots;
 mod seal;
 mod settings;
 mod signer;
@@ -44,6 +45,7 @@ pub use notifier::{Created, Faults, KeepError, Notifier, Refused, StartError, Up
 pub use outcome::Outcome;
 pub use parcel::{Item, Words};
 pub use registry::{Held, Registry};
+pub use roots::{RootsError, trusted_roots};
 pub use seal::Sealed;
 pub use settings::{Egress, Settings};
 pub use signer::{Signer, SigningKey};

@@ -13,13 +13,14 @@ use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
 use uuid::Uuid;
 
 use crate::egress::{ConnectError, Connector};
 use crate::outcome::Outcome;
+use crate::roots::{RootsError, trusted_roots};
 use crate::settings::Egress;
 
 /// What is read of an answer, in bytes. Source: subscriptions-and-auth 7.4.
@@ -41,6 +42,8 @@ pub(crate) struct Poster {
 /// Why requests cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PosterError {
+    #[error(transparent)]
+    Roots(#[from] RootsError),
     #[error("cannot read {path}: {error}")]
     File { path: String, error: String },
     #[error("the client certificate cannot be used: {0}")]
@@ -148,22 +151,7 @@ fn why(error: &ClientError) -> Outcome {
 }
 
 fn tls(egress: &Egress) -> Result<ClientConfig, PosterError> {
-    let mut roots = RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    for error in &system.errors {
-        tracing::warn!(%error, "some certificates of the system cannot be read");
-    }
-    roots.add_parsable_certificates(system.certs);
-    if let Some(path) = &egress.ca {
-        let file = |error: &dyn std::fmt::Display| PosterError::File {
-            path: path.display().to_string(),
-            error: error.to_string(),
-        };
-        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| file(&error))?;
-        for certificate in certificates {
-            roots.add(certificate.map_err(|error| file(&error))?).map_err(|error| file(&error))?;
-        }
-    }
+    let roots = trusted_roots(egress.ca.as_deref())?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(PosterError::ClientCertificate)?.with_root_certificates(roots);

@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Healthcheck(HealthcheckFlags),
     /// Looks at a data folder and says what is wrong with it; with --repair it puts it right.
     Doctor(DoctorFlags),
+    /// Makes a key for a script or a device, and prints it with the lines for the configuration file.
+    ApiKey,
     /// Prints the version.
     Version,
 }

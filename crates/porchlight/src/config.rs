@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use porchlight_engine::Seed;
-use porchlight_http::{Development, HttpLimits, Profile, Settings, parse_duration};
+use porchlight_http::{AuthSettings, Development, HttpLimits, Profile, Settings, parse_duration};
 use porchlight_presence::{Fade, Limits};
 use porchlight_store::Durability;
 use serde::{Deserialize, Deserializer};
@@ -15,6 +15,7 @@ use crate::cli::{DurabilityFlag, LogFormat, ProfileFlag, ServeFlags};
 use crate::exit::Failure;
 use crate::seed;
 use crate::telling::{self, EgressSection, SubscriptionsSection, WireSection};
+use crate::tokens::{self, AuthSection, UsersSection};
 
 /// Everything that `serve` needs to know.
 pub(crate) struct Config {
@@ -61,6 +62,8 @@ struct File {
     subscriptions: SubscriptionsSection,
     egress: EgressSection,
     wire: WireSection,
+    auth: AuthSection,
+    users: UsersSection,
 }
 
 /// `[limits]`: see `GET /porchlight/limits`.
@@ -138,7 +141,8 @@ impl Config {
         let threads = flags.threads.or(file.threads);
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let formats = if dev { LogFormat::Text } else { LogFormat::Json };
-        let settings = settings(flags, &file, dev.then(|| development(&seeds)))?;
+        let auth = tokens::settings(&file.auth, &file.users)?;
+        let settings = settings(flags, &file, auth, dev.then(|| development(&seeds)))?;
         let strict = settings.profile == Profile::Strict;
         Ok(Config {
             listen,
@@ -185,7 +189,12 @@ fn development(seeds: &[Seed]) -> Development {
     Development { tenant, application: Development::APPLICATION, seeds: seeds.to_vec() }
 }
 
-fn settings(flags: &ServeFlags, file: &File, development: Option<Development>) -> Result<Settings, Failure> {
+fn settings(
+    flags: &ServeFlags,
+    file: &File,
+    auth: AuthSettings,
+    development: Option<Development>,
+) -> Result<Settings, Failure> {
     let dev = development.is_some();
     let usual = Settings::default();
     let public_url = flags.public_url.clone().or_else(|| file.public_url.clone());
@@ -208,6 +217,7 @@ fn settings(flags: &ServeFlags, file: &File, development: Option<Development>) -
             Some(ProfileFlag::Strict) => Profile::Strict,
         },
         development,
+        auth,
         public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
         trust_forwarded: file.trust_forwarded.unwrap_or(false),
         cors_origins: origins.unwrap_or_else(|| if dev { vec!["*".to_owned()] } else { Vec::new() }),

@@ -3,6 +3,7 @@
 //! This is the program: command line, configuration, and the wiring of the crates that do the work. `run.rs` puts
 //! them together.
 
+mod api_key;
 mod cli;
 mod config;
 mod doctor;
@@ -12,6 +13,7 @@ mod lines;
 mod run;
 mod seed;
 mod telling;
+mod tokens;
 
 use std::process::ExitCode;
 
@@ -39,6 +41,10 @@ fn main() -> ExitCode {
         Command::Serve(flags) => run::serve(&flags),
         Command::Healthcheck(flags) => healthcheck::run(&flags),
         Command::Doctor(flags) => doctor::run(&flags),
+        Command::ApiKey => {
+            api_key::run();
+            Ok(())
+        }
         Command::Version => {
             say(&format!("porchlight {}", env!("CARGO_PKG_VERSION")));
             Ok(())

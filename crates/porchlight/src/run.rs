@@ -58,12 +58,15 @@ async fn run(config: Config, listener: TcpListener) -> Result<(), Failure> {
         Failure::new(code, anyhow!(error))
     })?;
     let remote = config.settings.development.is_some() && !config.listen.ip().is_loopback();
-    let api = Arc::new(Api::new(engine.clone(), notifier.clone(), config.settings.clone(), &secret));
+    let api = Api::new(engine.clone(), notifier.clone(), config.settings.clone(), &secret);
+    let api = Arc::new(api.map_err(|error| Failure::new(USAGE, error))?);
+    warn_of_nobody(&config);
     let server =
         Server::start(listener, &api, config.threads).map_err(|error| Failure::new(INTERNAL, error))?;
     greet(&config, server.address());
     tokio::select! {
         () = engine.run_timers() => {}
+        () = api.keep_keys() => {}
         () = maintain(&engine, remote) => {}
         name = stop => tracing::info!(signal = name, "stopping"),
     }
@@ -74,6 +77,14 @@ async fn run(config: Config, listener: TcpListener) -> Result<(), Failure> {
     engine.close();
     tracing::info!("everything is on disk");
     Ok(())
+}
+
+/// A server that takes nobody's tokens answers everything with 401: better said at the start.
+fn warn_of_nobody(config: &Config) {
+    let auth = &config.settings.auth;
+    if config.settings.development.is_none() && auth.issuers.is_empty() && auth.api_keys.is_empty() {
+        tracing::warn!("nobody can call: the configuration names no [[auth.issuer]] and no [[auth.api_key]]");
+    }
 }
 
 async fn seed_people(engine: &Engine, seed: &Seed) -> Result<(), Failure> {

@@ -45,6 +45,12 @@ impl Client {
         self.header(AUTHORIZATION.as_str(), &format!("Bearer dev:{token}"))
     }
 
+    /// The same client with this token, as it stands.
+    #[must_use]
+    pub fn bearer(&self, token: &str) -> Client {
+        self.header(AUTHORIZATION.as_str(), &format!("Bearer {token}"))
+    }
+
     /// The same client with one more header on every call.
     #[must_use]
     pub fn header(&self, name: &str, value: &str) -> Client {

@@ -5,12 +5,14 @@
 
 mod client;
 mod events;
+mod issuer;
 mod private_key;
 mod receiver;
 mod server;
 
 pub use client::{Answer, Client};
 pub use events::{Event, Events};
+pub use issuer::{AUDIENCE, Issuer, IssuerKey, Mood, TENANT, unsigned};
 pub use porchlight_notify::Egress;
 pub use private_key::PrivateKey;
 pub use receiver::{Delivery, Reaction, Receiver, Validation};

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use porchlight_engine::{Clock, Engine, Options};
+use porchlight_engine::{Clock, Engine, Options, Seed};
 use porchlight_http::{Api, Development, NotificationWords, Profile, Server, Settings};
 use porchlight_notify::{Egress, Notifier};
 use porchlight_presence::{Limits, Timestamp};
 use porchlight_store::{Embedded, Log, Memory, OpenError, Replica};
 
-use crate::{Client, START};
+use crate::{Client, Issuer, START};
 
 /// How a test's server is to be.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub struct Builder {
     start: Timestamp,
     /// The data folder; `None`: a log in memory.
     data: Option<PathBuf>,
+    /// Who is put in besides development's people.
+    people: Vec<Seed>,
 }
 
 /// A running server. It stops when dropped.
@@ -32,7 +34,8 @@ pub struct TestServer {
     notifier: Notifier,
     memory: Option<Arc<Memory>>,
     server: Option<Server>,
-    timers: tokio::task::JoinHandle<()>,
+    /// The engine's timers, and the fetching of issuers' keys.
+    running: [tokio::task::JoinHandle<()>; 2],
 }
 
 impl Default for Builder {
@@ -51,6 +54,7 @@ impl Default for Builder {
             append_timeout: Duration::from_millis(200),
             start: Timestamp::from_millis(START),
             data: None,
+            people: Vec::new(),
         }
     }
 }
@@ -60,6 +64,21 @@ impl Builder {
     #[must_use]
     pub fn profile(mut self, profile: Profile) -> Builder {
         self.settings.profile = profile;
+        self
+    }
+
+    /// Takes this issuer's tokens, too.
+    #[must_use]
+    pub fn trust(mut self, issuer: &Issuer) -> Builder {
+        self.settings.auth.issuers.push(issuer.trusted());
+        self
+    }
+
+    /// As in production: no development tokens, no levers, but the demo people.
+    #[must_use]
+    pub fn production(mut self) -> Builder {
+        self.people =
+            self.settings.development.take().map(|development| development.seeds).unwrap_or_default();
         self
     }
 
@@ -122,7 +141,8 @@ impl Builder {
             Ok(log as Arc<dyn Log>)
         };
         let engine = Engine::open(clock, options, open).expect("the engine opens");
-        for seed in self.settings.development.iter().flat_map(|development| &development.seeds) {
+        let development = self.settings.development.iter().flat_map(|development| &development.seeds);
+        for seed in development.chain(&self.people) {
             engine.seed(seed).await.expect("the people are put in");
         }
         let timers = tokio::spawn({
@@ -138,9 +158,21 @@ impl Builder {
         let notifier = Notifier::start(&engine, notify, words, development).expect("the notifier starts");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let secret = engine.secret("cursor").await.expect("the secret is kept");
-        let api = Arc::new(Api::new(engine.clone(), notifier.clone(), self.settings, &secret));
+        let api = Api::new(engine.clone(), notifier.clone(), self.settings, &secret);
+        let api = Arc::new(api.expect("the settings are good"));
+        let keys = tokio::spawn({
+            let api = Arc::clone(&api);
+            async move { api.keep_keys().await }
+        });
         let server = Server::start(listener, &api, 1).expect("the server starts");
-        TestServer { address: server.address(), engine, notifier, memory, server: Some(server), timers }
+        TestServer {
+            address: server.address(),
+            engine,
+            notifier,
+            memory,
+            server: Some(server),
+            running: [timers, keys],
+        }
     }
 }
 
@@ -216,7 +248,9 @@ impl TestServer {
     }
 
     fn shut(&mut self) {
-        self.timers.abort();
+        for task in &self.running {
+            task.abort();
+        }
         if let Some(server) = self.server.take() {
             server.stop();
             self.notifier.stop();

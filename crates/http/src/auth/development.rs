@@ -3,25 +3,38 @@
 //! Source: subscriptions-and-auth 25.1.
 
 use porchlight_engine::{Engine, Tenant};
-use porchlight_presence::{ApplicationId, UserId};
+use porchlight_presence::{ApplicationId, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::{Caller, Permission, Permissions, TokenError};
 use crate::settings::Development;
 
+/// Whether a token is one of these: no other kind has a colon.
+pub(super) fn is_one(token: &str) -> bool {
+    token.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("dev"))
+}
+
 /// The caller that a token names.
 pub(super) fn caller(token: &str, engine: &Engine, development: &Development) -> Result<Caller, TokenError> {
-    let (scheme, rest) = token.split_once(':').ok_or(TokenError::Malformed)?;
+    let (_, rest) = token.split_once(':').ok_or(TokenError::Malformed)?;
     // The list follows the next colon: no name has one.
     let (who, permissions) = rest.split_once(':').unwrap_or((rest, ""));
-    if !scheme.eq_ignore_ascii_case("dev") || who.is_empty() {
+    if who.is_empty() {
         return Err(TokenError::Malformed);
     }
-    let tenant = engine.tenant(development.tenant).ok_or(TokenError::Invalid)?;
+    let tenant = engine.tenant(development.tenant).ok_or(TokenError::Unknown)?;
     let directory = tenant.directory().version();
     let (user, application) = whom(who, &tenant, development)?;
     let kind = if user.is_some() { Permissions::DELEGATED } else { Permissions::APPLICATION };
-    Ok(Caller { tenant, application, user, permissions: granted(permissions, kind), directory })
+    Ok(Caller {
+        tenant,
+        application,
+        user,
+        permissions: granted(permissions, kind),
+        is_administrator: false,
+        until: Timestamp::MAX,
+        directory,
+    })
 }
 
 fn whom(
@@ -48,7 +61,7 @@ fn person(who: &str, tenant: &Tenant) -> Result<UserId, TokenError> {
         None if who.contains('@') => directory.named(who),
         None => directory.short_named(who),
     };
-    named.ok_or(TokenError::Invalid)
+    named.ok_or(TokenError::Unknown)
 }
 
 fn guid(text: &str) -> Option<Uuid> {

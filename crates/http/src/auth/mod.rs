@@ -1,20 +1,32 @@
 //! Who calls, and what they may.
 
+mod authenticator;
 mod development;
+mod fetch;
+mod grant;
+mod issuer;
+mod jwt;
+mod key_ring;
+mod key_set;
 mod last_caller;
+mod members;
 mod permissions;
+mod settings;
+mod token_error;
 
 use std::sync::Arc;
 
-use http::HeaderValue;
-use porchlight_engine::{Engine, Tenant};
-use porchlight_presence::{ApplicationId, UserId};
+use porchlight_engine::Tenant;
+use porchlight_presence::{ApplicationId, Timestamp, UserId};
 
+pub(crate) use authenticator::Authenticator;
+pub use authenticator::new_api_key;
+use fetch::check_url;
+use grant::{Grant, Names};
 pub(crate) use last_caller::LastCaller;
-pub(crate) use permissions::{Permission, Permissions};
-
-use crate::headers::Headers;
-use crate::settings::Settings;
+pub use permissions::{Permission, Permissions};
+pub use settings::{ApiKey, AuthSettings, ClaimNames, SigningAlgorithm, TrustedIssuer};
+pub(crate) use token_error::TokenError;
 
 /// Who calls.
 #[derive(Clone, Debug)]
@@ -24,72 +36,60 @@ pub(crate) struct Caller {
     /// The user whose delegate the application is; `None` for an application of its own right.
     pub(crate) user: Option<UserId>,
     pub(crate) permissions: Permissions,
-    /// The version of the directory in which the token's names were looked up.
+    /// Whether the user may see everything of their tenant.
+    pub(crate) is_administrator: bool,
+    /// When the token expires, as far as it does.
+    until: Timestamp,
+    /// The version of the directory in which whom the token names was looked up.
     directory: u64,
 }
 
 impl Caller {
-    /// Whether the directory is still the one that the token's names were looked up in.
+    /// Whether the directory is still the one in which whom the token names was looked up.
     fn is_current(&self) -> bool {
         self.tenant.directory().version() == self.directory
     }
 
-    fn is_hidden(&self) -> bool {
-        self.user.is_some_and(|user| self.tenant.is_hidden(user))
+    /// Whether the caller may still come, as far as that changes by itself.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub(crate) fn standing(&self, now: Timestamp) -> Result<(), TokenError> {
+        if self.until <= now {
+            return Err(TokenError::Expired);
+        }
+        let is_hidden = self.user.is_some_and(|user| self.tenant.is_hidden(user));
+        if is_hidden { Err(TokenError::Refused) } else { Ok(()) }
     }
-}
 
-/// Why no caller is known. Source: subscriptions-and-auth 23.2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TokenError {
-    /// There is none.
-    Missing,
-    /// It is not a token.
-    Malformed,
-    /// It names nobody who may sign in.
-    Invalid,
-}
-
-impl TokenError {
-    /// The recorded message.
-    pub(crate) fn message(self) -> &'static str {
-        match self {
-            TokenError::Missing => "Access token is empty.",
-            TokenError::Malformed => "CompactToken parsing failed with error code: 80049217",
-            TokenError::Invalid => "Access token validation failure.",
+    /// What the token granted.
+    fn grant(&self) -> Grant {
+        Grant {
+            tenant: self.tenant.id(),
+            application: self.application,
+            user: self.user,
+            permissions: self.permissions,
+            until: self.until,
+            is_administrator: self.is_administrator,
+            names: Names::default(),
         }
     }
 }
 
-/// The caller of a request with these headers; `last` is that of the request before on the same connection.
-pub(crate) fn authenticate(
-    headers: &Headers<'_>,
-    engine: &Engine,
-    settings: &Settings,
-    last: &LastCaller,
-) -> Result<Arc<Caller>, TokenError> {
-    let authorization = headers.authorization.first.ok_or(TokenError::Missing)?;
-    if headers.authorization.repeated {
-        return Err(TokenError::Malformed);
-    }
-    let caller = if let Some(caller) = last.named_by(authorization) {
-        caller
-    } else {
-        let token = bearer(authorization)?;
-        let development = settings.development.as_ref().ok_or(TokenError::Malformed)?;
-        let caller = Arc::new(development::caller(token, engine, development)?);
-        last.note(authorization, &caller);
-        caller
-    };
-    if caller.is_hidden() { Err(TokenError::Invalid) } else { Ok(caller) }
+/// Why there is no caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AuthError {
+    /// The token is not good.
+    Token(TokenError),
+    /// It is a good token of somebody who belongs to no organization. Source: subscriptions-and-auth 23.4.
+    Personal,
+    /// The issuer's keys have never been fetched, so nobody can tell.
+    KeysUnavailable,
 }
 
-/// The bearer token. The scheme's name is compared without case.
-fn bearer(authorization: &HeaderValue) -> Result<&str, TokenError> {
-    let value = authorization.to_str().map_err(|_| TokenError::Malformed)?.trim();
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    if value.is_empty() || (scheme.eq_ignore_ascii_case("bearer") && token.trim().is_empty()) {
-        return Err(TokenError::Missing);
+impl From<TokenError> for AuthError {
+    fn from(error: TokenError) -> AuthError {
+        AuthError::Token(error)
     }
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(TokenError::Malformed) }
 }

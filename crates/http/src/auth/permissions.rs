@@ -5,7 +5,8 @@ use std::fmt;
 /// A permission that Porchlight knows. Source: presence-api 5.1, 21.1; subscriptions-and-auth 24.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Permission {
+#[expect(missing_docs, reason = "the names are the protocol's")]
+pub enum Permission {
     PresenceRead,
     PresenceReadAll,
     PresenceReadWrite,
@@ -17,7 +18,8 @@ pub(crate) enum Permission {
 }
 
 impl Permission {
-    pub(crate) const ALL: [Permission; 8] = [
+    /// All of them.
+    pub const ALL: [Permission; 8] = [
         Permission::PresenceRead,
         Permission::PresenceReadAll,
         Permission::PresenceReadWrite,
@@ -28,7 +30,8 @@ impl Permission {
         Permission::SubscriptionReadAll,
     ];
 
-    pub(crate) fn name(self) -> &'static str {
+    /// The name that tokens have.
+    pub fn name(self) -> &'static str {
         match self {
             Permission::PresenceRead => "Presence.Read",
             Permission::PresenceReadAll => "Presence.Read.All",
@@ -42,7 +45,7 @@ impl Permission {
     }
 
     /// The permission of this name: case aside, and whatever stands before the last `/`.
-    pub(crate) fn from_name(name: &str) -> Option<Permission> {
+    pub fn from_name(name: &str) -> Option<Permission> {
         let name = name.rsplit('/').next().unwrap_or(name);
         Permission::ALL.into_iter().find(|permission| permission.name().eq_ignore_ascii_case(name))
     }
@@ -50,11 +53,11 @@ impl Permission {
 
 /// A set of permissions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Permissions(u8);
+pub struct Permissions(u8);
 
 impl Permissions {
     /// What a delegated token can have.
-    pub(crate) const DELEGATED: Permissions = Permissions::of(&[
+    pub const DELEGATED: Permissions = Permissions::of(&[
         Permission::PresenceRead,
         Permission::PresenceReadAll,
         Permission::PresenceReadWrite,
@@ -65,7 +68,7 @@ impl Permissions {
     ]);
 
     /// What an application token can have.
-    pub(crate) const APPLICATION: Permissions = Permissions::of(&[
+    pub const APPLICATION: Permissions = Permissions::of(&[
         Permission::PresenceReadAll,
         Permission::PresenceReadWriteAll,
         Permission::UserReadBasicAll,
@@ -74,7 +77,7 @@ impl Permissions {
     ]);
 
     /// These permissions.
-    pub(crate) const fn of(permissions: &[Permission]) -> Permissions {
+    pub const fn of(permissions: &[Permission]) -> Permissions {
         let (mut bits, mut at) = (0, 0);
         while at < permissions.len() {
             bits |= 1 << permissions[at] as u8;
@@ -84,22 +87,22 @@ impl Permissions {
     }
 
     /// Those that are in both.
-    pub(crate) const fn and(self, other: Permissions) -> Permissions {
+    pub const fn and(self, other: Permissions) -> Permissions {
         Permissions(self.0 & other.0)
     }
 
     /// Those that are in either.
-    pub(crate) const fn or(self, other: Permissions) -> Permissions {
+    pub const fn or(self, other: Permissions) -> Permissions {
         Permissions(self.0 | other.0)
     }
 
     /// Whether any of `others` is here.
-    pub(crate) const fn any(self, others: Permissions) -> bool {
+    pub const fn any(self, others: Permissions) -> bool {
         self.0 & others.0 != 0
     }
 
     /// The names, in the order of the table.
-    pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
         let here = move |permission: &Permission| self.any(Permissions::of(&[*permission]));
         Permission::ALL.into_iter().filter(here).map(Permission::name)
     }

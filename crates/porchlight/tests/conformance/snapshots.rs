@@ -403,7 +403,8 @@ async fn an_error_without_a_token() {
         "innerError": {
           "date": "2026-11-20T09:00:00",
           "request-id": "[request-id]",
-          "client-request-id": "[client-request-id]"
+          "client-request-id": "[client-request-id]",
+          "hint": "send the header Authorization: Bearer {token}"
         }
       }
     }

@@ -6,6 +6,7 @@ mod dead_endpoint;
 mod disconnects;
 mod egress;
 mod faults;
+mod forged_tokens;
 mod rude_clients;
 mod support;
 mod tls;

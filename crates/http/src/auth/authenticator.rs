@@ -1,0 +1,217 @@
+//! Who calls: from a header to a caller.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderValue;
+use porchlight_engine::Engine;
+use porchlight_notify::RootsError;
+use porchlight_presence::Timestamp;
+use quick_cache::sync::Cache;
+use sha2::{Digest, Sha256};
+
+use super::fetch::{Fetcher, Source};
+use super::grant::{Grant, Names};
+use super::issuer::{Issuer, Keys};
+use super::jwt::Jwt;
+use super::key_ring::KeyRing;
+use super::settings::{ApiKey, AuthSettings};
+use super::{AuthError, Caller, LastCaller, Permissions, TokenError, development};
+use crate::headers::Headers;
+use crate::settings::Development;
+
+/// What a key for scripts and devices begins with.
+const API_KEY: &str = "plk_";
+
+/// SHA-256 of a token.
+type Hash = [u8; 32];
+
+/// Knows whose tokens are taken, and the callers whose tokens it has verified.
+pub(crate) struct Authenticator {
+    engine: Engine,
+    settings: AuthSettings,
+    development: Option<Development>,
+    issuers: Vec<Issuer>,
+    /// Where the keys of each issuer that has to be asked for them come from.
+    sources: Vec<(Arc<KeyRing>, Source)>,
+    api_keys: HashMap<Hash, ApiKey>,
+    verified: Cache<Hash, Arc<Caller>>,
+}
+
+impl Authenticator {
+    /// # Errors
+    ///
+    /// When the file of certificates cannot be read.
+    pub(crate) fn new(
+        engine: Engine,
+        settings: AuthSettings,
+        development: Option<Development>,
+    ) -> Result<Authenticator, RootsError> {
+        let (mut issuers, mut sources) = (Vec::new(), Vec::new());
+        if !settings.issuers.is_empty() {
+            let fetcher = Fetcher::new(settings.ca.as_deref())?;
+            for trusted in &settings.issuers {
+                let ring = Arc::new(KeyRing::new(&trusted.issuer));
+                let (fetcher, metadata, issuer) =
+                    (fetcher.clone(), trusted.metadata.clone(), trusted.issuer.clone());
+                sources.push((Arc::clone(&ring), Source { fetcher, metadata, issuer }));
+                issuers.push(Issuer { settings: trusted.clone(), keys: Keys::Fetched(ring) });
+            }
+        }
+        let api_keys = settings.api_keys.iter().map(|key| (key.hash, key.clone())).collect();
+        let verified = Cache::new(settings.tokens_max);
+        Ok(Authenticator { engine, settings, development, issuers, sources, api_keys, verified })
+    }
+
+    /// Fetches the keys of issuers when that has to be done, for ever.
+    pub(crate) async fn keep_keys(&self) {
+        let keeping = self.sources.iter().map(|(ring, source)| ring.keep(source));
+        futures_util::future::join_all(keeping).await;
+        // Without an issuer there is nothing to do, for ever.
+        std::future::pending().await
+    }
+
+    /// Where users sign in, and for which audience a token has to be; `origin` is how the client sees this server.
+    pub(crate) fn sign_in(&self, origin: &str) -> Option<(String, &str)> {
+        let issuer = self.issuers.first()?;
+        let url = match &issuer.keys {
+            Keys::Fetched(ring) => ring.authorization()?,
+            Keys::Own(_) => format!("{origin}/common/oauth2/v2.0/authorize"),
+        };
+        Some((url, issuer.settings.audiences.first()?))
+    }
+
+    /// The caller of a request with these headers, if that is known without waiting; `last` is that of the request
+    /// before on the same connection.
+    pub(crate) fn recall(&self, headers: &Headers<'_>, last: &LastCaller) -> Option<Arc<Caller>> {
+        let authorization = headers.authorization.only()?;
+        let caller = match last.named_by(authorization) {
+            Some(caller) => caller,
+            None => {
+                let caller = self.verified.get(&hash(bearer(authorization).ok()?))?;
+                last.note(authorization, &caller);
+                caller
+            }
+        };
+        (caller.is_current() && caller.standing(self.engine.clock().now()).is_ok()).then_some(caller)
+    }
+
+    /// The caller of a request with these headers.
+    ///
+    /// # Errors
+    ///
+    /// See [`AuthError`].
+    pub(crate) async fn authenticate(
+        &self,
+        headers: &Headers<'_>,
+        last: &LastCaller,
+    ) -> Result<Arc<Caller>, AuthError> {
+        let outcome = self.find(headers, last).await;
+        if let Err(AuthError::Token(error)) = outcome {
+            metrics::counter!("porchlight_tokens_refused_total", "reason" => error.reason()).increment(1);
+        }
+        outcome
+    }
+
+    async fn find(&self, headers: &Headers<'_>, last: &LastCaller) -> Result<Arc<Caller>, AuthError> {
+        let authorization = headers.authorization.first.ok_or(TokenError::Missing)?;
+        if headers.authorization.repeated {
+            return Err(TokenError::Malformed.into());
+        }
+        let token = bearer(authorization)?;
+        let caller = match &self.development {
+            Some(development) if development::is_one(token) => {
+                Arc::new(development::caller(token, &self.engine, development)?)
+            }
+            _ => self.verified(token).await?,
+        };
+        caller.standing(self.engine.clock().now())?;
+        last.note(authorization, &caller);
+        Ok(caller)
+    }
+
+    /// The caller whom a token names, as the directory is now. Whoever comes while the same token is being verified
+    /// waits for that.
+    async fn verified(&self, token: &str) -> Result<Arc<Caller>, AuthError> {
+        let hash = hash(token);
+        let verify = async { self.admit(self.grant(token, &hash).await?).await.map(Arc::new) };
+        let caller = self.verified.get_or_insert_async(&hash, verify).await?;
+        if caller.is_current() {
+            return Ok(caller);
+        }
+        let caller = Arc::new(self.admit(caller.grant()).await?);
+        self.verified.insert(hash, Arc::clone(&caller));
+        Ok(caller)
+    }
+
+    /// What a token grants.
+    async fn grant(&self, token: &str, hash: &Hash) -> Result<Grant, AuthError> {
+        if token.starts_with(API_KEY) {
+            let key = self.api_keys.get(hash).ok_or(TokenError::Unknown)?;
+            return Ok(granted(key));
+        }
+        let jwt = Jwt::parse(token)?;
+        let issuer =
+            self.issuers.iter().find(|issuer| issuer.is_named(&jwt.claims)).ok_or(TokenError::Issuer)?;
+        issuer.verify(&jwt, self.engine.clock().now()).await
+    }
+
+    /// The caller, unless the application or the user is refused.
+    async fn admit(&self, grant: Grant) -> Result<Caller, AuthError> {
+        let is_denied = self.settings.denied_applications.contains(&grant.application)
+            || grant.user.is_some_and(|user| self.settings.denied_users.contains(&user));
+        if is_denied {
+            return Err(TokenError::Refused.into());
+        }
+        let tenant = self.engine.tenant_or_new(grant.tenant);
+        let directory = tenant.directory().version();
+        Ok(Caller {
+            tenant,
+            application: grant.application,
+            user: grant.user,
+            permissions: grant.permissions,
+            is_administrator: grant.is_administrator,
+            until: grant.until,
+            directory,
+        })
+    }
+}
+
+/// A new key for a script or a device, of 256 random bits, and the hexadecimal digits of its SHA-256: all that the
+/// server's configuration is to know of it.
+pub fn new_api_key() -> (String, String) {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).expect("the system has random numbers");
+    let key = [API_KEY, &URL_SAFE_NO_PAD.encode(random)].concat();
+    let hash = hash(&key).iter().map(|byte| format!("{byte:02x}")).collect();
+    (key, hash)
+}
+
+fn granted(key: &ApiKey) -> Grant {
+    let kind = if key.user.is_some() { Permissions::DELEGATED } else { Permissions::APPLICATION };
+    Grant {
+        tenant: key.tenant,
+        application: key.application,
+        user: key.user,
+        permissions: key.permissions.and(kind),
+        until: Timestamp::MAX,
+        is_administrator: false,
+        names: Names::default(),
+    }
+}
+
+fn hash(token: &str) -> Hash {
+    Sha256::digest(token).into()
+}
+
+/// The bearer token. The scheme's name is compared without case.
+fn bearer(authorization: &HeaderValue) -> Result<&str, TokenError> {
+    let value = authorization.to_str().map_err(|_| TokenError::Malformed)?.trim();
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    if value.is_empty() || (scheme.eq_ignore_ascii_case("bearer") && token.trim().is_empty()) {
+        return Err(TokenError::Missing);
+    }
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(TokenError::Malformed) }
+}

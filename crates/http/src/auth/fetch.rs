@@ -1,0 +1,170 @@
+//! Fetching an issuer's keys: its discovery document, then the key set that this names. Source: OpenID Connect Discovery
+//! 1.0, sections 3 and 4.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CACHE_CONTROL, USER_AGENT};
+use http::{HeaderMap, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use porchlight_notify::RootsError;
+use rustls::ClientConfig;
+use serde::Deserialize;
+
+use super::key_ring::{Fetch, Fetched};
+use super::key_set::KeySet;
+
+/// What is read of an answer, in bytes. Source: subscriptions-and-auth 22.4.
+const ANSWER_BYTES: usize = 1024 * 1024;
+
+/// Asks issuers.
+#[derive(Clone, Debug)]
+pub(super) struct Fetcher(Client<HttpsConnector<HttpConnector>, Empty<Bytes>>);
+
+/// Where one issuer's keys are.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) fetcher: Fetcher,
+    /// Where the discovery document is.
+    pub(super) metadata: String,
+    /// What it has to say the issuer is.
+    pub(super) issuer: String,
+}
+
+/// What is read of a discovery document.
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    jwks_uri: String,
+    authorization_endpoint: Option<String>,
+}
+
+impl Fetcher {
+    /// Trusts what the system trusts, and the certificates in `ca`.
+    ///
+    /// # Errors
+    ///
+    /// When that file cannot be read.
+    pub(super) fn new(ca: Option<&Path>) -> Result<Fetcher, RootsError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider has what the default versions need")
+            .with_root_certificates(porchlight_notify::trusted_roots(ca)?)
+            .with_no_client_auth();
+        let https =
+            HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
+        // Once a day needs no connection that is kept.
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(https);
+        Ok(Fetcher(client))
+    }
+
+    /// GET without following redirects.
+    async fn get(&self, url: &str) -> Result<(HeaderMap, Bytes), String> {
+        check_url(url)?;
+        let agent = concat!("Porchlight/", env!("CARGO_PKG_VERSION"));
+        let request = Request::get(url).header(ACCEPT, "application/json").header(USER_AGENT, agent);
+        let request = request.body(Empty::new()).map_err(|error| format!("{url}: {error}"))?;
+        let response =
+            self.0.request(request).await.map_err(|error| format!("{url}: {}", in_full(&error)))?;
+        let (parts, body) = response.into_parts();
+        if parts.status != StatusCode::OK {
+            return Err(format!("{url}: answered with {}", parts.status));
+        }
+        let body = Limited::new(body, ANSWER_BYTES).collect().await;
+        let body = body.map_err(|error| format!("{url}: {error}"))?;
+        Ok((parts.headers, body.to_bytes()))
+    }
+}
+
+impl Fetch for Source {
+    async fn fetch(&self) -> Result<Fetched, String> {
+        let (_, document) = self.fetcher.get(&self.metadata).await?;
+        let metadata: Metadata = serde_json::from_slice(&document)
+            .map_err(|error| format!("{}: it is no discovery document: {error}", self.metadata))?;
+        if metadata.issuer != self.issuer {
+            return Err(format!(
+                "{}: it is the document of the issuer '{}', not of '{}'",
+                self.metadata, metadata.issuer, self.issuer
+            ));
+        }
+        let (headers, keys) = self.fetcher.get(&metadata.jwks_uri).await?;
+        let keys = KeySet::read(&keys).map_err(|error| format!("{}: {error}", metadata.jwks_uri))?;
+        let fresh_for = headers.get(CACHE_CONTROL).and_then(|value| max_age(value.to_str().ok()?));
+        Ok(Fetched { keys, authorization: metadata.authorization_endpoint, fresh_for })
+    }
+}
+
+/// Whether keys may come from here: whoever could change them on their way could sign whatever they like.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub(super) fn check_url(url: &str) -> Result<(), String> {
+    let uri: Uri = url.parse().map_err(|_| format!("'{url}' is no URL"))?;
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let is_here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    match uri.scheme_str() {
+        Some("https") if !host.is_empty() => Ok(()),
+        Some("http") if is_here => Ok(()),
+        _ => Err(format!("'{url}' must begin with https://, or be on this machine")),
+    }
+}
+
+/// RFC 9111 5.2.2.1
+fn max_age(value: &str) -> Option<Duration> {
+    let directives = value.split(',').filter_map(|directive| directive.trim().split_once('='));
+    let seconds =
+        directives.filter(|(name, _)| name.eq_ignore_ascii_case("max-age")).map(|(_, seconds)| seconds);
+    seconds.filter_map(|seconds| seconds.trim_matches('"').parse().ok()).map(Duration::from_secs).next()
+}
+
+/// An error and what caused it.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_over_tls_or_from_this_machine() {
+        for url in ["https://id.example/x", "http://127.0.0.1:8080/x", "http://[::1]/x", "http://localhost/x"]
+        {
+            assert_eq!(check_url(url), Ok(()), "{url}");
+        }
+        for url in [
+            "http://id.example/x",
+            "http://127.0.0.1.example/",
+            "ftp://x/",
+            "/x",
+            "",
+            "https://",
+            "file:///x",
+        ] {
+            assert!(check_url(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_age_of_an_answer_is_read() {
+        let table = [
+            ("max-age=3600", Some(3600)),
+            ("public, Max-Age=\"60\", must-revalidate", Some(60)),
+            ("no-cache", None),
+            ("max-age=x", None),
+            ("s-maxage=5", None),
+        ];
+        for (value, seconds) in table {
+            assert_eq!(max_age(value), seconds.map(Duration::from_secs), "{value}");
+        }
+    }
+}

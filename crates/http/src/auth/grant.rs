@@ -1,0 +1,40 @@
+//! What a token grants, before anybody has looked into the directory.
+
+use porchlight_presence::{ApplicationId, TenantId, Timestamp, UserId};
+
+use super::Permissions;
+use super::jwt::Claims;
+
+/// Who comes, and with what.
+#[derive(Clone, Debug)]
+pub(super) struct Grant {
+    pub(super) tenant: TenantId,
+    pub(super) application: ApplicationId,
+    /// The user whose delegate the application is; `None` for an application of its own right.
+    pub(super) user: Option<UserId>,
+    pub(super) permissions: Permissions,
+    /// Until when.
+    pub(super) until: Timestamp,
+    /// Whether the user may see everything of their tenant.
+    pub(super) is_administrator: bool,
+    pub(super) names: Names,
+}
+
+/// What a token calls its user: for a person who is not in the directory yet, never to decide anything by.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    pub(super) user_principal_name: Option<String>,
+    pub(super) display_name: Option<String>,
+    pub(super) mail: Option<String>,
+}
+
+impl Names {
+    pub(super) fn of(claims: &Claims) -> Names {
+        let first = |names: &[&str]| names.iter().find_map(|name| claims.text(name)).map(str::to_owned);
+        Names {
+            user_principal_name: first(&["upn", "preferred_username", "unique_name", "email"]),
+            display_name: first(&["name"]),
+            mail: first(&["email"]),
+        }
+    }
+}
