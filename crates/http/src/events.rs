@@ -17,6 +17,8 @@ pub(crate) enum Event {
     Removed,
     /// Everything up to here has been told; what follows are changes.
     Current,
+    /// The reader may not go on with the token that they came with.
+    Expired,
 }
 
 impl Piece {
@@ -36,6 +38,7 @@ impl Piece {
             Event::Presence => b"event: presence\ndata: ",
             Event::Removed => b"event: removed\ndata: ",
             Event::Current => b"event: current\ndata: ",
+            Event::Expired => b"event: expired\ndata: ",
         };
         self.0.extend_from_slice(name);
         data(&mut self.0);

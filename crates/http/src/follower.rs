@@ -16,12 +16,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::audience::Audience;
+use crate::auth::Caller;
 use crate::bookmark::{Bookmark, Bookmarks, Question};
 use crate::events::{Event, Piece};
 use crate::odata::Select;
 use crate::relay;
 use crate::walk::{LOOKS, Walk, changed_at, has_changed};
-use crate::wire::presence::{self, Annotations, Reader};
+use crate::wire::presence::{self, Annotations};
 
 /// Changes within this time are told together.
 const TOGETHER: Duration = Duration::from_millis(5);
@@ -38,8 +39,8 @@ pub(crate) struct Asked {
     pub(crate) select: Option<String>,
     /// The members that are told.
     pub(crate) members: Select,
-    /// The user who reads; `None` for an application.
-    pub(crate) reader: Option<UserId>,
+    /// Who reads.
+    pub(crate) caller: Caller,
 }
 
 /// One who follows.
@@ -48,6 +49,8 @@ pub(crate) struct Follower {
     place: Place,
     news: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
+    /// Word of every jump of the clock by which the reader's token expires.
+    jumps: watch::Receiver<u64>,
     heartbeat: Duration,
     /// When something was told last.
     told_at: Instant,
@@ -55,6 +58,8 @@ pub(crate) struct Follower {
 
 /// Where a follower is.
 enum Place {
+    /// At the end: the reader may not go on.
+    Ended,
     Walking(Telling),
     /// Has been told everything up to the cursor, and every change before this number of the feed.
     Following {
@@ -78,6 +83,8 @@ struct Telling {
 enum Word {
     News,
     Silence,
+    /// The reader's token expires about now.
+    Expiry,
     End,
 }
 
@@ -91,7 +98,8 @@ impl Follower {
     ) -> Follower {
         let news = teller.follow();
         let place = teller.place(bookmark);
-        Follower { teller, place, news, stop, heartbeat, told_at: Instant::now() }
+        let jumps = teller.engine.clock().jumps();
+        Follower { teller, place, news, stop, jumps, heartbeat, told_at: Instant::now() }
     }
 
     /// What is to be told next, as soon as there is something; `None` at the end.
@@ -105,16 +113,15 @@ impl Follower {
                     }
                     piece
                 }
+                Place::Ended => return None,
                 Place::Following { .. } => match self.wait().await {
                     Word::End => return None,
                     Word::News => {
                         sleep_until(self.told_at + TOGETHER).await;
-                        if self.teller.is_reader_hidden() {
-                            return None;
-                        }
-                        self.look()
+                        self.end().unwrap_or_else(|| self.look())
                     }
-                    Word::Silence => self.beat(),
+                    Word::Silence => self.end().unwrap_or_else(|| self.beat()),
+                    Word::Expiry => self.end().unwrap_or_default(),
                 },
             };
             if !piece.is_empty() {
@@ -126,11 +133,24 @@ impl Follower {
     }
 
     async fn wait(&mut self) -> Word {
+        let (clock, until) = (self.teller.engine.clock(), self.teller.asked.caller.until());
         tokio::select! {
+            () = clock.wait(Some(until), &mut self.jumps), if until < Timestamp::MAX => Word::Expiry,
             news = self.news.changed() => if news.is_ok() { Word::News } else { Word::End },
             () = sleep_until(self.told_at + self.heartbeat) => Word::Silence,
             _ = self.stop.wait_for(|stop| *stop) => Word::End,
         }
+    }
+
+    /// The last words to a reader who may not go on. They are to come back with another token, and go on then.
+    fn end(&mut self) -> Option<Piece> {
+        let teller = &self.teller;
+        let error = teller.asked.caller.standing(teller.engine.clock().now()).err()?;
+        self.place = Place::Ended;
+        let mut piece = Piece::default();
+        let message = serde_json::json!({"code": "InvalidAuthenticationToken", "message": error.message()});
+        piece.event(Event::Expired, |out| out.extend_from_slice(message.to_string().as_bytes()));
+        Some(piece)
     }
 
     /// What has changed since the last look; may be nothing that is told.
@@ -238,14 +258,10 @@ impl Teller {
             None => relay::follow(&self.tenant),
             Some(users) => {
                 // The reader too, whose stream ends when they are hidden.
-                let users: Vec<UserId> = users.iter().copied().chain(self.asked.reader).collect();
+                let users: Vec<UserId> = users.iter().copied().chain(self.asked.caller.user).collect();
                 self.tenant.feed().follow_users(&users)
             }
         }
-    }
-
-    fn is_reader_hidden(&self) -> bool {
-        self.asked.reader.is_some_and(|user| self.tenant.is_hidden(user))
     }
 
     /// Where to begin who comes with this bookmark.
@@ -331,7 +347,7 @@ impl Teller {
         let before = piece.len();
         match self.asked.audience.look(&self.tenant, user, now) {
             Ok(view) => piece.event(Event::Presence, |out| {
-                let reader = if self.asked.reader == Some(user) { Reader::TheUser } else { Reader::Another };
+                let reader = self.asked.caller.reader(user);
                 let (members, none) = (&self.asked.members, Annotations::default());
                 view.show(now, |seen| presence::write(out, user, seen, reader, members, none));
             }),
@@ -408,7 +424,7 @@ mod tests {
             filter: None,
             select: None,
             members: Select::ALL,
-            reader: None,
+            caller: Caller::unbound(engine.tenant(TENANT).expect("it is known")),
         };
         let tenant = engine.tenant(TENANT).expect("it is known");
         let teller = Teller::new(engine.clone(), tenant, Arc::new(Bookmarks::new(b"a secret")), asked);

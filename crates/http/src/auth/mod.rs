@@ -9,6 +9,7 @@ mod jwt;
 mod key_ring;
 mod key_set;
 mod last_caller;
+mod matrix;
 mod members;
 mod permissions;
 mod settings;
@@ -24,6 +25,7 @@ pub use authenticator::new_api_key;
 use fetch::check_url;
 use grant::{Grant, Names};
 pub(crate) use last_caller::LastCaller;
+pub(crate) use matrix::Right;
 pub use permissions::{Permission, Permissions};
 pub use settings::{ApiKey, AuthSettings, ClaimNames, SigningAlgorithm, TrustedIssuer};
 pub(crate) use token_error::TokenError;
@@ -61,6 +63,25 @@ impl Caller {
         }
         let is_hidden = self.user.is_some_and(|user| self.tenant.is_hidden(user));
         if is_hidden { Err(TokenError::Refused) } else { Ok(()) }
+    }
+
+    /// An application with a token that does not expire.
+    #[cfg(test)]
+    pub(crate) fn unbound(tenant: Arc<Tenant>) -> Caller {
+        Caller {
+            tenant,
+            application: ApplicationId(uuid::Uuid::nil()),
+            user: None,
+            permissions: Permissions::APPLICATION,
+            is_administrator: false,
+            until: Timestamp::MAX,
+            directory: 0,
+        }
+    }
+
+    /// When the token expires; [`Timestamp::MAX`] for one that does not.
+    pub(crate) fn until(&self) -> Timestamp {
+        self.until
     }
 
     /// What the token granted.

@@ -4,7 +4,7 @@ use porchlight_engine::{Tenant, View};
 use porchlight_notify::{Subscription, Target};
 use porchlight_presence::{Timestamp, UserId};
 
-use crate::auth::{Caller, Permission, Permissions};
+use crate::auth::{Caller, Permissions, Right};
 use crate::call::Call;
 use crate::error::Error;
 use crate::resource::UserKey;
@@ -12,36 +12,28 @@ use crate::settings::Profile;
 use crate::subscription_error::{Operation, SubscriptionError};
 use crate::wire::presence::Reader;
 
-const READ_OWN: Permissions =
-    Permissions::of(&[Permission::PresenceRead, Permission::PresenceReadAll, Permission::PresenceReadWrite]);
-const READ_ANYBODY: Permissions = Permissions::of(&[Permission::PresenceReadAll]);
-const READ_AS_APPLICATION: Permissions =
-    Permissions::of(&[Permission::PresenceReadAll, Permission::PresenceReadWriteAll]);
-const WRITE_OWN: Permissions = Permissions::of(&[Permission::PresenceReadWrite]);
-const WRITE_AS_APPLICATION: Permissions = Permissions::of(&[Permission::PresenceReadWriteAll]);
-const READ_OWN_SUBSCRIPTIONS: Permissions = Permissions::of(&[Permission::SubscriptionReadAll]);
-
 impl Caller {
-    /// Refuses a caller without any of `required`.
+    /// Refuses a caller without the right.
     ///
     /// # Errors
     ///
     /// E4.
-    pub(super) fn require(&self, required: Permissions) -> Result<(), Error> {
-        if self.permissions.any(required) {
-            Ok(())
-        } else {
-            Err(Error::MissingPermission { required, present: self.permissions })
-        }
+    pub(crate) fn require(&self, right: &Right) -> Result<(), Error> {
+        let required = right.of(self);
+        if self.permissions.any(required) { Ok(()) } else { Err(self.lacks(required)) }
+    }
+
+    fn lacks(&self, required: Permissions) -> Error {
+        Error::MissingPermission { required, present: self.permissions }
     }
 
     /// Whether `user` is the caller.
-    pub(super) fn is(&self, user: UserId) -> bool {
+    pub(crate) fn is(&self, user: UserId) -> bool {
         self.user == Some(user)
     }
 
     /// How the caller sees `user`.
-    pub(super) fn reader(&self, user: UserId) -> Reader {
+    pub(crate) fn reader(&self, user: UserId) -> Reader {
         if self.is(user) { Reader::TheUser } else { Reader::Another }
     }
 
@@ -61,7 +53,7 @@ impl Caller {
     ///
     /// E4.
     pub(super) fn may_read_everybody(&self) -> Result<(), Error> {
-        self.require(if self.user.is_some() { READ_ANYBODY } else { READ_AS_APPLICATION })
+        self.require(&Right::READ_ANYBODY)
     }
 
     /// Refuses a caller who may not even read their own presence.
@@ -70,7 +62,7 @@ impl Caller {
     ///
     /// E4, naming what would do for `required` users.
     pub(super) fn may_read_own(&self) -> Result<(), Error> {
-        self.require(if self.user.is_some() { READ_OWN } else { READ_AS_APPLICATION })
+        self.require(&Right::READ_ONESELF)
     }
 
     /// Refuses a caller who may not be told of these users.
@@ -96,7 +88,8 @@ impl Caller {
     pub(super) fn may_list_subscriptions(&self, profile: Profile) -> Result<(), SubscriptionError> {
         // Who may be told of anybody may be told of themselves.
         let own = Target::Users(self.user.into_iter().collect());
-        let required = self.permissions_to_be_told(&own, profile).or(READ_OWN_SUBSCRIPTIONS);
+        let others = Right::SEE_SUBSCRIPTIONS_OF_OTHERS.of(self);
+        let required = self.permissions_to_be_told(&own, profile).or(others);
         self.require_for(Operation::Read, required)
     }
 
@@ -110,13 +103,14 @@ impl Caller {
 
     /// Any of these lets the caller be told of these users. Source: subscriptions-and-auth 5.1 to 5.3.
     fn permissions_to_be_told(&self, target: &Target, profile: Profile) -> Permissions {
-        match (profile, self.user, target) {
-            // No application of its own right is told of anybody.
-            (Profile::Strict, None, _) => Permissions::default(),
-            (Profile::Open, None, _) => READ_AS_APPLICATION,
-            (Profile::Open, Some(user), Target::Users(users)) if *users == [user] => READ_OWN,
-            (_, Some(_), _) => READ_ANYBODY,
-        }
+        let right = match (profile, self.user, target) {
+            (Profile::Strict, _, _) => Right::BE_TOLD_STRICTLY,
+            (Profile::Open, Some(user), Target::Users(users)) if *users == [user] => {
+                Right::BE_TOLD_OF_ONESELF
+            }
+            (Profile::Open, _, _) => Right::BE_TOLD,
+        };
+        right.of(self)
     }
 
     /// Whether a subscription was made by the calling application, and for the caller if that is a user.
@@ -130,7 +124,13 @@ impl Caller {
     pub(super) fn may_see(&self, subscription: &Subscription, profile: Profile) -> bool {
         let required = self.permissions_to_be_told(&subscription.target, profile);
         (self.has_made(subscription) && self.permissions.any(required))
-            || (self.is_for_caller(subscription) && self.permissions.any(READ_OWN_SUBSCRIPTIONS))
+            || (self.may_see_others(subscription)
+                && self.permissions.any(Right::SEE_SUBSCRIPTIONS_OF_OTHERS.of(self)))
+    }
+
+    /// Whether a subscription is among those that `Subscription.Read.All` shows to the caller.
+    fn may_see_others(&self, subscription: &Subscription) -> bool {
+        self.is_for_caller(subscription) || (self.is_administrator && subscription.tenant == self.tenant.id())
     }
 
     /// Whether a subscription was made for the calling user, by whichever application.
@@ -183,13 +183,13 @@ pub(super) fn writable(
     let caller = call.caller;
     let user = resolve(caller, tenant, key)?;
     if caller.user.is_some() {
-        caller.require(WRITE_OWN)?;
+        caller.require(&Right::WRITE)?;
         return user.filter(|user| caller.is(*user)).ok_or(Error::AnotherUser);
     }
     if delegated_only {
-        return Err(Error::MissingPermission { required: WRITE_OWN, present: caller.permissions });
+        return Err(caller.lacks(Right::WRITE_LOCATION.of_delegates()));
     }
-    caller.require(WRITE_AS_APPLICATION)?;
+    caller.require(&Right::WRITE)?;
     user.ok_or_else(|| not_found(key))
 }
 

@@ -83,7 +83,7 @@ fn asked(call: &Call<'_>, options: &Options<'_>, audience: Audience, of: String)
     let text = |name: &str| options.get(name).map(str::to_owned);
     let (filter, select) = (text("$filter"), text("$select"));
     let members = Select::parse(select.as_deref())?;
-    Ok(Asked { audience, of, filter, select, members, reader: call.caller.user })
+    Ok(Asked { audience, of, filter, select, members, caller: call.caller.clone() })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::rights;
-use crate::auth::{Permission, Permissions};
+use crate::auth::Right;
 use crate::call::Call;
 use crate::error::Error;
 use crate::odata::Options;
@@ -72,15 +72,10 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Error> {
 }
 
 /// Who may read profiles; who may read everybody's presence may in `open` also learn whose it is.
-fn readers(profile: Profile) -> Permissions {
-    let readers = Permissions::of(&[
-        Permission::UserReadBasicAll,
-        Permission::UserReadAll,
-        Permission::UserReadWriteAll,
-    ]);
+fn readers(profile: Profile) -> &'static Right {
     match profile {
-        Profile::Open => readers.or(Permissions::of(&[Permission::PresenceReadAll])),
-        Profile::Strict => readers,
+        Profile::Open => &Right::READ_PEOPLE,
+        Profile::Strict => &Right::READ_PEOPLE_STRICTLY,
     }
 }
 

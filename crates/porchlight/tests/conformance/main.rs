@@ -26,6 +26,7 @@ mod patch;
 mod patch_pairs;
 mod paths;
 mod people;
+mod permission_matrix;
 mod polling;
 mod preferred;
 mod quirks;

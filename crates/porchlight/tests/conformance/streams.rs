@@ -229,6 +229,9 @@ async fn a_stream_ends_when_its_reader_may_not_read_any_more() {
     }
     change_ada(&server, |ada| ada.account_enabled = false).await;
     for mut events in streams {
+        let last = events.next().await;
+        let code = json!("InvalidAuthenticationToken");
+        assert_eq!((last.event.as_str(), &last.data["code"]), ("expired", &code));
         assert_eq!(events.next_or_end().await, None);
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use porchlight_http::{ApiKey, Permission, Permissions, TrustedIssuer, new_api_key};
 use porchlight_presence::{ApplicationId, TenantId, UserId};
-use porchlight_testkit::{ADA, APP_A, Answer, BEN, DEMO, Issuer, TENANT, TestServer, unsigned};
+use porchlight_testkit::{ADA, APP_A, Answer, BEN, DEMO, Issuer, Receiver, TENANT, TestServer, unsigned};
 use serde_json::{Value, json};
 
-use crate::support::{ME, ME_NEEDS_A_USER, lacks, presence_of, refused};
+use crate::support::{ME, ME_NEEDS_A_USER, PRESENCES, lacks, presence_of, refused};
 
 const INVALID: &str = "401 InvalidAuthenticationToken Access token validation failure.";
 
@@ -205,6 +205,63 @@ async fn a_token_expires_with_the_clock_also_on_an_open_connection_and_when_it_i
         &ada.get(ME).await,
         "401 InvalidAuthenticationToken Lifetime validation failed, the token is expired.",
     );
+}
+
+/// Design 5.4: a stream ends with the right to it, and goes on where it was with another token.
+#[tokio::test]
+async fn a_stream_ends_with_its_token_and_goes_on_with_another() {
+    let issuer = Issuer::start().await;
+    let server = trusting(&issuer).await;
+    for path in [ME, PRESENCES] {
+        let now = server.engine().now().as_millis() / 1000;
+        let token = |life: i64| server.anonymous().bearer(&issuer.token_with(&json!({"exp": now + life})));
+        let mut events = token(60).follow(path, None).await;
+        events.until_current().await;
+        server.advance(Duration::from_secs(60 + 300));
+        let last = events.next().await;
+        assert_eq!(
+            (last.event.as_str(), &last.data["code"]),
+            ("expired", &json!("InvalidAuthenticationToken"))
+        );
+        assert_eq!(last.data["message"], "Lifetime validation failed, the token is expired.");
+        assert_eq!(events.next_or_end().await, None, "{path}");
+
+        let id = events.last_id().expect("what was told has an id").to_owned();
+        let mut resumed = token(3600).follow(path, Some(&id)).await;
+        assert_eq!(resumed.next().await.event, "current", "{path}: nothing is told again");
+    }
+}
+
+/// 9.2
+#[tokio::test]
+async fn a_global_administrator_sees_everybodys_subscriptions_of_the_tenant() {
+    let issuer = Issuer::start().await;
+    let server = trusting(&issuer).await;
+    let receiver = Receiver::start().await;
+    let bens = server.anonymous().bearer(&issuer.token_with(&json!({"oid": BEN, "azp": APP_A})));
+    let body = json!({
+        "changeType": "updated", "resource": format!("communications/presences/{BEN}"),
+        "notificationUrl": receiver.url("/"), "expirationDateTime": "2026-11-20T09:50:00Z",
+    });
+    let made = bens.post("/v1.0/subscriptions", &body).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let path = format!("/v1.0/subscriptions/{}", made.json()["id"].as_str().expect("an id"));
+    let seen = async |changes: Value| {
+        server.anonymous().bearer(&issuer.token_with(&changes)).get(&path).await.status
+    };
+    let administrator = json!(["62e90394-69f5-4237-9190-012177145e10"]);
+    let all = "Subscription.Read.All Presence.Read.All";
+    assert_eq!(seen(json!({"scp": all, "wids": administrator})).await, 200);
+    assert_eq!(seen(json!({"scp": all})).await, 404, "whoever is none sees their own");
+    assert_eq!(
+        seen(json!({"scp": "Presence.Read.All", "wids": administrator})).await,
+        404,
+        "not without the right"
+    );
+    let foreign = "11111111-2222-4333-8444-555555555555";
+    let iss = format!("{}/{foreign}/v2.0", issuer.url());
+    let other = json!({"scp": all, "wids": administrator, "tid": foreign, "iss": iss});
+    assert_eq!(seen(other).await, 404, "nor in another tenant");
 }
 
 /// 22.6 and 21.6
