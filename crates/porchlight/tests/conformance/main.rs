@@ -43,4 +43,5 @@ mod subscription_errors;
 mod subscriptions;
 mod subscriptions_support;
 mod support;
+mod tenants;
 mod tokens;
