@@ -76,6 +76,9 @@ pub struct Engine {
     pub(crate) state: Arc<State>,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) lanes: Arc<Lanes>,
+    /// Apart from those of users, so that who has closed a user's lane can wait for that of a name, and nobody the other
+    /// way round.
+    pub(crate) name_lanes: Arc<Lanes>,
     pub(crate) options: Arc<Options>,
 }
 
@@ -108,7 +111,8 @@ impl Engine {
         }
         clock.not_before(state.newest());
         state.go_live();
-        Ok(Engine { state, log, lanes: Arc::new(Lanes::new()), options: Arc::new(options) })
+        let (lanes, name_lanes) = (Arc::new(Lanes::new()), Arc::new(Lanes::new()));
+        Ok(Engine { state, log, lanes, name_lanes, options: Arc::new(options) })
     }
 
     /// Engine time: what everybody evaluates at. Never past a write that is not yet visible.
@@ -234,6 +238,8 @@ impl Engine {
     ///
     /// Whatever the log answers; a reset that failed halfway can be repeated.
     pub async fn reset(&self, seeds: &[Seed]) -> Result<(), PersonError> {
+        // Before the people: nobody is to be told that a subscription has ended with whoever made it.
+        self.delete_kept().await?;
         for tenant in self.tenants() {
             self.delete_records(&tenant).await?;
             let seed = seeds.iter().find(|seed| seed.tenant == tenant.id());
@@ -241,7 +247,6 @@ impl Engine {
                 seed.into_iter().flat_map(|seed| &seed.people).map(|person| person.id).collect();
             self.remove_others(&tenant, &keep).await?;
         }
-        self.delete_kept().await?;
         let at = self.now().as_millis();
         self.put_clock(Value::Tombstone { at }).await?;
         self.state.begun_anew.store(self.applied().0, Ordering::SeqCst);
@@ -249,7 +254,7 @@ impl Engine {
         self.state.timers.clear();
         self.state.fades_announced.store(0, Ordering::SeqCst);
         for tenant in self.tenants() {
-            tenant.users.forget_announced();
+            tenant.directory().forget_deleted();
             tenant.feed().clear(self.clock().now());
         }
         for seed in seeds {

@@ -1,4 +1,4 @@
-//! Lanes: writes to one user go one after another.
+//! Lanes: writes to one user go one after another, and so do claims of one name.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -29,7 +29,15 @@ impl Lanes {
 
     /// Waits for the user's lane and closes it.
     pub(crate) async fn enter(&self, tenant: TenantId, user: UserId) -> Lane {
-        let lock = &self.locks[self.hash.hash_one((tenant, user)) as usize % LANES];
-        Arc::clone(lock).lock_owned().await
+        self.close(self.hash.hash_one((tenant, user))).await
+    }
+
+    /// Waits for the lane of a name, ASCII case aside, and closes it.
+    pub(crate) async fn enter_name(&self, tenant: TenantId, name: &str) -> Lane {
+        self.close(self.hash.hash_one((tenant, name.to_ascii_lowercase()))).await
+    }
+
+    async fn close(&self, hash: u64) -> Lane {
+        Arc::clone(&self.locks[hash as usize % LANES]).lock_owned().await
     }
 }

@@ -30,7 +30,7 @@ pub use engine::{Engine, OpenError, Options};
 pub use feed::{Change, Feed, Recent};
 pub use kept::Keeper;
 pub use origin::{Cause, Origin};
-pub use people::{PersonError, Seed};
+pub use people::{Introduction, PersonError, Seed};
 pub use person::Person;
 pub use tenant::Tenant;
 pub use view::View;

@@ -3,8 +3,8 @@
 use porchlight_presence::UserId;
 use serde::{Deserialize, Serialize};
 
-/// The newest format of a person's entry, which this program writes.
-const VERSION: u8 = 1;
+/// The newest format of a person's entry that this program reads.
+const NEWEST: u8 = 2;
 
 /// A person: who a user id belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Person {
     pub department: Option<String>,
     /// Whether they may sign in; a disabled person's presence is hidden.
     pub account_enabled: bool,
+    /// What an identity provider that puts people in calls the person.
+    pub external_id: Option<String>,
 }
 
 /// The fields of format 1, borrowed from the bytes. The id is in the key.
@@ -41,6 +43,14 @@ pub(crate) struct PersonV1<'a> {
     job_title: Option<&'a str>,
     department: Option<&'a str>,
     account_enabled: bool,
+}
+
+/// The fields of format 2: one more behind those of format 1.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct PersonV2<'a> {
+    #[serde(borrow)]
+    pub(crate) first: PersonV1<'a>,
+    external_id: Option<&'a str>,
 }
 
 /// Most people's mail address is their user principal name.
@@ -60,25 +70,53 @@ impl<'a> PersonV1<'a> {
             MailV1::Other(mail) => Some(mail),
         }
     }
+}
 
+impl PersonV2<'_> {
     /// The person with this id.
     pub(crate) fn person(&self, id: UserId) -> Person {
         let owned = |text: Option<&str>| text.map(str::to_owned);
+        let first = &self.first;
         Person {
             id,
-            user_principal_name: self.user_principal_name.to_owned(),
-            display_name: self.display_name.to_owned(),
-            mail: owned(self.mail()),
-            given_name: owned(self.given_name),
-            surname: owned(self.surname),
-            job_title: owned(self.job_title),
-            department: owned(self.department),
-            account_enabled: self.account_enabled,
+            user_principal_name: first.user_principal_name.to_owned(),
+            display_name: first.display_name.to_owned(),
+            mail: owned(first.mail()),
+            given_name: owned(first.given_name),
+            surname: owned(first.surname),
+            job_title: owned(first.job_title),
+            department: owned(first.department),
+            account_enabled: first.account_enabled,
+            external_id: owned(self.external_id),
         }
     }
 }
 
 impl Person {
+    /// The longest user principal name that a client can set, in characters. Source: Graph, "Update user".
+    pub const NAME_CHARS_MAX: usize = 113;
+
+    /// The longest of the other texts that a client can set, in characters.
+    pub const TEXT_CHARS_MAX: usize = 256;
+
+    /// Whether this can be set as a user principal name: two parts joined by the only `@`, at most
+    /// [`Person::NAME_CHARS_MAX`] characters, none of them whitespace or a control character.
+    pub fn is_name(text: &str) -> bool {
+        let has_parts =
+            |(local, domain): (&str, &str)| !local.is_empty() && !domain.is_empty() && !domain.contains('@');
+        text.split_once('@').is_some_and(has_parts)
+            && text.chars().count() <= Person::NAME_CHARS_MAX
+            && !text.contains(|character: char| character.is_whitespace() || character.is_control())
+    }
+
+    /// Whether this can be set as any other text: not empty, at most [`Person::TEXT_CHARS_MAX`] characters, none of them
+    /// a control character.
+    pub fn is_text(text: &str) -> bool {
+        !text.trim().is_empty()
+            && text.chars().count() <= Person::TEXT_CHARS_MAX
+            && !text.contains(char::is_control)
+    }
+
     /// A person of whom nothing else is known, and who may sign in.
     pub fn new(id: UserId, user_principal_name: impl Into<String>) -> Person {
         Person {
@@ -91,12 +129,13 @@ impl Person {
             job_title: None,
             department: None,
             account_enabled: true,
+            external_id: None,
         }
     }
 
-    /// The entry in the newest format.
+    /// The entry, in the oldest format that holds all of it: a program of before reads it too.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let fields = PersonV1 {
+        let first = PersonV1 {
             user_principal_name: &self.user_principal_name,
             display_name: &self.display_name,
             mail: match self.mail.as_deref() {
@@ -110,18 +149,25 @@ impl Person {
             department: self.department.as_deref(),
             account_enabled: self.account_enabled,
         };
-        postcard::to_extend(&fields, vec![VERSION]).expect("a vector takes any number of bytes")
+        let encoded = match self.external_id.as_deref() {
+            None => postcard::to_extend(&first, vec![1]),
+            external_id @ Some(_) => postcard::to_extend(&PersonV2 { first, external_id }, vec![2]),
+        };
+        encoded.expect("a vector takes any number of bytes")
     }
 }
 
 /// The fields of an entry; what is wrong with it otherwise.
-pub(crate) fn decode(bytes: &[u8]) -> Result<PersonV1<'_>, String> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<PersonV2<'_>, String> {
+    let damaged = |error: postcard::Error| format!("the entry is damaged: {error}");
     match bytes.split_first() {
         Some((1, fields)) => {
-            postcard::from_bytes(fields).map_err(|error| format!("the entry is damaged: {error}"))
+            let first = postcard::from_bytes(fields).map_err(damaged)?;
+            Ok(PersonV2 { first, external_id: None })
         }
+        Some((2, fields)) => postcard::from_bytes(fields).map_err(damaged),
         Some((version, _)) => {
-            Err(format!("the entry has format {version}, this program reads formats up to 1"))
+            Err(format!("the entry has format {version}, this program reads formats up to {NEWEST}"))
         }
         None => Err("the entry is empty".to_owned()),
     }
@@ -147,8 +193,22 @@ mod tests {
             assert_eq!(person.mail.as_deref(), mail);
             assert_eq!(person.department.as_deref(), Some("Eng"));
             assert!(person.account_enabled);
+            assert_eq!(person.external_id, None);
             assert_eq!(person.encode(), bytes);
         }
-        assert!(decode(b"\x02").is_err());
+        assert!(decode(b"\x01").is_err());
+    }
+
+    #[test]
+    fn entries_of_format_2_still_load() {
+        let id = UserId(Uuid::from_u128(7));
+        let bytes = b"\x02\x05ada@x\x03Ada\x01\x00\x00\x00\x01\x03Eng\x00\x01\x04hr-7";
+        let person = decode(bytes).unwrap().person(id);
+        assert_eq!((person.id, person.mail.as_deref()), (id, Some("ada@x")));
+        assert_eq!(person.external_id.as_deref(), Some("hr-7"));
+        assert!(!person.account_enabled);
+        assert_eq!(person.encode(), bytes);
+        assert!(decode(&bytes[..bytes.len() - 1]).is_err());
+        assert!(decode(b"\x03").err().is_some_and(|error| error.contains("formats up to 2")));
     }
 }

@@ -221,9 +221,9 @@ impl State {
                 let touched = tenant.install(user, revision, record, &decoded, quietly);
                 self.announce(&tenant, user, revision, touched, changes);
             }
-            (Named::User(tenant, user), Value::Tombstone { at }) => {
+            (Named::User(tenant, user), Value::Tombstone { .. }) => {
                 let tenant = self.tenant_or_new(tenant);
-                let touched = tenant.remove(user, revision, Timestamp::from_millis(*at));
+                let touched = tenant.remove(user, revision);
                 self.announce(&tenant, user, revision, touched, changes);
             }
             (Named::Person(tenant, user), Value::Live(person)) => {

@@ -182,13 +182,14 @@ impl Table {
         }
     }
 
-    /// The user's record and its revision; [`Revision::NONE`] when there is none.
-    pub(crate) fn user_and_revision(&self, user: UserId) -> (User, Revision) {
+    /// The user's record and its revision, [`Revision::NONE`] when there is none; and whether the slot, if there is one,
+    /// says that the user is in the directory.
+    pub(crate) fn to_write(&self, user: UserId) -> (User, Revision, bool) {
         let (shard, hash) = self.shard(user);
         let shard = self.shards[shard].read();
         match shard.find(hash, user) {
-            Some(slot) => (view::decode(&slot.record), slot.revision),
-            None => (User::default(), Revision::NONE),
+            Some(slot) => (view::decode(&slot.record), slot.revision, slot.listed),
+            None => (User::default(), Revision::NONE, false),
         }
     }
 
@@ -253,12 +254,13 @@ impl Table {
         }
     }
 
-    /// Empties a user's record. Returns its slot and the stamp to announce, unless what is there is newer.
+    /// Empties a user's record and begins anew with them. Returns the slot and its timer, unless what is there is newer.
+    ///
+    /// Nothing is announced: a record goes with its person, and what is told is that the person has left the directory.
     pub(crate) fn remove(
         &self,
         user: UserId,
         revision: Revision,
-        at: Timestamp,
         listed: impl FnOnce() -> bool,
     ) -> Option<Touched> {
         let (shard_number, hash) = self.shard(user);
@@ -272,13 +274,12 @@ impl Table {
         let was_live = !std::mem::take(&mut slot.record).is_empty();
         slot.hidden = false;
         slot.steady = None;
-        let changed_at = at.max(slot.announced.next());
-        slot.announced = changed_at;
+        slot.announced = Timestamp::ZERO;
         let armed = std::mem::replace(&mut slot.armed, Timestamp::MAX);
         shard.live -= usize::from(was_live);
         Some(Touched {
             slot: SlotId::new(self.tenant, shard_number, index),
-            announce: Some(Stamps { changed_at, state_since: changed_at }),
+            announce: None,
             rearm: Some((armed, Timestamp::MAX)),
         })
     }
@@ -292,18 +293,6 @@ impl Table {
             if slot.revision == revision && slot.record.is_empty() {
                 slot.revision = Revision::NONE;
             }
-        }
-    }
-
-    /// Forgets that anything was ever announced of users without a record, after the clock was set back.
-    pub(crate) fn forget_announced(&self) {
-        for shard in &self.shards {
-            let mut shard = shard.write();
-            shard
-                .slots
-                .iter_mut()
-                .filter(|slot| slot.record.is_empty())
-                .for_each(|slot| slot.announced = Timestamp::ZERO);
         }
     }
 
@@ -423,8 +412,8 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use porchlight_presence::{
-        Activity, ApplicationId, Availability, Command, Limits, Pair, SessionId, SessionKey, SessionPair,
-        SetPresence,
+        Activity, ApplicationId, Availability, Command, Limits, NewStatusMessage, Pair, SessionId,
+        SessionKey, SessionPair, SetPresence,
     };
     use uuid::Uuid;
 
@@ -440,12 +429,32 @@ mod tests {
             duration: None,
         });
         let at = Timestamp::from_millis(1_000);
-        let user = User::default().apply(&set, at, &Limits::default()).unwrap();
+        let record = |at| User::default().apply(&set, at, &Limits::default()).unwrap();
+        let (user, later) = (record(at), record(Timestamp::from_millis(5_000)));
         let table = Table::new(0);
-        let later = Timestamp::from_millis(5_000);
-        table.remove(UserId(id), Revision(1), later, || true);
+        table.install(UserId(id), Revision(1), &later.encode().into(), &later, None, || true);
         table.install(UserId(id), Revision(2), &user.encode().into(), &user, None, || true);
         let (_, view) = table.look_at(UserId(id), at).unwrap();
         view.show(at, |seen| assert_eq!(*seen, user.presence(at)));
+    }
+
+    #[test]
+    fn whoever_comes_back_after_a_deletion_is_announced_at_once() {
+        let id = UserId(Uuid::from_u128(1));
+        let at = Timestamp::from_millis(1_000);
+        let message = NewStatusMessage { content: "hello".to_owned(), expiry: None };
+        let set = Command::SetStatusMessage(Some(message));
+        let user = User::default().apply(&set, at, &Limits::default()).unwrap();
+        let table = Table::new(0);
+        let install = |revision| {
+            table
+                .install(id, Revision(revision), &user.encode().into(), &user, None, || true)
+                .unwrap()
+                .announce
+        };
+        assert!(install(1).is_some());
+        let gone = table.remove(id, Revision(2), || true).unwrap();
+        assert_eq!((gone.announce, table.len()), (None, 0));
+        assert!(install(3).is_some(), "in the same millisecond");
     }
 }

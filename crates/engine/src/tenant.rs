@@ -60,6 +60,19 @@ impl Tenant {
         self.users.is_listed(user).unwrap_or_else(|| self.directory.contains(user))
     }
 
+    /// Whether this is somebody whose account is enabled.
+    pub fn may_sign_in(&self, user: UserId) -> bool {
+        self.is_somebody(user) && !self.is_hidden(user)
+    }
+
+    /// Whether this is the id of somebody whose deletion is still known: for [`DELETED_KNOWN_FOR`] nobody comes back
+    /// just by signing in.
+    ///
+    /// [`DELETED_KNOWN_FOR`]: crate::DELETED_KNOWN_FOR
+    pub fn was_deleted(&self, user: UserId) -> bool {
+        self.directory.was_deleted(user)
+    }
+
     /// Whom a key in a path means: an id, a user principal name, or a mail address that exactly one person has.
     ///
     /// Source: presence-api 3.1.
@@ -126,8 +139,8 @@ impl Tenant {
     }
 
     /// Empties a record; see [`Table::remove`].
-    pub(crate) fn remove(&self, user: UserId, revision: Revision, at: Timestamp) -> Option<Touched> {
-        self.users.remove(user, revision, at, || self.directory.contains(user))
+    pub(crate) fn remove(&self, user: UserId, revision: Revision) -> Option<Touched> {
+        self.users.remove(user, revision, || self.directory.contains(user))
     }
 
     /// Puts a person's entry in, or takes it out when `entry` is `None`, unless what is there is newer.

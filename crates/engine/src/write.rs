@@ -27,6 +27,9 @@ pub enum WriteError {
     /// The command was refused; nothing has changed.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The user was deleted, perhaps while the write waited; nothing has changed.
+    #[error("the user was deleted")]
+    Deleted(UserId),
     /// The log did not take the write, or did not answer in time.
     #[error("the write was not confirmed: {0}")]
     Log(AppendError),
@@ -40,7 +43,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`WriteError::Refused`]: nothing has changed. [`WriteError::Log`]: see [`AppendError`]; after
+    /// [`WriteError::Refused`] and [`WriteError::Deleted`]: nothing has changed. [`WriteError::Log`]: see [`AppendError`]; after
     /// [`AppendError::Unknown`] the write may be there. [`AppendError::Unavailable`] also when an earlier write to the
     /// user hangs for longer than the time-out.
     pub async fn write(
@@ -65,10 +68,25 @@ impl Engine {
         command: &Command,
     ) -> Result<Written, WriteError> {
         let lane = self.lane(tenant, user).await?;
+        self.write_within(lane, application, tenant, user, command).await
+    }
+
+    /// The same for who has closed the user's lane, which is kept closed until the log knows what became of the write.
+    pub(crate) async fn write_within(
+        &self,
+        lane: impl Send + 'static,
+        application: Option<ApplicationId>,
+        tenant: TenantId,
+        user: UserId,
+        command: &Command,
+    ) -> Result<Written, WriteError> {
         let claim = self.state.in_flight.begin(&self.state.clock);
         let at = claim.at();
         let table = self.state.tenant_or_new(tenant);
-        let (record, expected) = table.users.user_and_revision(user);
+        let (record, expected, is_listed) = table.users.to_write(user);
+        if !is_listed && table.was_deleted(user) {
+            return Err(WriteError::Deleted(user));
+        }
         let next = record.apply(command, at, &self.options.limits)?;
         if let Command::SetPresence(set) = command
             && next
@@ -85,7 +103,7 @@ impl Engine {
         Ok(Written { user: next, revision, at })
     }
 
-    /// Writes a key that is not a user's record.
+    /// Writes a key that is not a user's record and has no lane.
     pub(crate) async fn put(
         &self,
         key: Key,
@@ -99,6 +117,13 @@ impl Engine {
     pub(crate) async fn lane(&self, tenant: TenantId, user: UserId) -> Result<Lane, WriteError> {
         let lane = tokio::time::timeout(self.options.append_timeout, self.lanes.enter(tenant, user)).await;
         lane.map_err(|_| WriteError::Log(AppendError::Unavailable))
+    }
+
+    /// The lane of a user principal name: whoever claims it keeps it closed until the person has it.
+    pub(crate) async fn name_lane(&self, tenant: TenantId, name: &str) -> Result<Lane, WriteError> {
+        let lane =
+            tokio::time::timeout(self.options.append_timeout, self.name_lanes.enter_name(tenant, name));
+        lane.await.map_err(|_| WriteError::Log(AppendError::Unavailable))
     }
 
     pub(crate) async fn append(&self, append: Append, hold: Hold) -> Result<Revision, WriteError> {

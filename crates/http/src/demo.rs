@@ -43,14 +43,12 @@ fn person((first, last, job, department): (&str, &str, &str, &str)) -> Person {
         _ => Uuid::new_v5(&Development::TENANT.0, name.as_bytes()),
     };
     Person {
-        id: UserId(id),
         display_name: format!("{first} {last}"),
         mail: Some(format!("{}.{}@porchlight.example", first.to_lowercase(), last.to_lowercase())),
         given_name: Some(first.to_owned()),
         surname: Some(last.to_owned()),
         job_title: Some(job.to_owned()),
         department: Some(department.to_owned()),
-        account_enabled: true,
-        user_principal_name: name,
+        ..Person::new(UserId(id), name)
     }
 }

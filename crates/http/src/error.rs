@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
-use porchlight_engine::WriteError;
+use porchlight_engine::{PersonError, WriteError};
 use porchlight_presence::Method as PresenceMethod;
 use porchlight_presence::{Pair, Refusal, Text};
 
@@ -96,6 +96,8 @@ pub(crate) enum Error {
     StatusMessageMissing,
     /// E42: the option and its range.
     OptionOutOfRange { option: &'static str, min: usize, max: usize },
+    /// Graph's own: somebody else has the user principal name.
+    NameTaken,
     /// Refused by the domain: E16, E17, E19, E23, E26, E39, E42 and a disabled person.
     Refused(Refusal),
     /// E33.
@@ -266,6 +268,11 @@ impl Error {
             Error::OptionOutOfRange { option, min, max } => {
                 argument(format!("The provided [{option}] must be a whole number from {min} to {max}."))
             }
+            Error::NameTaken => Row::new(
+                StatusCode::BAD_REQUEST,
+                "Request_BadRequest",
+                "Another object with the same value for property userPrincipalName already exists.",
+            ),
             Error::Refused(refusal) => refused(refusal),
             Error::Internal => {
                 Row::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "An internal error occurred.")
@@ -423,6 +430,7 @@ impl From<WriteError> for Error {
         use porchlight_store::AppendError;
         match error {
             WriteError::Refused(refusal) => Error::Refused(refusal),
+            WriteError::Deleted(user) => Error::UserNotFound(user.to_string()),
             WriteError::Log(AppendError::Busy) => Error::Unavailable {
                 message: "Too many writes are waiting; nothing was written.",
                 retry_after: Duration::from_secs(1),
@@ -435,6 +443,17 @@ impl From<WriteError> for Error {
                 message: "The storage did not confirm the write; it may have been written.",
                 retry_after: Duration::from_secs(2),
             },
+        }
+    }
+}
+
+impl From<PersonError> for Error {
+    /// Whoever has looked somebody up by a key answers [`Error::UserNotFound`] with that by themselves.
+    fn from(error: PersonError) -> Error {
+        match error {
+            PersonError::NameTaken(_) => Error::NameTaken,
+            PersonError::Write(error) => error.into(),
+            PersonError::IdTaken | PersonError::NotFound | PersonError::Deleted => Error::Internal,
         }
     }
 }

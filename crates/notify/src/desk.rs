@@ -87,7 +87,13 @@ impl Desk {
     /// The subscriptions in the name of the user who has changed, if that user may not sign in any more.
     pub(crate) fn orphans_of(&self, change: &Change) -> &[Uuid] {
         let made = self.by_creator.get(&change.user);
-        made.filter(|_| self.tenant.is_hidden(change.user)).map_or(&[], Vec::as_slice)
+        made.filter(|_| !self.tenant.may_sign_in(change.user)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The subscriptions in the name of anybody who may not sign in any more.
+    pub(crate) fn orphans(&self) -> Vec<Uuid> {
+        let made = self.by_creator.iter().filter(|(creator, _)| !self.tenant.may_sign_in(**creator));
+        made.flat_map(|(_, ids)| ids).copied().collect()
     }
 }
 

@@ -285,7 +285,7 @@ impl Office {
             .entry(subscription.tenant)
             .or_insert_with(|| Desk::new(self.engine.tenant_or_new(subscription.tenant), &self.engine));
         desk.add(&subscription);
-        let may_read = subscription.user().is_none_or(|user| !desk.tenant.is_hidden(user));
+        let may_read = subscription.user().is_none_or(|user| desk.tenant.may_sign_in(user));
         let stored = self.registry.cursor(&subscription);
         let file = File::new(subscription, stored, &self.engine, self.settings.lifetime_max);
         if file.subscription.query_options.is_some() {
@@ -376,11 +376,15 @@ impl Office {
             Recent::Overrun(next) => {
                 desk.number = next;
                 let followers: HashSet<Uuid> = desk.followers().collect();
+                let orphaned = desk.orphans();
                 for id in followers {
                     if let Some(file) = self.files.get_mut(&id) {
                         file.backlog.drop_users();
                     }
                     self.make_waiting(id);
+                }
+                for id in orphaned {
+                    self.remove(id, Reason::UserDisabled);
                 }
                 return true;
             }

@@ -90,8 +90,8 @@ fn warn_of_nobody(config: &Config) {
 async fn seed_people(engine: &Engine, seed: &Seed) -> Result<(), Failure> {
     engine.seed(seed).await.map_err(|error| {
         let code = match &error {
-            PersonError::NameTaken(_) => USAGE,
-            PersonError::Write(_) => DATA,
+            PersonError::NameTaken(_) | PersonError::IdTaken => USAGE,
+            PersonError::NotFound | PersonError::Deleted | PersonError::Write(_) => DATA,
         };
         Failure::new(code, anyhow!("cannot put the seed's people in: {error}"))
     })

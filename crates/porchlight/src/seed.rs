@@ -81,6 +81,7 @@ fn seed(tenant: Tenant) -> Seed {
             job_title: user.job_title,
             department: user.department,
             account_enabled: user.account_enabled.unwrap_or(true),
+            external_id: None,
         });
     Seed { tenant: TenantId(tenant.id), people: people.collect() }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use porchlight_engine::{Engine, PersonError};
+use porchlight_engine::Engine;
 use porchlight_notify::{Faults, Notifier};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -97,10 +97,6 @@ pub(crate) async fn make_faults(
 
 /// POST `/porchlight/dev/reset`: no records, the seeds' people, the clock at its source.
 pub(crate) async fn reset(engine: &Engine, development: &Development) -> Result<Reply, Error> {
-    match engine.reset(&development.seeds).await {
-        Ok(()) => Ok(Reply::empty(StatusCode::NO_CONTENT)),
-        Err(PersonError::Write(error)) => Err(error.into()),
-        // The seeds were put in at start, so their names are free of each other.
-        Err(PersonError::NameTaken(name)) => Err(Error::BadQuery(format!("The name '{name}' is taken."))),
-    }
+    engine.reset(&development.seeds).await?;
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
 }

@@ -330,17 +330,9 @@ pub(crate) fn below(server: &TestServer, link: &str) -> String {
 
 /// Puts another person into the directory.
 pub(crate) async fn add_person(server: &TestServer, id: &str, name: &str, mail: Option<&str>) {
-    let person = Person {
-        id: UserId(Uuid::try_parse(id).expect("a GUID")),
-        user_principal_name: name.to_owned(),
-        display_name: name.to_owned(),
-        mail: mail.map(str::to_owned),
-        given_name: None,
-        surname: None,
-        job_title: None,
-        department: None,
-        account_enabled: true,
-    };
+    let id = UserId(Uuid::try_parse(id).expect("a GUID"));
+    let mail = mail.map(str::to_owned);
+    let person = Person { display_name: name.to_owned(), mail, ..Person::new(id, name) };
     server.engine().put_person(Development::TENANT, &person).await.expect("the entry is written");
 }
 
