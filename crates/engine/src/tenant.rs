@@ -73,6 +73,13 @@ impl Tenant {
         self.directory.was_deleted(user)
     }
 
+    /// Somebody's view at `now`; `None` when this is nobody's id.
+    pub fn look_at(&self, user: UserId, now: Timestamp) -> Option<View> {
+        let slot = self.users.look_at(user, now);
+        let (listed, view) = slot.unwrap_or_else(|| (self.directory.contains(user), View::default()));
+        listed.then_some(view)
+    }
+
     /// Whom a key in a path means: an id, a user principal name, or a mail address that exactly one person has.
     ///
     /// Source: presence-api 3.1.
@@ -86,9 +93,7 @@ impl Tenant {
     /// Whom a key means, with their view at `now`.
     pub fn look_up(&self, key: &str, now: Timestamp) -> Option<(UserId, View)> {
         let user = guid(key).or_else(|| self.directory.resolve(key))?;
-        let slot = self.users.look_at(user, now);
-        let (listed, view) = slot.unwrap_or_else(|| (self.directory.contains(user), View::default()));
-        listed.then_some((user, view))
+        self.look_at(user, now).map(|view| (user, view))
     }
 
     /// Whom each of many keys means, with their view at `now`, read together.

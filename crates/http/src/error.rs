@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
-use porchlight_engine::{PersonError, WriteError};
+use porchlight_engine::{Person, PersonError, WriteError};
 use porchlight_presence::Method as PresenceMethod;
 use porchlight_presence::{Pair, Refusal, Text};
 
@@ -96,6 +96,14 @@ pub(crate) enum Error {
     StatusMessageMissing,
     /// E42: the option and its range.
     OptionOutOfRange { option: &'static str, min: usize, max: usize },
+    /// E42, for a person: the member, which has no such text or a longer one.
+    BadText(&'static str),
+    /// E42, for a person: this is no user principal name.
+    BadUserPrincipalName,
+    /// The id of somebody who is to be put in.
+    IdGiven,
+    /// A person cannot have another id.
+    IdChanged,
     /// Graph's own: somebody else has the user principal name.
     NameTaken,
     /// Refused by the domain: E16, E17, E19, E23, E26, E39, E42 and a disabled person.
@@ -268,6 +276,16 @@ impl Error {
             Error::OptionOutOfRange { option, min, max } => {
                 argument(format!("The provided [{option}] must be a whole number from {min} to {max}."))
             }
+            Error::BadText(member) => argument(format!(
+                "The provided [{member}] must have 1 to {} characters, none of them a control character.",
+                Person::TEXT_CHARS_MAX
+            )),
+            Error::BadUserPrincipalName => argument(format!(
+                "The provided [UserPrincipalName] must be of the form local@domain, with at most {} characters, none of them whitespace or a control character.",
+                Person::NAME_CHARS_MAX
+            )),
+            Error::IdGiven => argument("The provided [Id] cannot be set: the server gives a user their id."),
+            Error::IdChanged => argument("The provided [Id] is not the id of this user."),
             Error::NameTaken => Row::new(
                 StatusCode::BAD_REQUEST,
                 "Request_BadRequest",

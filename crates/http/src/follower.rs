@@ -257,7 +257,7 @@ impl Teller {
         match self.asked.audience.users() {
             None => relay::follow(&self.tenant),
             Some(users) => {
-                // The reader too, whose stream ends when they are hidden.
+                // The reader too, whose stream ends when they may not sign in any more.
                 let users: Vec<UserId> = users.iter().copied().chain(self.asked.caller.user).collect();
                 self.tenant.feed().follow_users(&users)
             }

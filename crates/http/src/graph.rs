@@ -31,8 +31,15 @@ pub(crate) fn answer<'c>(call: &'c Call<'c>, resource: &'c Resource<'c>, body: B
     match resource {
         Resource::ServiceDocument => now(Ok(documents::service_document(call.base))),
         Resource::Metadata => now(Ok(documents::metadata())),
-        Resource::User(key) => now(users::get(call, key)),
-        Resource::Users => now(users::list(call)),
+        Resource::User(key) => match *call.method {
+            Method::PATCH => Either::Right(users::update(call, key, body).boxed()),
+            Method::DELETE => Either::Right(users::delete(call, key).boxed()),
+            _ => now(users::get(call, key)),
+        },
+        Resource::Users => match *call.method {
+            Method::POST => Either::Right(users::create(call, body).boxed()),
+            _ => Either::Right(users::list(call).boxed()),
+        },
         Resource::Presence(path) => match *call.method {
             Method::PATCH => Either::Right(presence::patch(call, path, body).boxed()),
             Method::DELETE => Either::Right(presence::delete(call, path).boxed()),
@@ -76,12 +83,12 @@ pub(crate) fn check_method(method: &Method, resource: &Resource<'_>, profile: Pr
             &["POST"]
         }
         Resource::Presence(_) if profile == Profile::Strict => &["GET", "HEAD", "PATCH"],
-        Resource::Presence(_) | Resource::Subscription(_) => &["GET", "HEAD", "PATCH", "DELETE"],
-        Resource::Subscriptions => &["GET", "HEAD", "POST"],
+        Resource::Presence(_) | Resource::Subscription(_) | Resource::User(_) => {
+            &["GET", "HEAD", "PATCH", "DELETE"]
+        }
+        Resource::Subscriptions | Resource::Users => &["GET", "HEAD", "POST"],
         Resource::ServiceDocument
         | Resource::Metadata
-        | Resource::User(_)
-        | Resource::Users
         | Resource::Explain(_)
         | Resource::Presences
         | Resource::PresencesCount

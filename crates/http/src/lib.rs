@@ -24,6 +24,7 @@ mod instruments;
 mod last_base;
 mod metadata;
 mod odata;
+mod people;
 mod prefer;
 mod relay;
 mod reply;

@@ -48,7 +48,9 @@ fn whom(
         return Ok((Some(person(user, tenant)?), ApplicationId(application)));
     }
     match guid(who) {
-        Some(id) if !tenant.is_somebody(UserId(id)) => Ok((None, ApplicationId(id))),
+        Some(id) if !tenant.is_somebody(UserId(id)) && !tenant.was_deleted(UserId(id)) => {
+            Ok((None, ApplicationId(id)))
+        }
         _ => Ok((Some(person(who, tenant)?), development.application)),
     }
 }

@@ -1,9 +1,6 @@
 //! `$filter` on the collection of presences. Source: presence-api 6.3.
 //!
 //! ```text
-//! or         = and *( "or" and )
-//! and        = primary *( "and" primary )
-//! primary    = "(" or ")" / comparison
 //! comparison = "id" "eq" text / "id" "in" "(" text *( "," text ) ")"
 //!            / "availability" "eq" text / "activity" "eq" text
 //! text       = "'" *( char / "''" ) "'" / bare        ; bare for ids, in the open profile only
@@ -11,11 +8,9 @@
 
 use porchlight_presence::{Activity, Availability};
 
+use super::reader::{self, Grammar, Joined, Reader};
 use crate::error::Error;
 use crate::settings::Profile;
-
-/// How deep parentheses may nest.
-const DEPTH_MAX: usize = 32;
 
 /// What a presence must be to be listed; `I` is how the users of an `id in (…)` are held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,9 +28,8 @@ impl Filter {
     ///
     /// E28 for what is not in the grammar, E21 for more than `ids_max` ids.
     pub(crate) fn parse(text: &str, profile: Profile, ids_max: usize) -> Result<Filter, Error> {
-        let mut parser = Parser { rest: text, profile, ids_max, ids: 0 };
-        let filter = parser.any(0)?;
-        if parser.rest.trim().is_empty() { Ok(filter) } else { Err(invalid()) }
+        let mut comparisons = Comparisons { profile, ids_max, ids: 0 };
+        reader::read(text, Grammar::FILTER, &mut |reader| comparisons.read(reader))
     }
 }
 
@@ -66,124 +60,54 @@ impl<I> Filter<I> {
     }
 }
 
-fn invalid() -> Error {
-    Error::BadQuery("Invalid filter clause".to_owned())
+impl Joined for Filter {
+    fn all(parts: Vec<Filter>) -> Filter {
+        Filter::All(parts)
+    }
+
+    fn any(parts: Vec<Filter>) -> Filter {
+        Filter::Any(parts)
+    }
 }
 
-struct Parser<'t> {
-    rest: &'t str,
+/// Reads comparisons, and counts the ids in them.
+struct Comparisons {
     profile: Profile,
     ids_max: usize,
     ids: usize,
 }
 
-impl<'t> Parser<'t> {
-    fn any(&mut self, depth: usize) -> Result<Filter, Error> {
-        let mut parts = vec![self.all(depth)?];
-        while self.keyword("or") {
-            parts.push(self.all(depth)?);
-        }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Filter::Any(parts) })
-    }
-
-    fn all(&mut self, depth: usize) -> Result<Filter, Error> {
-        let mut parts = vec![self.primary(depth)?];
-        while self.keyword("and") {
-            parts.push(self.primary(depth)?);
-        }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Filter::All(parts) })
-    }
-
-    fn primary(&mut self, depth: usize) -> Result<Filter, Error> {
-        if depth > DEPTH_MAX {
-            return Err(invalid());
-        }
-        if !self.symbol('(') {
-            return self.comparison();
-        }
-        let inner = self.any(depth + 1)?;
-        if self.symbol(')') { Ok(inner) } else { Err(invalid()) }
-    }
-
-    fn comparison(&mut self) -> Result<Filter, Error> {
-        let member = self.word();
-        match member {
-            "id" if self.keyword("eq") => Ok(Filter::IdIn(vec![self.id()?])),
-            "id" if self.keyword("in") => self.id_list(),
-            "availability" if self.keyword("eq") => {
-                Availability::from_name(&self.quoted()?).map(Filter::Availability).ok_or_else(invalid)
+impl Comparisons {
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<Filter, Error> {
+        match reader.word() {
+            "id" if reader.keyword("eq") => Ok(Filter::IdIn(vec![self.id(reader)?])),
+            "id" if reader.keyword("in") => reader.list(|reader| self.id(reader)).map(Filter::IdIn),
+            "availability" if reader.keyword("eq") => {
+                let availability = Availability::from_name(&reader.text()?);
+                availability.map(Filter::Availability).ok_or_else(|| reader.invalid())
             }
-            "activity" if self.keyword("eq") => {
-                Activity::from_name(&self.quoted()?).map(Filter::Activity).ok_or_else(invalid)
+            "activity" if reader.keyword("eq") => {
+                let activity = Activity::from_name(&reader.text()?);
+                activity.map(Filter::Activity).ok_or_else(|| reader.invalid())
             }
-            _ => Err(invalid()),
+            _ => Err(reader.invalid()),
         }
     }
 
-    fn id_list(&mut self) -> Result<Filter, Error> {
-        if !self.symbol('(') {
-            return Err(invalid());
-        }
-        let mut ids = vec![self.id()?];
-        while self.symbol(',') {
-            ids.push(self.id()?);
-        }
-        if self.symbol(')') { Ok(Filter::IdIn(ids)) } else { Err(invalid()) }
-    }
-
-    fn id(&mut self) -> Result<String, Error> {
+    fn id(&mut self, reader: &mut Reader<'_>) -> Result<String, Error> {
         self.ids += 1;
         if self.ids > self.ids_max {
-            let more = self.rest.matches(',').count();
+            let more = reader.rest.matches(',').count();
             return Err(Error::TooManyIds { given: self.ids + more, max: self.ids_max });
         }
-        self.rest = self.rest.trim_start();
-        if self.rest.starts_with('\'') || self.profile == Profile::Strict {
-            return self.quoted();
+        reader.rest = reader.rest.trim_start();
+        if reader.rest.starts_with('\'') || self.profile == Profile::Strict {
+            return reader.text();
         }
-        let end = self.rest.find([',', ')', ' ']).unwrap_or(self.rest.len());
-        let (id, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        if id.is_empty() { Err(invalid()) } else { Ok(id.to_owned()) }
-    }
-
-    fn quoted(&mut self) -> Result<String, Error> {
-        let rest = self.rest.trim_start().strip_prefix('\'').ok_or_else(invalid)?;
-        let mut from = 0;
-        loop {
-            let quote = from + rest[from..].find('\'').ok_or_else(invalid)?;
-            if !rest[quote + 1..].starts_with('\'') {
-                self.rest = &rest[quote + 1..];
-                return Ok(rest[..quote].replace("''", "'"));
-            }
-            from = quote + 2;
-        }
-    }
-
-    fn word(&mut self) -> &'t str {
-        let rest = self.rest.trim_start();
-        let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
-        self.rest = &rest[end..];
-        &rest[..end]
-    }
-
-    fn keyword(&mut self, keyword: &str) -> bool {
-        let before = self.rest;
-        let found = self.word() == keyword;
-        if !found {
-            self.rest = before;
-        }
-        found
-    }
-
-    fn symbol(&mut self, symbol: char) -> bool {
-        match self.rest.trim_start().strip_prefix(symbol) {
-            Some(rest) => {
-                self.rest = rest;
-                true
-            }
-            None => false,
-        }
+        let end = reader.rest.find([',', ')', ' ']).unwrap_or(reader.rest.len());
+        let (id, rest) = reader.rest.split_at(end);
+        reader.rest = rest;
+        if id.is_empty() { Err(reader.invalid()) } else { Ok(id.to_owned()) }
     }
 }
 
@@ -228,7 +152,7 @@ mod tests {
             "id eq 'a' x",
         ];
         for text in bad.into_iter().chain([deep.as_str(), "availability eq 'Nope'", "availability eq Busy"]) {
-            assert_eq!(parse(text), Err(invalid()), "{}", &text[..text.len().min(40)]);
+            assert_eq!(parse(text), Err(Grammar::FILTER.invalid()), "{}", &text[..text.len().min(40)]);
         }
         assert!(Filter::parse("id in (a)", Profile::Strict, 650).is_err(), "strict wants quotes");
         assert_eq!(

@@ -4,8 +4,11 @@ mod filter;
 #[cfg(test)]
 mod filter_laws;
 mod options;
+mod people_filter;
+mod reader;
 mod select;
 
 pub(crate) use filter::Filter;
 pub(crate) use options::Options;
+pub(crate) use people_filter::PeopleFilter;
 pub(crate) use select::{Part, Select};

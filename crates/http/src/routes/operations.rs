@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
-use porchlight_engine::Engine;
+use porchlight_engine::{Engine, Person};
 use porchlight_notify::GRACE;
 use porchlight_notify::Notifier;
 use serde_json::{Value, json};
@@ -76,6 +76,8 @@ pub(crate) fn limits(engine: &Engine, notify: &porchlight_notify::Settings, sett
         limit("batchSteps", http.batch_steps_max.into(), "400 MaximumValueExceeded"),
         limit("presencesPerPage", 650.into(), "400 InvalidArgument"),
         limit("usersPerPage", 999.into(), "400 InvalidArgument"),
+        limit("userPrincipalNameCharacters", Person::NAME_CHARS_MAX.into(), "400 InvalidArgument"),
+        limit("userTextCharacters", Person::TEXT_CHARS_MAX.into(), "400 InvalidArgument"),
         limit("sessionsPerUser", presence.sessions_max.into(), "400 InvalidArgument"),
         limit("sessionDurationMin", duration(presence.session_duration_min).into(), "400 InvalidArgument"),
         limit("sessionDurationMax", duration(presence.session_duration_max).into(), "400 InvalidArgument"),

@@ -172,27 +172,29 @@ async fn write(
 ) -> Result<Written, Error> {
     let caller = call.caller;
     let outcome = call.engine.write_by(Some(caller.application), caller.tenant.id(), user, command).await;
-    let log = |outcome: &str, revision: Option<u64>| {
-        tracing::info!(
-            target: "porchlight::write",
-            request = %call.request,
-            tenant = %caller.tenant.id(),
-            user = %user,
-            application = %caller.application,
-            action,
-            outcome,
-            revision,
-        );
-    };
     match &outcome {
-        Ok(written) => log("written", Some(written.revision.0)),
-        Err(error) => log(&error.to_string(), None),
+        Ok(written) => log(call, user, action, "written", Some(written.revision.0)),
+        Err(error) => log(call, user, action, &error.to_string(), None),
     }
     Ok(outcome?)
 }
 
+/// The line that every write leaves in the log, whatever came of it: nothing of what was written.
+pub(super) fn log(call: &Call<'_>, user: UserId, action: &str, outcome: &str, revision: Option<u64>) {
+    tracing::info!(
+        target: "porchlight::write",
+        request = %call.request,
+        tenant = %call.caller.tenant.id(),
+        user = %user,
+        application = %call.caller.application,
+        action,
+        outcome,
+        revision,
+    );
+}
+
 /// Refuses query options where there are none.
-fn no_options(call: &Call<'_>) -> Result<(), Error> {
+pub(super) fn no_options(call: &Call<'_>) -> Result<(), Error> {
     Options::parse(call.query)?.check(&[], &["$expand"], call.settings.profile)
 }
 

@@ -56,6 +56,15 @@ impl Caller {
         self.require(&Right::READ_ANYBODY)
     }
 
+    /// Refuses a caller who may not put people in, change and delete them.
+    ///
+    /// # Errors
+    ///
+    /// E4.
+    pub(super) fn may_write_people(&self) -> Result<(), Error> {
+        self.require(&Right::WRITE_PEOPLE)
+    }
+
     /// Refuses a caller who may not even read their own presence.
     ///
     /// # Errors
@@ -161,7 +170,8 @@ pub(super) fn seen(call: &Call<'_>, key: &UserKey<'_>, now: Timestamp) -> Result
     let seen = match key {
         UserKey::Me => {
             let user = caller.user.ok_or(Error::MeNeedsUser)?;
-            Some((user, tenant.view(user, now)))
+            let view = tenant.look_at(user, now).ok_or_else(|| not_found(key))?;
+            Some((user, view))
         }
         UserKey::Named(name) => tenant.look_up(name, now),
     };
@@ -193,14 +203,29 @@ pub(super) fn writable(
     user.ok_or_else(|| not_found(key))
 }
 
+/// The person that `key` means, whom the caller may change and delete.
+///
+/// # Errors
+///
+/// E6, E4, E7.
+pub(super) fn changeable(call: &Call<'_>, key: &UserKey<'_>) -> Result<UserId, Error> {
+    let user = resolve(call.caller, call.tenant(), key)?;
+    call.caller.may_write_people()?;
+    user.ok_or_else(|| not_found(key))
+}
+
 /// The user that a key means, if there is one.
 ///
 /// # Errors
 ///
-/// E6.
+/// E6, and E7 for a caller who is nobody any more.
 pub(super) fn resolve(caller: &Caller, tenant: &Tenant, key: &UserKey<'_>) -> Result<Option<UserId>, Error> {
     match key {
-        UserKey::Me => caller.user.map(Some).ok_or(Error::MeNeedsUser),
+        UserKey::Me => {
+            let user = caller.user.ok_or(Error::MeNeedsUser)?;
+            // A step of a batch may come after the one that has deleted them.
+            if tenant.is_somebody(user) { Ok(Some(user)) } else { Err(not_found(key)) }
+        }
         UserKey::Named(name) => Ok(tenant.resolve(name)),
     }
 }

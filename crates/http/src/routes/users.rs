@@ -1,19 +1,25 @@
-//! The basic profile of people.
+//! People: reading, finding, putting in, changing and deleting them.
 
-use porchlight_engine::Person;
+use http::StatusCode;
+use http::header::LOCATION;
+use porchlight_engine::{Person, PersonError};
 use porchlight_presence::UserId;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::presence::{self, no_options};
 use super::rights;
 use crate::auth::Right;
+use crate::body::Body;
 use crate::call::Call;
 use crate::error::Error;
 use crate::odata::Options;
-use crate::reply::{MetadataLevel, Reply};
+use crate::people::People;
+use crate::reply::{MetadataLevel, Reply, header_value};
 use crate::resource::UserKey;
 use crate::settings::Profile;
-use crate::wire::person::{PersonSelect, person};
+use crate::wire::json::Json;
+use crate::wire::person::{PersonChange, PersonSelect, new_person, person};
 
 /// The most that one page of people holds.
 const TOP_MAX: usize = 999;
@@ -26,49 +32,115 @@ pub(crate) fn get(call: &Call<'_>, key: &UserKey<'_>) -> Result<Reply, Error> {
     if !user.is_some_and(|user| call.caller.is(user)) {
         call.caller.require(readers(call.settings.profile))?;
     }
-    let options = Options::parse(call.query)?;
-    options.check(&["$select"], &["$expand"], call.settings.profile)?;
-    let select = PersonSelect::parse(options.get("$select"))?;
+    let select = select(call)?;
     let found =
         user.and_then(|user| tenant.directory().person(user)).ok_or_else(|| rights::not_found(key))?;
-    let context = format!("{}/$metadata#users{}/$entity", call.base, select.context);
-    let context = (level != MetadataLevel::None).then_some(context.as_str());
-    Ok(Reply::odata(person(&found, &select, context).to_string(), level))
+    Ok(show(call, &found, &select, level))
 }
 
-/// GET `/users`
-pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Error> {
+/// GET `/users`: everybody, or whom `$filter` and `$search` find.
+pub(crate) async fn list(call: &Call<'_>) -> Result<Reply, Error> {
     let level = call.metadata_level()?;
     call.caller.require(readers(call.settings.profile))?;
     let options = Options::parse(call.query)?;
-    let known = ["$select", "$top", "$skip", "$skiptoken", "$count"];
-    options.check(&known, &["$expand", "$search", "$filter", "$orderby"], call.settings.profile)?;
+    let known = ["$select", "$filter", "$search", "$top", "$skip", "$skiptoken", "$count"];
+    options.check(&known, &["$expand", "$orderby"], call.settings.profile)?;
     let select = PersonSelect::parse(options.get("$select"))?;
+    let directory = call.tenant().directory();
+    let wanted = People::read(&options, directory, call.settings.limits.ids_max)?;
     let paging = Paging::read(&options, TOP_MAX)?;
-    let tenant = call.tenant();
-    let mut users = tenant.directory().ids_after(paging.after, paging.skip.saturating_add(paging.top + 1));
-    users.drain(..paging.skip.min(users.len()));
-    let more = users.len() > paging.top;
-    users.truncate(paging.top);
+    let page = wanted.page(directory, &paging).await;
     let base = call.base;
     let mut answer = Map::new();
     if level != MetadataLevel::None {
         answer
             .insert("@odata.context".to_owned(), format!("{base}/$metadata#users{}", select.context).into());
     }
-    if paging.count {
-        answer.insert("@odata.count".to_owned(), tenant.directory().len().into());
+    if let Some(count) = page.count {
+        answer.insert("@odata.count".to_owned(), count.into());
     }
-    if let Some(last) = users.last().filter(|_| more) {
+    if let Some(last) = page.people.last().filter(|_| page.has_more) {
         answer.insert(
             "@odata.nextLink".to_owned(),
-            format!("{base}/users?{}", paging.next(&options, *last)).into(),
+            format!("{base}/users?{}", paging.next(&options, last.id)).into(),
         );
     }
-    let people: Vec<Person> = users.iter().filter_map(|user| tenant.directory().person(*user)).collect();
-    let shown = people.iter().map(|one| person(one, &select, None)).collect();
+    let shown = page.people.iter().map(|one| person(one, &select, None)).collect();
     answer.insert("value".to_owned(), Value::Array(shown));
     Ok(Reply::odata(Value::Object(answer).to_string(), level))
+}
+
+/// POST `/users`
+pub(crate) async fn create(call: &Call<'_>, body: Body) -> Result<Reply, Error> {
+    let level = call.metadata_level()?;
+    call.caller.may_write_people()?;
+    let select = select(call)?;
+    let bytes = body.read_json(call.headers, &call.settings.limits).await?;
+    let id = UserId(Uuid::new_v4());
+    let made = new_person(&Json::parse(&bytes)?.into_object()?, id)?;
+    let outcome = call.engine.create_person(call.tenant().id(), &made).await;
+    log(call, id, "user.create", &outcome);
+    outcome?;
+    let location = format!("{}/users/{id}", call.base);
+    let reply = show(call, &made, &select, level).with(LOCATION, header_value(&location));
+    Ok(Reply { status: StatusCode::CREATED, ..reply })
+}
+
+/// PATCH `/me`, `/users/{key}`: members that are not mentioned stay as they are.
+pub(crate) async fn update(call: &Call<'_>, key: &UserKey<'_>, body: Body) -> Result<Reply, Error> {
+    call.metadata_level()?;
+    let user = rights::changeable(call, key)?;
+    no_options(call)?;
+    let bytes = body.read_json(call.headers, &call.settings.limits).await?;
+    let change = PersonChange::read(&Json::parse(&bytes)?.into_object()?, user)?;
+    let change = |person| Ok(change.apply(person));
+    let outcome = call.engine.change_person::<PersonError>(call.tenant().id(), user, change).await;
+    log(call, user, "user.update", &outcome);
+    outcome.map_err(|error| refused(error, key))?;
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+/// DELETE `/me`, `/users/{key}`: the person and everything about them.
+pub(crate) async fn delete(call: &Call<'_>, key: &UserKey<'_>) -> Result<Reply, Error> {
+    call.metadata_level()?;
+    let user = rights::changeable(call, key)?;
+    no_options(call)?;
+    let outcome = call.engine.delete_person(call.tenant().id(), user).await;
+    log(call, user, "user.delete", &outcome);
+    outcome.map_err(|error| refused(error, key))?;
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+fn select(call: &Call<'_>) -> Result<PersonSelect, Error> {
+    let options = Options::parse(call.query)?;
+    options.check(&["$select"], &["$expand"], call.settings.profile)?;
+    PersonSelect::parse(options.get("$select"))
+}
+
+fn show(call: &Call<'_>, shown: &Person, select: &PersonSelect, level: MetadataLevel) -> Reply {
+    let context = format!("{}/$metadata#users{}/$entity", call.base, select.context);
+    let context = (level != MetadataLevel::None).then_some(context.as_str());
+    Reply::odata(person(shown, select, context).to_string(), level)
+}
+
+/// Why a person was not written, for who has named them so.
+fn refused(error: PersonError, key: &UserKey<'_>) -> Error {
+    match error {
+        // Somebody else was quicker.
+        PersonError::NotFound => rights::not_found(key),
+        error => error.into(),
+    }
+}
+
+/// The line of a write.
+fn log<T>(call: &Call<'_>, user: UserId, action: &str, outcome: &Result<T, PersonError>) {
+    let outcome = match outcome {
+        Ok(_) => "written".to_owned(),
+        // The error names them.
+        Err(PersonError::NameTaken(_)) => "the user principal name belongs to somebody else".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    presence::log(call, user, action, &outcome, None);
 }
 
 /// Who may read profiles; who may read everybody's presence may in `open` also learn whose it is.
@@ -108,7 +180,7 @@ impl Paging {
 
     /// The query of the page after `last`: the same options, but from there on.
     pub(crate) fn next(&self, options: &Options<'_>, last: UserId) -> String {
-        let carried = options.carried(&["$filter", "$select", "$count", "$orderby"]);
+        let carried = options.carried(&["$filter", "$search", "$select", "$count", "$orderby"]);
         format!("$top={}&{carried}$skiptoken={last}", self.top)
     }
 }

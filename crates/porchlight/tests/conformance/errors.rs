@@ -130,8 +130,9 @@ async fn e09_a_wrong_method_is_answered_with_the_right_ones() {
         (Method::PATCH, PRESENCES.to_owned(), "GET, HEAD"),
         (Method::POST, format!("{PRESENCES}/$count"), "GET, HEAD"),
         (Method::POST, EXPLAIN.to_owned(), "GET, HEAD"),
-        (Method::PATCH, "/v1.0/me".to_owned(), "GET, HEAD"),
-        (Method::POST, "/v1.0/users".to_owned(), "GET, HEAD"),
+        (Method::PUT, "/v1.0/me".to_owned(), "DELETE, GET, HEAD, PATCH"),
+        (Method::POST, format!("/v1.0/users/{ADA}"), "DELETE, GET, HEAD, PATCH"),
+        (Method::DELETE, "/v1.0/users".to_owned(), "GET, HEAD, POST"),
         (Method::POST, "/v1.0/$metadata".to_owned(), "GET, HEAD"),
     ];
     for (method, path, expected) in table {
