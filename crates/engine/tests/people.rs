@@ -247,15 +247,12 @@ async fn a_write_that_waited_for_a_deletion_brings_nobody_back() {
     let engine = node.engine.clone();
     let deletion = tokio::spawn(async move { engine.delete_person(TENANT, user(1)).await });
     others_go_on().await;
-    let (written, changed, created, ()) = tokio::join!(
-        node.say(1, "too late"),
-        node.rename(1, "b@x"),
-        node.create(&person(2, "ada@x")),
-        async {
+    let another = person(2, "ada@x");
+    let (written, changed, created, ()) =
+        tokio::join!(node.say(1, "too late"), node.rename(1, "b@x"), node.create(&another), async {
             others_go_on().await;
             node.memory.resolve();
-        }
-    );
+        });
     assert_eq!(deletion.await.expect("it does not panic"), Ok(()));
     assert_eq!(written, Err(WriteError::Deleted(user(1))));
     assert_eq!(changed, Err(PersonError::NotFound));

@@ -391,7 +391,9 @@ impl Api {
     fn challenge(&self, error: &Error, parts: &Parts, headers: &Headers<'_>) -> HeaderValue {
         let mut challenge = r#"Bearer realm="""#.to_owned();
         let origin = authority(parts, headers).map(|authority| self.origin(headers, authority));
-        if let Some((url, audience)) = self.authenticator.sign_in(origin.as_deref().unwrap_or_default()) {
+        if let Some((url, audience)) =
+            self.authenticator.where_to_sign_in(origin.as_deref().unwrap_or_default())
+        {
             challenge += &format!(r#", authorization_uri="{url}", client_id="{audience}""#);
         }
         if let Error::Token(error) = error

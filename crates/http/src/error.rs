@@ -422,6 +422,7 @@ impl From<AuthError> for Error {
     fn from(error: AuthError) -> Error {
         match error {
             AuthError::Token(error) => Error::Token(error),
+            AuthError::Write(error) => error.into(),
             AuthError::Personal => Error::PersonalAccount,
             AuthError::KeysUnavailable => Error::Unavailable {
                 message: "The token cannot be checked: its issuer's keys could not be fetched yet.",

@@ -22,7 +22,7 @@ pub(crate) enum Command {
     Healthcheck(HealthcheckFlags),
     /// Looks at a data folder and says what is wrong with it; with --repair it puts it right.
     Doctor(DoctorFlags),
-    /// Makes a key for a script or a device, and prints it with the lines for the configuration file.
+    /// Makes a key for a script or a device, of which the configuration file keeps a hash.
     ApiKey,
     /// Prints the version.
     Version,

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
-use porchlight_engine::Engine;
+use porchlight_engine::{Engine, Introduction, PersonError};
 use porchlight_notify::RootsError;
-use porchlight_presence::Timestamp;
+use porchlight_presence::{Timestamp, UserId};
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 
@@ -18,7 +18,7 @@ use super::issuer::{Issuer, Keys};
 use super::jwt::Jwt;
 use super::key_ring::KeyRing;
 use super::settings::{ApiKey, AuthSettings};
-use super::{AuthError, Caller, LastCaller, Permissions, TokenError, development};
+use super::{AuthError, Caller, LastCaller, Permission, Permissions, TokenError, development};
 use crate::headers::Headers;
 use crate::settings::Development;
 
@@ -74,7 +74,7 @@ impl Authenticator {
     }
 
     /// Where users sign in, and for which audience a token has to be; `origin` is how the client sees this server.
-    pub(crate) fn sign_in(&self, origin: &str) -> Option<(String, &str)> {
+    pub(crate) fn where_to_sign_in(&self, origin: &str) -> Option<(String, &str)> {
         let issuer = self.issuers.first()?;
         let url = match &issuer.keys {
             Keys::Fetched(ring) => ring.authorization()?,
@@ -109,7 +109,7 @@ impl Authenticator {
         last: &LastCaller,
     ) -> Result<Arc<Caller>, AuthError> {
         let outcome = self.find(headers, last).await;
-        if let Err(AuthError::Token(error)) = outcome {
+        if let Err(AuthError::Token(error)) = &outcome {
             metrics::counter!("porchlight_tokens_refused_total", "reason" => error.reason()).increment(1);
         }
         outcome
@@ -166,7 +166,15 @@ impl Authenticator {
             return Err(TokenError::Refused.into());
         }
         let tenant = self.engine.tenant_or_new(grant.tenant);
+        if let Some(user) = grant.user
+            && !tenant.is_somebody(user)
+        {
+            self.sign_in(user, &grant).await?;
+        }
         let directory = tenant.directory().version();
+        if grant.user.is_some_and(|user| tenant.was_deleted(user)) {
+            return Err(TokenError::Refused.into());
+        }
         Ok(Caller {
             tenant,
             application: grant.application,
@@ -179,6 +187,27 @@ impl Authenticator {
     }
 }
 
+impl Authenticator {
+    /// Somebody signs in whom the directory does not have: they are put in, if that is the setting.
+    async fn sign_in(&self, user: UserId, grant: &Grant) -> Result<(), AuthError> {
+        if !self.settings.provision || !grant.permissions.any(PRESENCE) {
+            return Ok(());
+        }
+        let names = grant.names.clone();
+        let introduced = Introduction {
+            user_principal_name: names.user_principal_name,
+            display_name: names.display_name,
+            mail: names.mail,
+        };
+        match self.engine.sign_in(grant.tenant, user, &introduced).await {
+            Ok(()) => Ok(()),
+            Err(PersonError::Write(error)) => Err(AuthError::Write(error)),
+            // Whoever was deleted does not come back by an old token.
+            Err(_) => Err(TokenError::Refused.into()),
+        }
+    }
+}
+
 /// A new key for a script or a device, of 256 random bits, and the hexadecimal digits of its SHA-256: all that the
 /// server's configuration is to know of it.
 pub fn new_api_key() -> (String, String) {
@@ -188,6 +217,10 @@ pub fn new_api_key() -> (String, String) {
     let hash = hash(&key).iter().map(|byte| format!("{byte:02x}")).collect();
     (key, hash)
 }
+
+/// With any of these somebody is here to be present. Source: subscriptions-and-auth 21.6.
+const PRESENCE: Permissions =
+    Permissions::of(&[Permission::PresenceRead, Permission::PresenceReadAll, Permission::PresenceReadWrite]);
 
 fn granted(key: &ApiKey) -> Grant {
     let kind = if key.user.is_some() { Permissions::DELEGATED } else { Permissions::APPLICATION };

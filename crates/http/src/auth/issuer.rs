@@ -61,6 +61,7 @@ impl Issuer {
     pub(super) async fn verify(&self, jwt: &Jwt<'_>, now: Timestamp) -> Result<Grant, AuthError> {
         let algorithm = self.algorithm(&jwt.algorithm)?;
         let key = self.key(jwt).await?;
+        metrics::counter!("porchlight_tokens_verified_total").increment(1);
         if !key.has_signed(jwt.signed, jwt.signature, algorithm) {
             return Err(TokenError::Signature.into());
         }

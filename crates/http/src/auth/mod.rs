@@ -17,7 +17,7 @@ mod token_error;
 
 use std::sync::Arc;
 
-use porchlight_engine::Tenant;
+use porchlight_engine::{Tenant, WriteError};
 use porchlight_presence::{ApplicationId, Timestamp, UserId};
 
 pub(crate) use authenticator::Authenticator;
@@ -61,8 +61,9 @@ impl Caller {
         if self.until <= now {
             return Err(TokenError::Expired);
         }
-        let is_hidden = self.user.is_some_and(|user| self.tenant.is_hidden(user));
-        if is_hidden { Err(TokenError::Refused) } else { Ok(()) }
+        let is_refused =
+            |user| self.tenant.is_hidden(user) || (!self.is_current() && self.tenant.was_deleted(user));
+        if self.user.is_some_and(is_refused) { Err(TokenError::Refused) } else { Ok(()) }
     }
 
     /// An application with a token that does not expire.
@@ -99,12 +100,14 @@ impl Caller {
 }
 
 /// Why there is no caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum AuthError {
     /// The token is not good.
     Token(TokenError),
     /// It is a good token of somebody who belongs to no organization. Source: subscriptions-and-auth 23.4.
     Personal,
+    /// Somebody new could not be put into the directory.
+    Write(WriteError),
     /// The issuer's keys have never been fetched, so nobody can tell.
     KeysUnavailable,
 }

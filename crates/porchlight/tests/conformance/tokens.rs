@@ -7,7 +7,7 @@ use porchlight_presence::{ApplicationId, TenantId, UserId};
 use porchlight_testkit::{ADA, APP_A, Answer, BEN, DEMO, Issuer, Receiver, TENANT, TestServer, unsigned};
 use serde_json::{Value, json};
 
-use crate::support::{ME, ME_NEEDS_A_USER, PRESENCES, lacks, presence_of, refused};
+use crate::support::{ME, ME_NEEDS_A_USER, NOBODY, PRESENCES, lacks, presence_of, refused, session};
 
 const INVALID: &str = "401 InvalidAuthenticationToken Access token validation failure.";
 
@@ -372,6 +372,47 @@ async fn an_api_key_is_what_the_configuration_says_and_is_kept_as_a_hash() {
     let device = server.anonymous().bearer(&key);
     assert_eq!(device.get(ME).await.json()["id"], ADA);
     refused(&device.get(&presence_of(BEN)).await, &lacks("Presence.Read.All"));
+}
+
+/// 21.6
+#[tokio::test]
+async fn whoever_signs_in_first_becomes_a_person() {
+    let issuer = Issuer::start().await;
+    let server = trusting(&issuer).await;
+    let new = |more: Value| {
+        let mut changes =
+            json!({"oid": NOBODY, "name": "Nora New", "preferred_username": "nora@porchlight.example"});
+        changes.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        server.anonymous().bearer(&issuer.token_with(&changes))
+    };
+    let without = new(json!({"scp": "User.Read.All"}));
+    assert_eq!(without.get(&presence_of(NOBODY)).await.status, 403, "nothing of presence is granted");
+    assert_eq!(without.get(&format!("/v1.0/users/{NOBODY}")).await.status, 404, "so nobody was put in");
+    let nora = new(json!({"scp": "Presence.ReadWrite"}));
+    assert_eq!(nora.get(ME).await.pair(), "Offline/Offline");
+    let person = nora.get("/v1.0/me?$select=id,displayName,userPrincipalName").await.json();
+    assert_eq!(person["displayName"], "Nora New");
+    assert_eq!(person["userPrincipalName"], "nora@porchlight.example");
+
+    let ada = server.anonymous().bearer(&issuer.token_with(&json!({"scp": "User.ReadWrite.All"})));
+    assert_eq!(ada.delete(&format!("/v1.0/users/{NOBODY}")).await.status, 204);
+    refused(&nora.get(ME).await, INVALID);
+    refused(&new(json!({"jti": "another token"})).get(ME).await, INVALID);
+}
+
+/// 21.6
+#[tokio::test]
+async fn a_server_can_leave_it_to_others_who_is_a_person() {
+    let issuer = Issuer::start().await;
+    let builder = TestServer::builder().production().trust(&issuer);
+    let server = builder.settings(|settings| settings.auth.provision = false).start().await;
+    let nora = server.anonymous().bearer(&issuer.token_with(&json!({"oid": NOBODY})));
+    let answer = nora.get(ME).await;
+    assert!(answer.error().starts_with("404 Request_ResourceNotFound"), "{answer:?}");
+    let body = session(DEMO, "Busy/InACall", "PT1H");
+    let answer = nora.post(&format!("{ME}/setPresence"), &body).await;
+    assert!(answer.error().starts_with("404 Request_ResourceNotFound"), "{answer:?}");
+    assert_eq!(nora.get(&presence_of(BEN)).await.status, 200, "the token is good all the same");
 }
 
 fn guid(text: &str) -> uuid::Uuid {

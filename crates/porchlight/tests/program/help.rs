@@ -30,6 +30,7 @@ fn help_lists_the_commands() {
       serve        Runs the server
       healthcheck  Asks a running server whether it is ready; exit code 0: it is, 1: it is not
       doctor       Looks at a data folder and says what is wrong with it; with --repair it puts it right
+      api-key      Makes a key for a script or a device, of which the configuration file keeps a hash
       version      Prints the version
       help         Print this message or the help of the given subcommand(s)
 

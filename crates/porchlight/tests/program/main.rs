@@ -25,6 +25,7 @@ mod restarts;
 mod slow_readers;
 mod stopping;
 mod support;
+mod tokens;
 mod told_over_kills;
 mod tools;
 mod usage;

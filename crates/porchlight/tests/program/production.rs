@@ -108,7 +108,8 @@ async fn the_defaults_are_those_of_production() {
     assert!(place.path().join("porchlight-data/porchlight.log").is_file());
     let log: Vec<Value> = ended.err.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let messages: Vec<&str> = log.iter().filter_map(|line| line["message"].as_str()).collect();
-    assert_eq!(messages, ["stopping", "no requests are left", "everything is on disk"]);
+    let nobody = "nobody can call: the configuration names no [[auth.issuer]] and no [[auth.api_key]]";
+    assert_eq!(messages, [nobody, "stopping", "no requests are left", "everything is on disk"]);
 }
 
 /// Each error has the time that the server goes by, next to the real one in the header `Date`.
