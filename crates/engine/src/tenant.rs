@@ -90,6 +90,11 @@ impl Tenant {
         }
     }
 
+    /// The same, and also the id of somebody whose deletion is still known: who asks what has changed is to hear of it.
+    pub fn resolve_also_deleted(&self, key: &str) -> Option<UserId> {
+        self.resolve(key).or_else(|| guid(key).filter(|user| self.was_deleted(*user)))
+    }
+
     /// Whom a key means, with their view at `now`.
     pub fn look_up(&self, key: &str, now: Timestamp) -> Option<(UserId, View)> {
         let user = guid(key).or_else(|| self.directory.resolve(key))?;

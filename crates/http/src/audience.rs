@@ -58,7 +58,8 @@ impl Audience {
     pub(crate) fn read(call: &Call<'_>, options: &Options<'_>) -> Result<Audience, Error> {
         let Some(text) = options.get("$filter") else { return Ok(Audience::everybody()) };
         let filter = Filter::parse(text, call.settings.profile, call.settings.limits.ids_max)?;
-        let users = |ids: &Vec<String>| ids.iter().filter_map(|id| call.tenant().resolve(id)).collect();
+        let users =
+            |ids: &Vec<String>| ids.iter().filter_map(|id| call.tenant().resolve_also_deleted(id)).collect();
         let filter: UserFilter = filter.map(&users);
         let candidates = filter.candidates().map(|candidates| {
             let mut users: Vec<UserId> = candidates.into_iter().flatten().copied().collect();
@@ -99,7 +100,8 @@ impl Audience {
             None => Box::new(everybody(tenant, after).filter(matches)),
             Some(users) => {
                 let from = users.partition_point(|user| after.is_some_and(|after| *user <= after));
-                Box::new(users[from..].iter().copied().filter(matches))
+                let somebody = move |user: &UserId| tenant.is_somebody(*user);
+                Box::new(users[from..].iter().copied().filter(somebody).filter(matches))
             }
         }
     }

@@ -12,6 +12,8 @@ use crate::support::{ME, Program, in_memory, presence_of};
 const STATUS: &str = "gone to the dentist";
 const OUT_OF_OFFICE: &str = "my sister stands in for me";
 const PLACE: &str = "behind the boiler room";
+const PERSON: &str = "Esmeralda";
+const PASSWORD: &str = "correct horse battery staple";
 
 /// The lines of the log that come from this part of the program.
 fn lines<'l>(log: &'l [Value], target: &str) -> Vec<&'l Value> {
@@ -25,6 +27,15 @@ fn private() -> Value {
         "statusMessage": {"message": {"content": STATUS}},
         "outOfOfficeSettings": {"isOutOfOffice": true, "message": OUT_OF_OFFICE},
         "workLocation": {"workLocationType": "office", "placeId": PLACE},
+    })
+}
+
+/// A body that puts somebody in.
+fn person() -> Value {
+    json!({
+        "userPrincipalName": format!("{PERSON}@x.example"),
+        "displayName": format!("{PERSON} of Paris"),
+        "passwordProfile": {"password": PASSWORD},
     })
 }
 
@@ -82,6 +93,35 @@ async fn a_write_leaves_one_line_that_says_who_did_what_to_whom() {
     assert!(last["took_ms"].is_number(), "{last}");
 }
 
+#[tokio::test]
+async fn a_change_of_people_leaves_a_line_that_names_nobody() {
+    let server = Program::start(in_memory().args(["--log-format", "json"]));
+    let ada = server.client(&format!("ada@{APP_A}:"));
+    let made = ada.post("/v1.0/users", &person()).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let taken = ada.post("/v1.0/users", &person()).await;
+    assert_eq!(taken.status, 400, "{taken:?}");
+    let id = made.json()["id"].as_str().expect("an id").to_owned();
+    let changed = ada.patch(&format!("/v1.0/users/{id}"), &json!({"surname": PERSON})).await;
+    let deleted = ada.delete(&format!("/v1.0/users/{id}")).await;
+    let log = log_of(server);
+    let lines = lines(&log, "porchlight::write");
+    let expected = [
+        ("user.create", &made, "written"),
+        ("user.create", &taken, "the user principal name belongs to somebody else"),
+        ("user.update", &changed, "written"),
+        ("user.delete", &deleted, "written"),
+    ];
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    for ((action, answer, outcome), line) in expected.into_iter().zip(lines) {
+        assert_eq!((&line["action"], &line["outcome"]), (&json!(action), &json!(outcome)), "{line}");
+        assert_eq!(line["request"], answer.header("request-id"), "{line}");
+        assert_eq!(line["application"], APP_A, "{line}");
+        assert_eq!(line["user"] == *id, outcome == "written", "{line}");
+    }
+    assert!(!log.iter().any(|line| line.to_string().contains(PERSON)), "{log:#?}");
+}
+
 /// Not even when everything is logged, over either protocol, in requests that are done and in those that are refused.
 #[tokio::test]
 async fn no_token_and_nothing_that_people_write_is_ever_logged() {
@@ -96,6 +136,13 @@ async fn no_token_and_nothing_that_people_write_is_ever_logged() {
     assert_eq!(ada.patch(ME, &refused).await.status, 400);
     let too_long = json!({"statusMessage": {"message": {"content": STATUS.repeat(100)}}});
     assert_eq!(ada.patch(ME, &too_long).await.status, 400);
+    let administrator = server.client("ada:User.ReadWrite.All");
+    assert_eq!(administrator.post("/v1.0/users", &person()).await.status, 201);
+    assert_eq!(administrator.post("/v1.0/users", &person()).await.status, 400);
+    assert_eq!(
+        administrator.patch("/v1.0/me", &json!({"displayName": PERSON.repeat(100)})).await.status,
+        400
+    );
     let batch = json!({"requests": [{
         "id": "1", "method": "PATCH", "url": "/me/presence", "headers": {"Content-Type": "application/json"},
         "body": private(),
@@ -112,7 +159,9 @@ async fn no_token_and_nothing_that_people_write_is_ever_logged() {
 
     let log = server.stop().err;
     assert!(log.iter().any(|line| line.contains(r#""level":"TRACE""#)), "everything is logged");
-    for secret in [STATUS, OUT_OF_OFFICE, PLACE, "dev:", "Bearer", "Presence.Read"] {
+    for secret in
+        [STATUS, OUT_OF_OFFICE, PLACE, PERSON, PASSWORD, "dev:", "Bearer", "Presence.Read", "User.ReadWrite"]
+    {
         let told: Vec<&String> = log.iter().filter(|line| line.contains(secret)).collect();
         assert!(told.is_empty(), "{secret}: {told:#?}");
     }
