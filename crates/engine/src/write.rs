@@ -13,6 +13,8 @@ use crate::lanes::Lane;
 /// A write that is durable.
 #[derive(Clone, Debug)]
 pub struct Written {
+    /// The record that it found.
+    pub before: User,
     /// The record that it left.
     pub user: User,
     /// Its revision.
@@ -100,7 +102,7 @@ impl Engine {
         let hold = Box::new((claim, lane));
         self.state.origins.begin(tenant, user, application, command);
         let revision = self.append(Append { key: keys::user(tenant, user), expected, value }, hold).await?;
-        Ok(Written { user: next, revision, at })
+        Ok(Written { before: record, user: next, revision, at })
     }
 
     /// Writes a key that is not a user's record and has no lane.

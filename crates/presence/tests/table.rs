@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use porchlight_presence::{
     Activity, Availability, Change, Command, Decider, Expiry, LayerKind, Limits, LocationSource,
-    LocationType, Method, NewLocation, NewStatusMessage, OutOfOffice, Pair, Patch, PreferredPair, Presence,
-    Reason, Refusal, SessionId, SessionKey, SessionPair, SetPreferred, SetPresence, StandingPair, Text,
-    Timestamp, User,
+    LocationType, Method, NewLocation, NewStatusMessage, OutOfOffice, Pair, Part, Patch, PreferredPair,
+    Presence, Reason, Refusal, SessionId, SessionKey, SessionPair, SetPreferred, SetPresence, StandingPair,
+    Text, Timestamp, User,
 };
 use uuid::Uuid;
 
@@ -992,6 +992,45 @@ fn a_control_character_is_refused_but_not_a_tab_or_a_line_break() {
         let place = Command::SetLocation(LocationSource::Manual, place(content));
         check(&place, refusal(Text::PlaceId));
     }
+}
+
+// The parts that a write has changed.
+
+#[test]
+fn a_write_has_changed_the_parts_that_it_was_about_and_not_what_had_ended_before() {
+    let mut user = User::default();
+    for [at, step, parts] in rows(
+        "
+        12:00:00 | A sets Busy/InACall           | Sessions
+        12:01:00 | A sets Busy/InACall           | Sessions
+        12:01:00 | prefers Away/Away for PT1M    | Preferred
+        12:01:30 | says Lunch until 12:03:00     | StatusMessage
+        12:02:30 | is out                        | OutOfOffice
+        12:03:30 | manual office                 | WorkLocation
+        12:04:00 | automatic remote              | WorkLocation
+        12:04:30 | clears preference             |
+        12:04:30 | says nothing                  |
+        12:05:00 | hides                         | Hidden
+        12:05:10 | shows                         | Hidden
+        12:05:20 | is back                       | OutOfOffice
+        12:05:30 | A deletes                     | Sessions, WorkLocation
+        ",
+    ) {
+        let now = clock(at);
+        let next = after(&user, step, now, &Limits::default());
+        let changed: Vec<String> = next.parts_changed(&user, now).map(|part| format!("{part:?}")).collect();
+        assert_eq!(changed.join(", "), parts, "after {step:?} at {at}");
+        user = next;
+    }
+}
+
+#[test]
+fn a_patch_of_every_part_has_changed_all_that_it_names() {
+    let (user, now) = (User::default(), clock("12:00:00"));
+    let patch = Command::Patch(everything());
+    let next = user.apply(&patch, now, &Limits::default()).expect("it is not refused");
+    let changed: Vec<Part> = next.parts_changed(&user, now).collect();
+    assert_eq!(changed, [Part::Preferred, Part::StatusMessage, Part::OutOfOffice, Part::WorkLocation]);
 }
 
 /// Applies a command at noon, for a user of whom nothing is known.
