@@ -97,8 +97,7 @@ impl Api {
         // For good: the counter of shared bytes would move from core to core with every answer.
         let diagnostic = HeaderValue::from_static(diagnostic.to_string().leak());
         let stop = watch::Sender::new(false);
-        let (auth, development) = (settings.auth.clone(), settings.development.clone());
-        let authenticator = Authenticator::new(engine.clone(), auth, development)?;
+        let authenticator = Authenticator::new(engine.clone(), &settings)?;
         Ok(Api {
             engine,
             notifier,
@@ -219,6 +218,7 @@ impl Api {
         let call = self.call(&context, &parts.method, query, headers, &caller);
         // Not in a batch, whose answers are whole.
         if graph::has_stream(&parts.method, &resource) && stream::is_wanted(headers) {
+            graph::admit(&call, &resource)?;
             return stream::open(&call, &resource);
         }
         graph::answer(&call, &resource, Body::Stream(body)).await

@@ -54,6 +54,19 @@ impl Call<'_> {
         self.stop.subscribe().wait_for(|stop| *stop).await.ok();
     }
 
+    /// Counts the call as one of its application's, if these are limited.
+    ///
+    /// # Errors
+    ///
+    /// E29 when there were as many as may be; then it does not count.
+    pub(crate) fn count(&self) -> Result<(), Error> {
+        let Some(window) = &self.caller.window else { return Ok(()) };
+        window.take(self.engine.clock()).map_err(|wait| {
+            self.instruments.limited();
+            Error::TooManyRequests(wait)
+        })
+    }
+
     /// Which of JSON's forms the client accepts.
     ///
     /// # Errors

@@ -70,6 +70,8 @@ pub(crate) enum Error {
     BadLocationType,
     /// E28.
     BadQuery(String),
+    /// E29: how long to wait.
+    TooManyRequests(Duration),
     /// E30.
     UnsupportedMediaType,
     /// A content encoding other than gzip: E30 as well, so that clients repeat without it.
@@ -112,6 +114,8 @@ pub(crate) enum Error {
     Internal,
     /// E34.
     Unavailable { message: &'static str, retry_after: Duration },
+    /// E34, of a write that may be done all the same.
+    Unconfirmed,
     /// Section 17: the batch itself is wrong.
     BadBatch(Cow<'static, str>),
     /// Section 17: too many steps.
@@ -236,6 +240,15 @@ impl Error {
             Error::BadLocationType => argument("The provided [WorkLocationType] is invalid.")
                 .hint("use unspecified, office, remote or timeOff"),
             Error::BadQuery(message) => bad_request(message.clone()),
+            Error::TooManyRequests(wait) => Row {
+                retry_after: Some(*wait),
+                ..Row::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "TooManyRequests",
+                    "Please retry again later.",
+                )
+            }
+            .hint("wait for as many seconds as Retry-After says"),
             Error::UnsupportedMediaType => Row::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "UnsupportedMediaType",
@@ -298,6 +311,14 @@ impl Error {
             Error::Unavailable { message, retry_after } => Row {
                 retry_after: Some(*retry_after),
                 ..Row::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", *message)
+            },
+            Error::Unconfirmed => Row {
+                retry_after: Some(Duration::from_secs(2)),
+                ..Row::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "ServiceUnavailable",
+                    "The storage did not confirm the write; it may have been written.",
+                )
             },
             Error::BadBatch(message) => bad_request(message.clone()),
             Error::TooManySteps(max) => Row::new(
@@ -458,10 +479,7 @@ impl From<WriteError> for Error {
                 message: "The storage takes no writes at the moment; nothing was written.",
                 retry_after: Duration::from_secs(2),
             },
-            WriteError::Log(AppendError::Unknown) => Error::Unavailable {
-                message: "The storage did not confirm the write; it may have been written.",
-                retry_after: Duration::from_secs(2),
-            },
+            WriteError::Log(AppendError::Unknown) => Error::Unconfirmed,
         }
     }
 }

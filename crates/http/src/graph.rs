@@ -25,7 +25,7 @@ pub(crate) type Answer<'c> = Either<Ready<Result<Reply, Error>>, BoxFuture<'c, R
 /// Whatever the route answers.
 pub(crate) fn answer<'c>(call: &'c Call<'c>, resource: &'c Resource<'c>, body: Body) -> Answer<'c> {
     let now = |answer| Either::Left(ready(answer));
-    if let Err(error) = check_method(call.method, resource, call.settings.profile) {
+    if let Err(error) = admit(call, resource) {
         return now(Err(error));
     }
     match resource {
@@ -67,6 +67,17 @@ pub(crate) fn answer<'c>(call: &'c Call<'c>, resource: &'c Resource<'c>, body: B
         Resource::Deliveries(id) => now(subscriptions::deliveries(call, id)),
         Resource::Batch => now(Err(Error::BadBatch("A batch cannot be a step of a batch.".into()))),
     }
+}
+
+/// What comes before every route: its methods, and how often the application may call.
+///
+/// # Errors
+///
+/// E9, E29.
+pub(crate) fn admit(call: &Call<'_>, resource: &Resource<'_>) -> Result<(), Error> {
+    check_method(call.method, resource, call.settings.profile)?;
+    // What the server says of itself is free.
+    if matches!(resource, Resource::ServiceDocument | Resource::Metadata) { Ok(()) } else { call.count() }
 }
 
 /// Whether a call may be answered with a stream, if that is what the client accepts.

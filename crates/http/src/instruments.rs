@@ -60,6 +60,8 @@ pub(crate) struct Instruments {
     held: Arc<AtomicU64>,
     /// Streams that are open.
     streams: Arc<AtomicU64>,
+    /// Requests and steps of batches that came too soon.
+    limited: AtomicU64,
 }
 
 /// One more of something, for as long as this lives.
@@ -83,7 +85,7 @@ impl Drop for OneMore {
 impl Default for Instruments {
     fn default() -> Instruments {
         let requests = (0..Route::ALL.len() * STATUSES.len()).map(|_| AtomicU64::new(0)).collect();
-        Instruments { requests, held: Arc::default(), streams: Arc::default() }
+        Instruments { requests, held: Arc::default(), streams: Arc::default(), limited: AtomicU64::new(0) }
     }
 }
 
@@ -105,6 +107,11 @@ impl Instruments {
         OneMore::of(&self.streams, max as u64)
     }
 
+    /// Counts a call that its application made too soon.
+    pub(crate) fn limited(&self) {
+        self.limited.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Everything, in Prometheus's text format.
     pub(crate) async fn render(&self, engine: &Engine, notifier: &Notifier) -> String {
         for (route, counts) in Route::ALL.into_iter().zip(self.requests.chunks(STATUSES.len())) {
@@ -116,6 +123,7 @@ impl Instruments {
                 }
             }
         }
+        counter!("porchlight_requests_limited_total").absolute(self.limited.load(Ordering::Relaxed));
         gauge!("porchlight_held_requests").set(self.held.load(Ordering::Relaxed) as f64);
         gauge!("porchlight_open_streams").set(self.streams.load(Ordering::Relaxed) as f64);
         gauge!("porchlight_subscriptions").set(notifier.registry().len() as f64);

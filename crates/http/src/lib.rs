@@ -40,6 +40,8 @@ mod subject;
 mod subscription_error;
 mod ticks;
 mod walk;
+mod window;
+mod windows;
 mod wire;
 
 pub use api::Api;

@@ -7,6 +7,7 @@ use porchlight_presence::{ApplicationId, TenantId};
 use uuid::Uuid;
 
 use crate::auth::AuthSettings;
+use crate::window::Rate;
 
 /// How closely the server keeps to the original.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +78,19 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// How many requests an application may make; `None`: as many as it likes.
+    pub(crate) fn rate(&self) -> Option<Rate> {
+        match self.profile {
+            Profile::Open => {
+                let max = self.limits.requests_max?;
+                Some(Rate::new(max, self.limits.requests_window))
+            }
+            Profile::Strict => Some(Rate::STRICT),
+        }
+    }
+}
+
 /// Development mode.
 #[derive(Clone, Debug)]
 pub struct Development {
@@ -121,6 +135,13 @@ pub struct HttpLimits {
     pub stream_heartbeat: Duration,
     /// Bodies of at least this many bytes are compressed when the client asks for it. Default 1,024.
     pub compress_bytes_min: usize,
+    /// Requests of one application in one tenant within [`HttpLimits::requests_window`], at least 1; a step of a batch is
+    /// one. More: 429 with `Retry-After`. Default `None`: as many as it likes. The profile strict has 1,500 whatever this
+    /// says. Source: presence-api 18.
+    pub requests_max: Option<u32>,
+    /// How long a request counts, from 1 s to a day, to within the thirtieth part of that. Default 30 s, which the profile
+    /// strict has whatever this says.
+    pub requests_window: Duration,
 }
 
 impl Default for HttpLimits {
@@ -137,6 +158,8 @@ impl Default for HttpLimits {
             streams_max: 10_000,
             stream_heartbeat: Duration::from_secs(15),
             compress_bytes_min: 1024,
+            requests_max: None,
+            requests_window: Duration::from_secs(30),
         }
     }
 }

@@ -80,6 +80,8 @@ struct LimitsSection {
     stream_heartbeat: Option<Iso>,
     waiting_writes: Option<usize>,
     cache_bytes: Option<u64>,
+    requests: Option<u32>,
+    requests_window: Option<Iso>,
 }
 
 /// `[presence]`: what enters a write.
@@ -211,11 +213,13 @@ fn settings(
             "limits.header_time, limits.body_time and limits.stream_heartbeat must be more than zero",
         ));
     }
+    let profile = match flags.profile.or(file.profile) {
+        None | Some(ProfileFlag::Open) => Profile::Open,
+        Some(ProfileFlag::Strict) => Profile::Strict,
+    };
+    check_requests(section, profile)?;
     Ok(Settings {
-        profile: match flags.profile.or(file.profile) {
-            None | Some(ProfileFlag::Open) => Profile::Open,
-            Some(ProfileFlag::Strict) => Profile::Strict,
-        },
+        profile,
         development,
         auth,
         public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
@@ -234,9 +238,27 @@ fn settings(
             wait_max: time(section.wait, limits.wait_max),
             streams_max: section.streams.unwrap_or(limits.streams_max),
             stream_heartbeat: time(section.stream_heartbeat, limits.stream_heartbeat),
+            requests_max: section.requests,
+            requests_window: time(section.requests_window, limits.requests_window),
             ..limits
         },
     })
+}
+
+fn check_requests(section: &LimitsSection, profile: Profile) -> Result<(), Failure> {
+    if profile == Profile::Strict && (section.requests.is_some() || section.requests_window.is_some()) {
+        return Err(Failure::usage(
+            "limits.requests and limits.requests_window are the original's in the profile strict",
+        ));
+    }
+    if section.requests == Some(0) {
+        return Err(Failure::usage("limits.requests must be at least 1"));
+    }
+    let (second, day) = (Duration::from_secs(1), Duration::from_secs(24 * 60 * 60));
+    if section.requests_window.is_some_and(|window| !(second..=day).contains(&window.0)) {
+        return Err(Failure::usage("limits.requests_window must be from PT1S to P1D"));
+    }
+    Ok(())
 }
 
 fn presence(section: &PresenceSection) -> Result<Limits, Failure> {

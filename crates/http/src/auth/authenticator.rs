@@ -20,7 +20,8 @@ use super::key_ring::KeyRing;
 use super::settings::{ApiKey, AuthSettings};
 use super::{AuthError, Caller, LastCaller, Permission, Permissions, TokenError, development};
 use crate::headers::Headers;
-use crate::settings::Development;
+use crate::settings::{Development, Settings};
+use crate::windows::Windows;
 
 /// What a key for scripts and devices begins with.
 const API_KEY: &str = "plk_";
@@ -38,17 +39,16 @@ pub(crate) struct Authenticator {
     sources: Vec<(Arc<KeyRing>, Source)>,
     api_keys: HashMap<Hash, ApiKey>,
     verified: Cache<Hash, Arc<Caller>>,
+    windows: Windows,
 }
 
 impl Authenticator {
     /// # Errors
     ///
     /// When the file of certificates cannot be read.
-    pub(crate) fn new(
-        engine: Engine,
-        settings: AuthSettings,
-        development: Option<Development>,
-    ) -> Result<Authenticator, RootsError> {
+    pub(crate) fn new(engine: Engine, settings: &Settings) -> Result<Authenticator, RootsError> {
+        let windows = Windows::new(engine.clone(), settings.rate());
+        let (development, settings) = (settings.development.clone(), settings.auth.clone());
         let (mut issuers, mut sources) = (Vec::new(), Vec::new());
         if !settings.issuers.is_empty() {
             let fetcher = Fetcher::new(settings.ca.as_deref())?;
@@ -62,7 +62,7 @@ impl Authenticator {
         }
         let api_keys = settings.api_keys.iter().map(|key| (key.hash, key.clone())).collect();
         let verified = Cache::new(settings.tokens_max);
-        Ok(Authenticator { engine, settings, development, issuers, sources, api_keys, verified })
+        Ok(Authenticator { engine, settings, development, issuers, sources, api_keys, verified, windows })
     }
 
     /// Fetches the keys of issuers when that has to be done, for ever.
@@ -123,7 +123,7 @@ impl Authenticator {
         let token = bearer(authorization)?;
         let caller = match &self.development {
             Some(development) if development::is_one(token) => {
-                Arc::new(development::caller(token, &self.engine, development)?)
+                Arc::new(development::caller(token, &self.engine, &self.windows, development)?)
             }
             _ => self.verified(token).await?,
         };
@@ -175,6 +175,7 @@ impl Authenticator {
         if grant.user.is_some_and(|user| tenant.was_deleted(user)) {
             return Err(TokenError::Refused.into());
         }
+        let window = self.windows.of(grant.tenant, grant.application);
         Ok(Caller {
             tenant,
             application: grant.application,
@@ -183,6 +184,7 @@ impl Authenticator {
             is_administrator: grant.is_administrator,
             until: grant.until,
             directory,
+            window,
         })
     }
 }

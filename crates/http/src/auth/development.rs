@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{Caller, Permission, Permissions, TokenError};
 use crate::settings::Development;
+use crate::windows::Windows;
 
 /// Whether a token is one of these: no other kind has a colon.
 pub(super) fn is_one(token: &str) -> bool {
@@ -15,7 +16,12 @@ pub(super) fn is_one(token: &str) -> bool {
 }
 
 /// The caller that a token names.
-pub(super) fn caller(token: &str, engine: &Engine, development: &Development) -> Result<Caller, TokenError> {
+pub(super) fn caller(
+    token: &str,
+    engine: &Engine,
+    windows: &Windows,
+    development: &Development,
+) -> Result<Caller, TokenError> {
     let (_, rest) = token.split_once(':').ok_or(TokenError::Malformed)?;
     // The list follows the next colon: no name has one.
     let (who, permissions) = rest.split_once(':').unwrap_or((rest, ""));
@@ -26,6 +32,7 @@ pub(super) fn caller(token: &str, engine: &Engine, development: &Development) ->
     let directory = tenant.directory().version();
     let (user, application) = whom(who, &tenant, development)?;
     let kind = if user.is_some() { Permissions::DELEGATED } else { Permissions::APPLICATION };
+    let window = windows.of(tenant.id(), application);
     Ok(Caller {
         tenant,
         application,
@@ -34,6 +41,7 @@ pub(super) fn caller(token: &str, engine: &Engine, development: &Development) ->
         is_administrator: false,
         until: Timestamp::MAX,
         directory,
+        window,
     })
 }
 

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use porchlight_engine::{Tenant, WriteError};
 use porchlight_presence::{ApplicationId, Timestamp, UserId};
 
+use crate::window::Window;
 pub(crate) use authenticator::Authenticator;
 pub use authenticator::new_api_key;
 use fetch::check_url;
@@ -44,6 +45,8 @@ pub(crate) struct Caller {
     until: Timestamp,
     /// The version of the directory in which whom the token names was looked up.
     directory: u64,
+    /// Where the application's requests are counted, if they are limited.
+    pub(crate) window: Option<Arc<Window>>,
 }
 
 impl Caller {
@@ -77,6 +80,7 @@ impl Caller {
             is_administrator: false,
             until: Timestamp::MAX,
             directory: 0,
+            window: None,
         }
     }
 

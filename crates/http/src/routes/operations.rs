@@ -13,6 +13,8 @@ use crate::error::duration;
 use crate::instruments::Instruments;
 use crate::reply::Reply;
 use crate::settings::{Profile, Settings};
+use crate::window::Rate;
+use crate::windows::WINDOWS_MAX;
 use crate::wire::subscription::CHARACTERS_MAX;
 
 /// GET `/porchlight/health`: 200 when ready, 503 when not.
@@ -48,7 +50,15 @@ pub(crate) fn limits(engine: &Engine, notify: &porchlight_notify::Settings, sett
     let fade = |after: fn(&porchlight_presence::Fade) -> Duration| {
         presence.fade.as_ref().map_or(Value::Null, |fade| duration(after(fade)).into())
     };
+    let rate = settings.rate();
     let mut limits = vec![
+        limit("requests", rate.map(Rate::requests_max).into(), "429 with Retry-After; null: none"),
+        limit(
+            "requestsWindow",
+            rate.map_or(Value::Null, |rate| duration(rate.window()).into()),
+            "how long a request counts, for one application in one tenant",
+        ),
+        limit("requestWindows", WINDOWS_MAX.into(), "applications beyond that share one"),
         limit("bodyBytes", http.body_bytes_max.into(), "413"),
         limit("headerBytes", http.header_bytes_max.into(), "431"),
         limit(

@@ -2,8 +2,7 @@
 //!
 //! A test whose name begins with `t` and a number is that case of presence-api 21, one with `e` and a number that row
 //! of 16.3; with `s30_t` and a number that case of subscriptions-and-auth 30, with `s8_e` that row of 8.2. The others are
-//! in files by subject and name the section that they hold the server to. Cases 46 and 47 (throttling) of presence-api
-//! are not here, since the server does not throttle yet; neither is its row E29.
+//! in files by subject and name the section that they hold the server to.
 
 mod actions;
 mod authorization;
@@ -33,6 +32,7 @@ mod permission_matrix;
 mod polling;
 mod preferred;
 mod quirks;
+mod rate_limits;
 mod reading;
 mod restart;
 mod select;

@@ -290,3 +290,22 @@ async fn the_fade_can_be_turned_off_and_forwarded_headers_are_not_believed_unles
     let client = server.anonymous().header("x-forwarded-host", "elsewhere.example");
     assert_eq!(public_url(&client).await, server.url());
 }
+
+#[tokio::test]
+async fn requests_are_limited_by_the_file_and_by_the_profile_strict_only() {
+    let place = tempfile::tempdir().expect("a folder");
+    let file = place.path().join("porchlight.toml");
+    let table = [
+        ("", Value::Null, Value::Null),
+        ("[limits]\nrequests_window = \"PT10S\"\n", Value::Null, Value::Null),
+        ("[limits]\nrequests = 7\n", json!(7), json!("PT30S")),
+        ("[limits]\nrequests = 7\nrequests_window = \"PT10S\"\n", json!(7), json!("PT10S")),
+        ("profile = \"strict\"\n", json!(1500), json!("PT30S")),
+    ];
+    for (config, requests, window) in table {
+        std::fs::write(&file, config).expect("the file can be written");
+        let server = Program::start(in_memory().args(["--config", text(&file)]));
+        assert_eq!(limit(&server, "requests").await, requests, "{config}");
+        assert_eq!(limit(&server, "requestsWindow").await, window, "{config}");
+    }
+}

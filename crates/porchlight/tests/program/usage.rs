@@ -145,6 +145,17 @@ fn rules_over_several_keys_name_the_keys() {
             "[limits]\nbody_time = \"PT0S\"",
             "limits.header_time, limits.body_time and limits.stream_heartbeat must be more than zero",
         ),
+        ("[limits]\nrequests = 0", "limits.requests must be at least 1"),
+        ("[limits]\nrequests_window = \"PT0.5S\"", "limits.requests_window must be from PT1S to P1D"),
+        ("[limits]\nrequests_window = \"P2D\"", "limits.requests_window must be from PT1S to P1D"),
+        (
+            "profile = \"strict\"\n[limits]\nrequests = 5000",
+            "limits.requests and limits.requests_window are the original's in the profile strict",
+        ),
+        (
+            "profile = \"strict\"\n[limits]\nrequests_window = \"PT30S\"",
+            "limits.requests and limits.requests_window are the original's in the profile strict",
+        ),
         ("public_url = \"presence.example\"", "public_url must begin with http:// or https://"),
         (
             "dev = true\nlisten = \"0.0.0.0:0\"",
