@@ -18,6 +18,7 @@ use porchlight_notify::{Notifier, RootsError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::audit::{Entry, Notes, Outcome};
 use crate::auth::{Authenticator, Caller, TokenError};
 use crate::body::{self, Body};
 use crate::bookmark::Bookmarks;
@@ -34,7 +35,7 @@ use crate::route::Route;
 use crate::routes::batch::Batch;
 use crate::routes::keys::Document;
 use crate::routes::{development, documents, operations, stream};
-use crate::settings::Settings;
+use crate::settings::{Development, Settings};
 use crate::wire::date_time;
 use crate::wire::presence::instant;
 
@@ -174,7 +175,7 @@ impl Api {
         if let Some(operation) = path.strip_prefix("/porchlight/") {
             *noted = Noted { route: Route::Operations, started: Some(Instant::now()) };
             let body = Body::Stream(body);
-            return self.operate(&parts.method, operation, headers, body, connection).boxed().await;
+            return self.operate(&parts.method, operation, headers, body, ids, connection).boxed().await;
         }
         if let Some(document) = Document::at(path) {
             *noted = Noted { route: Route::Keys, started: Some(Instant::now()) };
@@ -245,6 +246,8 @@ impl Api {
             version: context.version,
             base: context.base,
             request: context.ids.request,
+            client_request: &context.ids.client,
+            notes: Notes::default(),
             stop: &self.stop,
         }
     }
@@ -288,6 +291,7 @@ impl Api {
         operation: &str,
         headers: &Headers<'_>,
         body: Body,
+        ids: &RequestIds,
         connection: &Connection,
     ) -> Result<Reply, Error> {
         let read = || graph::check_among(method, &["GET", "HEAD"]);
@@ -311,25 +315,51 @@ impl Api {
                 let (Some(development), Some(lever)) = (development, operation.strip_prefix("dev/")) else {
                     return Err(Error::NotFound);
                 };
-                match (lever, method) {
-                    ("clock", &Method::GET | &Method::HEAD) => Ok(development::clock(&self.engine)),
-                    ("clock", &Method::POST) => {
-                        development::advance_clock(&self.engine, headers, body, &self.settings.limits).await
-                    }
-                    ("clock", _) => Err(Error::MethodNotAllowed(&["GET", "HEAD", "POST"])),
-                    ("reset", &Method::POST) => development::reset(&self.engine, development).await,
-                    ("deliveries", &Method::GET | &Method::HEAD) => {
-                        Ok(development::deliveries(&self.notifier))
-                    }
-                    ("deliveries", _) => Err(Error::MethodNotAllowed(&["GET", "HEAD"])),
-                    ("faults", &Method::POST) => {
-                        development::make_faults(&self.notifier, headers, body, &self.settings.limits).await
-                    }
-                    ("reset" | "faults", _) => Err(Error::MethodNotAllowed(&["POST"])),
-                    _ => Err(Error::NotFound),
+                let answer = self.pull(lever, method, headers, body, development).await;
+                if *method == Method::POST && ["clock", "reset", "faults"].contains(&lever) {
+                    self.audit_lever(lever, ids, &answer);
                 }
+                answer
             }
         }
+    }
+
+    /// What is under `/porchlight/dev/`.
+    async fn pull(
+        &self,
+        lever: &str,
+        method: &Method,
+        headers: &Headers<'_>,
+        body: Body,
+        development: &Development,
+    ) -> Result<Reply, Error> {
+        let limits = &self.settings.limits;
+        match (lever, method) {
+            ("clock", &Method::GET | &Method::HEAD) => Ok(development::clock(&self.engine)),
+            ("clock", &Method::POST) => development::advance_clock(&self.engine, headers, body, limits).await,
+            ("clock", _) => Err(Error::MethodNotAllowed(&["GET", "HEAD", "POST"])),
+            ("reset", &Method::POST) => development::reset(&self.engine, development).await,
+            ("deliveries", &Method::GET | &Method::HEAD) => Ok(development::deliveries(&self.notifier)),
+            ("deliveries", _) => Err(Error::MethodNotAllowed(&["GET", "HEAD"])),
+            ("faults", &Method::POST) => {
+                development::make_faults(&self.notifier, headers, body, limits).await
+            }
+            ("reset" | "faults", _) => Err(Error::MethodNotAllowed(&["POST"])),
+            _ => Err(Error::NotFound),
+        }
+    }
+
+    fn audit_lever(&self, lever: &str, ids: &RequestIds, answer: &Result<Reply, Error>) {
+        let entry = Entry {
+            action: lever,
+            request: ids.request,
+            client_request: &ids.client,
+            caller: None,
+            now: self.engine.clock().now(),
+            notes: &Notes::default(),
+            profile: self.settings.profile,
+        };
+        entry.write(Outcome::of(answer));
     }
 
     /// The URL up to and with the version, as the client sees it.

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use http::Method;
 use http::header::ACCEPT;
+use http::{HeaderValue, Method};
 use porchlight_engine::{Engine, Tenant};
 use porchlight_notify::Notifier;
 use tokio::sync::watch;
 
+use crate::audit::Notes;
 use crate::auth::Caller;
 use crate::bookmark::Bookmarks;
 use crate::error::Error;
@@ -33,6 +34,10 @@ pub(crate) struct Call<'c> {
     pub(crate) base: &'c str,
     /// The request, for the log.
     pub(crate) request: uuid::Uuid,
+    /// What the client named it, or the same.
+    pub(crate) client_request: &'c HeaderValue,
+    /// What is learned of the change that it asks for, for the audit.
+    pub(crate) notes: Notes,
     /// Turns true when the server stops.
     pub(crate) stop: &'c watch::Sender<bool>,
 }

@@ -4,6 +4,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Either, Ready, ready};
 use http::Method;
 
+use crate::audit::audited;
 use crate::body::Body;
 use crate::call::Call;
 use crate::error::Error;
@@ -32,38 +33,48 @@ pub(crate) fn answer<'c>(call: &'c Call<'c>, resource: &'c Resource<'c>, body: B
         Resource::ServiceDocument => now(Ok(documents::service_document(call.base))),
         Resource::Metadata => now(Ok(documents::metadata())),
         Resource::User(key) => match *call.method {
-            Method::PATCH => Either::Right(users::update(call, key, body).boxed()),
-            Method::DELETE => Either::Right(users::delete(call, key).boxed()),
+            Method::PATCH => Either::Right(audited(call, "user.update", users::update(call, key, body)).boxed()),
+            Method::DELETE => Either::Right(audited(call, "user.delete", users::delete(call, key)).boxed()),
             _ => now(users::get(call, key)),
         },
         Resource::Users => match *call.method {
-            Method::POST => Either::Right(users::create(call, body).boxed()),
+            Method::POST => Either::Right(audited(call, "user.create", users::create(call, body)).boxed()),
             _ => Either::Right(users::list(call).boxed()),
         },
         Resource::Presence(path) => match *call.method {
-            Method::PATCH => Either::Right(presence::patch(call, path, body).boxed()),
-            Method::DELETE => Either::Right(presence::delete(call, path).boxed()),
+            Method::PATCH => Either::Right(audited(call, "patch", presence::patch(call, path, body)).boxed()),
+            Method::DELETE => Either::Right(audited(call, "delete", presence::delete(call, path)).boxed()),
             _ => match prefer::wait(call.headers) {
                 Some(wait) => Either::Right(presence::get_changed(call, path, wait).boxed()),
                 None => now(presence::get(call, path)),
             },
         },
-        Resource::Action(path, action) => Either::Right(presence::act(call, path, *action, body).boxed()),
+        Resource::Action(path, action) => {
+            Either::Right(audited(call, action.name(), presence::act(call, path, *action, body)).boxed())
+        }
         Resource::Explain(path) => now(presence::explain(call, path)),
         Resource::Presences => now(collection::list(call)),
         Resource::PresencesCount => now(collection::count(call)),
         Resource::PresencesDelta => Either::Right(delta::delta(call).boxed()),
         Resource::PresencesByUserId => Either::Right(collection::by_user_id(call, body).boxed()),
         Resource::Subscriptions => match *call.method {
-            Method::POST => Either::Right(subscriptions::create(call, body).boxed()),
+            Method::POST => {
+                Either::Right(audited(call, "subscribe", subscriptions::create(call, body)).boxed())
+            }
             _ => now(subscriptions::list(call)),
         },
         Resource::Subscription(id) => match *call.method {
-            Method::PATCH => Either::Right(subscriptions::update(call, id, body).boxed()),
-            Method::DELETE => Either::Right(subscriptions::delete(call, id).boxed()),
+            Method::PATCH => {
+                Either::Right(audited(call, "renew", subscriptions::update(call, id, body)).boxed())
+            }
+            Method::DELETE => {
+                Either::Right(audited(call, "unsubscribe", subscriptions::delete(call, id)).boxed())
+            }
             _ => now(subscriptions::get(call, id)),
         },
-        Resource::Reauthorize(id) => Either::Right(subscriptions::reauthorize(call, id, body).boxed()),
+        Resource::Reauthorize(id) => {
+            Either::Right(audited(call, "reauthorize", subscriptions::reauthorize(call, id, body)).boxed())
+        }
         Resource::Deliveries(id) => now(subscriptions::deliveries(call, id)),
         Resource::Batch => now(Err(Error::BadBatch("A batch cannot be a step of a batch.".into()))),
     }

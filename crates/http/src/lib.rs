@@ -6,6 +6,7 @@
 
 mod api;
 mod audience;
+mod audit;
 mod auth;
 mod body;
 mod bookmark;

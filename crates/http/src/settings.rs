@@ -58,6 +58,9 @@ pub struct Settings {
     pub access_log: bool,
     /// Always write a log line for a request that takes longer than this.
     pub slow_request: Duration,
+    /// Let the audit tell what people write about themselves, before and after: status messages, out-of-office replies and
+    /// work locations. Default: no.
+    pub audit_texts: bool,
 }
 
 impl Default for Settings {
@@ -74,6 +77,7 @@ impl Default for Settings {
             limits: HttpLimits::default(),
             access_log: false,
             slow_request: Duration::from_secs(1),
+            audit_texts: false,
         }
     }
 }

@@ -96,7 +96,8 @@ Log lines go to standard error; PORCHLIGHT_LOG=info,porchlight::write=warn leave
 
 Exit codes:
   0 done, 64 wrong flag or configuration, 65 data damaged or ahead of the clock, 69 address in use,
-  70 internal error, 73 data folder cannot be used, 75 data folder in use by another process";
+  70 internal error, 73 data folder or audit file cannot be used, 75 data folder in use by
+  another process";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -11,6 +11,7 @@ use porchlight_presence::{Fade, Limits};
 use porchlight_store::Durability;
 use serde::{Deserialize, Deserializer};
 
+use crate::audit::{self, AuditSection};
 use crate::cli::{DurabilityFlag, LogFormat, ProfileFlag, ServeFlags};
 use crate::exit::Failure;
 use crate::seed;
@@ -28,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) presence: Limits,
     pub(crate) settings: Settings,
     pub(crate) telling: porchlight_notify::Settings,
+    pub(crate) audit: Option<audit::Settings>,
 }
 
 /// Where the records are kept.
@@ -64,6 +66,7 @@ struct File {
     wire: WireSection,
     auth: AuthSection,
     users: UsersSection,
+    audit: AuditSection,
 }
 
 /// `[limits]`: see `GET /porchlight/limits`.
@@ -154,6 +157,7 @@ impl Config {
             accept_clock: flags.accept_clock.or(file.accept_clock).unwrap_or(false),
             presence: presence(&file.presence)?,
             settings,
+            audit: file.audit.file()?,
             telling: telling::settings(&file.subscriptions, &file.egress, &file.wire, strict, dev)?,
             seeds,
         })
@@ -229,6 +233,7 @@ fn settings(
         odata_type_case: file.wire.odata_type_case(),
         access_log: flags.access_log.or(file.access_log).unwrap_or(dev),
         slow_request: time(file.slow_request, usual.slow_request),
+        audit_texts: file.audit.texts(),
         limits: HttpLimits {
             body_bytes_max: section.body_bytes.unwrap_or(limits.body_bytes_max),
             header_bytes_max: section.header_bytes.unwrap_or(limits.header_bytes_max),

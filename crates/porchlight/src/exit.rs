@@ -12,7 +12,7 @@ pub(crate) const DATA: u8 = 65;
 pub(crate) const UNAVAILABLE: u8 = 69;
 /// Something that should not happen.
 pub(crate) const INTERNAL: u8 = 70;
-/// The data folder cannot be made or written, or is not one.
+/// The data folder or the audit file cannot be made or written, or is not one.
 pub(crate) const CANNOT_CREATE: u8 = 73;
 /// Another process uses the data folder: try again when it has stopped.
 pub(crate) const IN_USE: u8 = 75;

@@ -1,4 +1,4 @@
-//! Log lines on their way to standard error.
+//! Log lines on their way to standard error, and those of the audit on their way to a file.
 //!
 //! Every write to a pipe wakes whoever reads it, which costs more than to make the line. So lines gather for a moment
 //! and go out together.
@@ -38,12 +38,12 @@ struct Out {
 }
 
 impl Lines {
-    /// Lines that go to `to`, from a thread of their own.
+    /// Lines that go to `to`, from a thread of their own that has this name.
     ///
     /// # Errors
     ///
     /// When the thread cannot be started.
-    pub(crate) fn to(to: impl Write + Send + 'static) -> io::Result<Lines> {
+    pub(crate) fn to(name: &str, to: impl Write + Send + 'static) -> io::Result<Lines> {
         let gathered = Arc::new(Gathered {
             waiting: Mutex::default(),
             come: Condvar::new(),
@@ -51,7 +51,7 @@ impl Lines {
             out: Mutex::new(Out { to: Box::new(to), going: Vec::new() }),
         });
         let writing = Arc::clone(&gathered);
-        thread::Builder::new().name("porchlight-lines".to_owned()).spawn(move || {
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
             loop {
                 writing.come.wait_while(&mut writing.waiting.lock(), |waiting| waiting.is_empty());
                 thread::sleep(GATHER);
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn every_line_comes_once_in_order_and_many_in_one_piece() {
         let (sender, pieces) = mpsc::sync_channel(0);
-        let lines = Lines::to(Slow(sender)).unwrap();
+        let lines = Lines::to("lines", Slow(sender)).unwrap();
         let writer = thread::spawn(move || {
             let gathered = lines.gathered();
             for number in 0..1_000 {
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn whoever_logs_faster_than_is_read_waits() {
         let (sender, pieces) = mpsc::sync_channel(0);
-        let lines = Lines::to(Slow(sender)).unwrap();
+        let lines = Lines::to("lines", Slow(sender)).unwrap();
         let gathered = lines.gathered();
         let writer = thread::spawn(move || {
             let line = [b'x'; 1024];

@@ -4,6 +4,7 @@
 //! them together.
 
 mod api_key;
+mod audit;
 mod cli;
 mod config;
 mod doctor;

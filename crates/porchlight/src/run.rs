@@ -10,10 +10,15 @@ use porchlight_http::{Api, Development, NotificationWords, Server, install_recor
 use porchlight_notify::{Notifier, StartError};
 use porchlight_store::{Embedded, Log, Memory, Replica};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::{EnvFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt, registry};
 
+use crate::audit::{self, AuditFile};
 use crate::cli::{LogFormat, ServeFlags};
 use crate::config::{Config, LogPlace};
 use crate::exit::{DATA, Failure, INTERNAL, UNAVAILABLE, USAGE};
@@ -27,9 +32,12 @@ use crate::say;
 /// Whatever keeps it from starting, with the exit code that the help names.
 pub(crate) fn serve(flags: &ServeFlags) -> Result<(), Failure> {
     let config = Config::read(flags)?;
-    let lines = Lines::to(std::io::stderr()).map_err(|error| Failure::new(INTERNAL, error))?;
-    start_logging(config.log_format, &lines);
     install_recorder();
+    let lines = Lines::to("porchlight-lines", std::io::stderr());
+    let lines = lines.map_err(|error| Failure::new(INTERNAL, error))?;
+    // After the log's own lines, so that its last ones go out before those.
+    let audit = config.audit.clone().map(audit_lines).transpose()?;
+    start_logging(config.log_format, &lines, audit.as_ref());
     // The port first: it is the likeliest to be taken, and costs nothing to give back.
     let listener = listen(config.listen)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -97,16 +105,29 @@ async fn seed_people(engine: &Engine, seed: &Seed) -> Result<(), Failure> {
     })
 }
 
-fn start_logging(format: LogFormat, lines: &Lines) {
+/// What writes the audit's file.
+fn audit_lines(settings: audit::Settings) -> Result<Lines, Failure> {
+    let file = AuditFile::open(settings)?;
+    Lines::to("porchlight-audit", file).map_err(|error| Failure::new(INTERNAL, error))
+}
+
+/// Sends what is logged to `lines`, as far as `PORCHLIGHT_LOG` wants it, and every line of the audit to `audit`.
+fn start_logging(format: LogFormat, lines: &Lines, audit: Option<&Lines>) {
     let filter = EnvFilter::try_from_env("PORCHLIGHT_LOG")
         .unwrap_or_else(|_| EnvFilter::new("info,fjall=warn,lsm_tree=warn"));
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines.gathered()).with_timer(WallTime);
+    let log = fmt::layer::<Registry>().with_writer(lines.gathered()).with_timer(WallTime);
+    let mut layers = vec![match format {
+        LogFormat::Text => log.with_ansi(false).with_filter(filter).boxed(),
+        LogFormat::Json => log.json().flatten_event(true).with_filter(filter).boxed(),
+    }];
+    if let Some(audit) = audit {
+        let file = fmt::layer::<Registry>().with_writer(audit.gathered()).with_timer(WallTime);
+        let file = file.json().flatten_event(true).with_level(false).with_target(false);
+        let every_line = Targets::new().with_target("porchlight::write", Level::INFO);
+        layers.push(file.with_filter(every_line).boxed());
+    }
     // Fails only if somebody has set a logger already, which nobody has.
-    match format {
-        LogFormat::Text => builder.with_ansi(false).try_init().ok(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init().ok(),
-    };
+    registry().with(layers).try_init().ok();
 }
 
 /// The time of a line in the log, to the microsecond; the library's own takes a quarter of what a line costs.

@@ -117,7 +117,7 @@ pub(crate) async fn act(
     };
     let body = if bytes.is_empty() { Object::default() } else { Json::parse(&bytes)?.into_object()? };
     let command = from_body(call, action, &body)?;
-    let written = write(call, user, &command, action.name()).await?;
+    let written = write(call, user, &command).await?;
     let status = if action.is_delegated_only() { StatusCode::NO_CONTENT } else { StatusCode::OK };
     let reply = Reply::empty(status).with(PORCHLIGHT_REVISION, written.revision.0.into());
     match action {
@@ -135,7 +135,7 @@ pub(crate) async fn patch(call: &Call<'_>, path: &PresencePath<'_>, body: Body) 
     let bytes = body.read_json(call.headers, &call.settings.limits).await?;
     let is_own_id = |id: &str| tenant.resolve(id) == Some(user);
     let command = command::patch(&Json::parse(&bytes)?.into_object()?, is_own_id)?;
-    let written = write(call, user, &command, "patch").await?;
+    let written = write(call, user, &command).await?;
     let reply = show(call, path.root, user, &written.user.presence(written.at), &select, level);
     Ok(with_effective(reply.with(PORCHLIGHT_REVISION, written.revision.0.into()), &written))
 }
@@ -145,7 +145,7 @@ pub(crate) async fn delete(call: &Call<'_>, path: &PresencePath<'_>) -> Result<R
     call.metadata_level()?;
     let user = rights::writable(call, call.tenant(), &path.key, false)?;
     no_options(call)?;
-    let written = write(call, user, &Command::Clear(call.caller.application), "delete").await?;
+    let written = write(call, user, &Command::Clear(call.caller.application)).await?;
     Ok(Reply::empty(StatusCode::NO_CONTENT).with(PORCHLIGHT_REVISION, written.revision.0.into()))
 }
 
@@ -164,33 +164,11 @@ fn from_body(call: &Call<'_>, action: Action, body: &Object<'_>) -> Result<Comma
     }
 }
 
-async fn write(
-    call: &Call<'_>,
-    user: UserId,
-    command: &Command,
-    action: &'static str,
-) -> Result<Written, Error> {
+async fn write(call: &Call<'_>, user: UserId, command: &Command) -> Result<Written, Error> {
     let caller = call.caller;
-    let outcome = call.engine.write_by(Some(caller.application), caller.tenant.id(), user, command).await;
-    match &outcome {
-        Ok(written) => log(call, user, action, "written", Some(written.revision.0)),
-        Err(error) => log(call, user, action, &error.to_string(), None),
-    }
-    Ok(outcome?)
-}
-
-/// The line that every write leaves in the log, whatever came of it: nothing of what was written.
-pub(super) fn log(call: &Call<'_>, user: UserId, action: &str, outcome: &str, revision: Option<u64>) {
-    tracing::info!(
-        target: "porchlight::write",
-        request = %call.request,
-        tenant = %call.caller.tenant.id(),
-        user = %user,
-        application = %call.caller.application,
-        action,
-        outcome,
-        revision,
-    );
+    let written = call.engine.write_by(Some(caller.application), caller.tenant.id(), user, command).await?;
+    call.notes.written(&written, call.settings.audit_texts);
+    Ok(written)
 }
 
 /// Refuses query options where there are none.

@@ -192,6 +192,9 @@ pub(super) fn writable(
 ) -> Result<UserId, Error> {
     let caller = call.caller;
     let user = resolve(caller, tenant, key)?;
+    if let Some(user) = user {
+        call.notes.user(user);
+    }
     if caller.user.is_some() {
         caller.require(&Right::WRITE)?;
         return user.filter(|user| caller.is(*user)).ok_or(Error::AnotherUser);

@@ -51,7 +51,12 @@ pub(crate) async fn create(call: &Call<'_>, body: Body) -> Result<Reply, Error> 
     let created = call.notifier.create(wanted, call.request).await;
     let created = created.map_err(|error| not_kept(error, call.caller.application, call))?;
     let made = &created.subscription;
-    log(call, made.id, "subscribe");
+    call.notes.subscription(made.id);
+    if let Target::Users(users) = &made.target
+        && let [user] = users.as_slice()
+    {
+        call.notes.user(*user);
+    }
     let location = format!("{}/subscriptions/{}", call.base, made.id);
     let reply = show(call, made, made.client_state.as_deref(), level);
     let reply = reply.with(LOCATION, header_value(&location));
@@ -119,9 +124,10 @@ pub(crate) async fn update(call: &Call<'_>, id: &str, body: Body) -> Result<Repl
     no_options(call)?;
     let bytes = body.read_json(call.headers, &call.settings.limits).await?;
     let update = changes(call, &stored, &bytes)?;
+    let names = names(&update);
     let updated = call.notifier.update(stored.id, update, call.request).await;
     let updated = updated.map_err(|error| not_kept(error, stored.application, call))?;
-    log(call, updated.id, "renew");
+    call.notes.changed(&names);
     Ok(show(call, &updated, None, level))
 }
 
@@ -131,7 +137,6 @@ pub(crate) async fn delete(call: &Call<'_>, id: &str) -> Result<Reply, Error> {
     let stored = own(call, id, Duration::ZERO, Operation::Delete)?;
     no_options(call)?;
     call.notifier.delete(stored.id).await?;
-    log(call, stored.id, "unsubscribe");
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 
@@ -231,6 +236,16 @@ fn changes(call: &Call<'_>, stored: &Subscription, bytes: &[u8]) -> Result<Updat
     Ok(Update { expires, notification_url: moved.map(str::to_owned), certificate })
 }
 
+/// The properties that an update changes.
+fn names(update: &Update) -> Vec<&'static str> {
+    let changes = [
+        (update.expires.is_some(), "expirationDateTime"),
+        (update.notification_url.is_some(), "notificationUrl"),
+        (update.certificate.is_some(), "encryptionCertificate"),
+    ];
+    changes.into_iter().filter_map(|(changes, name)| changes.then_some(name)).collect()
+}
+
 /// Whom a resource means. Source: 3.
 fn target(call: &Call<'_>, resource: &str) -> Result<Target, Error> {
     let users_max = call.notifier.settings().users_max;
@@ -318,6 +333,7 @@ fn own(
 ) -> Result<Arc<Subscription>, SubscriptionError> {
     let found = find(call, id, grace).filter(|found| call.caller.has_made(found));
     let found = found.ok_or(SubscriptionError::NotFound)?;
+    call.notes.subscription(found.id);
     call.caller.may_be_told(&found.target, operation, call.settings.profile)?;
     Ok(found)
 }
@@ -354,17 +370,4 @@ fn show(call: &Call<'_>, shown: &Subscription, client_state: Option<&str>, level
 /// Refuses query options where there are none. Source: 9.1.
 fn no_options(call: &Call<'_>) -> Result<(), Error> {
     Options::parse(call.query)?.check(&[], &[], call.settings.profile)
-}
-
-fn log(call: &Call<'_>, subscription: Uuid, action: &'static str) {
-    let caller = call.caller;
-    tracing::info!(
-        target: "porchlight::write",
-        request = %call.request,
-        tenant = %caller.tenant.id(),
-        application = %caller.application,
-        %subscription,
-        action,
-        outcome = "written",
-    );
 }

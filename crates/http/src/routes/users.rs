@@ -7,7 +7,7 @@ use porchlight_presence::UserId;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::presence::{self, no_options};
+use super::presence::no_options;
 use super::rights;
 use crate::auth::Right;
 use crate::body::Body;
@@ -19,7 +19,7 @@ use crate::reply::{MetadataLevel, Reply, header_value};
 use crate::resource::UserKey;
 use crate::settings::Profile;
 use crate::wire::json::Json;
-use crate::wire::person::{PersonChange, PersonSelect, new_person, person};
+use crate::wire::person::{PersonChange, PersonSelect, differing, new_person, person};
 
 /// The most that one page of people holds.
 const TOP_MAX: usize = 999;
@@ -78,9 +78,8 @@ pub(crate) async fn create(call: &Call<'_>, body: Body) -> Result<Reply, Error> 
     let bytes = body.read_json(call.headers, &call.settings.limits).await?;
     let id = UserId(Uuid::new_v4());
     let made = new_person(&Json::parse(&bytes)?.into_object()?, id)?;
-    let outcome = call.engine.create_person(call.tenant().id(), &made).await;
-    log(call, id, "user.create", &outcome);
-    outcome?;
+    call.notes.user(id);
+    call.engine.create_person(call.tenant().id(), &made).await?;
     let location = format!("{}/users/{id}", call.base);
     let reply = show(call, &made, &select, level).with(LOCATION, header_value(&location));
     Ok(Reply { status: StatusCode::CREATED, ..reply })
@@ -93,10 +92,16 @@ pub(crate) async fn update(call: &Call<'_>, key: &UserKey<'_>, body: Body) -> Re
     no_options(call)?;
     let bytes = body.read_json(call.headers, &call.settings.limits).await?;
     let change = PersonChange::read(&Json::parse(&bytes)?.into_object()?, user)?;
-    let change = |person| Ok(change.apply(person));
+    call.notes.user(user);
+    let mut changed = Vec::new();
+    let change = |before: Person| {
+        let after = change.apply(before.clone());
+        changed = differing(&before, &after);
+        Ok(after)
+    };
     let outcome = call.engine.change_person::<PersonError>(call.tenant().id(), user, change).await;
-    log(call, user, "user.update", &outcome);
     outcome.map_err(|error| refused(error, key))?;
+    call.notes.changed(&changed);
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 
@@ -105,8 +110,8 @@ pub(crate) async fn delete(call: &Call<'_>, key: &UserKey<'_>) -> Result<Reply, 
     call.metadata_level()?;
     let user = rights::changeable(call, key)?;
     no_options(call)?;
+    call.notes.user(user);
     let outcome = call.engine.delete_person(call.tenant().id(), user).await;
-    log(call, user, "user.delete", &outcome);
     outcome.map_err(|error| refused(error, key))?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
@@ -130,17 +135,6 @@ fn refused(error: PersonError, key: &UserKey<'_>) -> Error {
         PersonError::NotFound => rights::not_found(key),
         error => error.into(),
     }
-}
-
-/// The line of a write.
-fn log<T>(call: &Call<'_>, user: UserId, action: &str, outcome: &Result<T, PersonError>) {
-    let outcome = match outcome {
-        Ok(_) => "written".to_owned(),
-        // The error names them.
-        Err(PersonError::NameTaken(_)) => "the user principal name belongs to somebody else".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    presence::log(call, user, action, &outcome, None);
 }
 
 /// Who may read profiles; who may read everybody's presence may in `open` also learn whose it is.

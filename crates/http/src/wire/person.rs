@@ -170,6 +170,12 @@ fn changed(change: Change<String>, before: Option<String>) -> Option<String> {
     }
 }
 
+/// The names of the members that differ.
+pub(crate) fn differing(one: &Person, other: &Person) -> Vec<&'static str> {
+    let names = USUAL.into_iter().chain(["accountEnabled"]);
+    names.filter(|name| member(one, name) != member(other, name)).collect()
+}
+
 fn member(person: &Person, name: &str) -> Value {
     let optional = |text: &Option<String>| text.clone().into();
     match name {

@@ -191,7 +191,8 @@ fn help_of_serve_lists_flags_variables_examples_and_exit_codes() {
 
     Exit codes:
       0 done, 64 wrong flag or configuration, 65 data damaged or ahead of the clock, 69 address in use,
-      70 internal error, 73 data folder cannot be used, 75 data folder in use by another process
+      70 internal error, 73 data folder or audit file cannot be used, 75 data folder in use by
+      another process
     ");
 }
 

@@ -77,7 +77,9 @@ async fn a_write_leaves_one_line_that_says_who_did_what_to_whom() {
         assert_eq!(line["application"], APP_A, "{line}");
         assert_eq!(line["action"], *action, "{line}");
         if answer.status == 404 {
-            assert_eq!(line["outcome"], "the session does not exist or has ended", "{line}");
+            assert_eq!((&line["outcome"], &line["status"]), (&json!("refused"), &json!(404)), "{line}");
+            assert_eq!(line["code"], "NotFound", "{line}");
+            assert_eq!(line["reason"], "the session does not exist or has ended", "{line}");
             assert_eq!(line["revision"], Value::Null, "{line}");
         } else {
             assert!(answer.status.is_success(), "{answer:?}");
@@ -108,7 +110,7 @@ async fn a_change_of_people_leaves_a_line_that_names_nobody() {
     let lines = lines(&log, "porchlight::write");
     let expected = [
         ("user.create", &made, "written"),
-        ("user.create", &taken, "the user principal name belongs to somebody else"),
+        ("user.create", &taken, "refused"),
         ("user.update", &changed, "written"),
         ("user.delete", &deleted, "written"),
     ];

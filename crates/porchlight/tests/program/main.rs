@@ -3,6 +3,7 @@
 //! Nothing here knows anything of the program's insides. Every child is killed, by its own id, when the test that
 //! started it ends, and every folder is a temporary one.
 
+mod audit;
 mod connection;
 mod development;
 mod disconnects;
@@ -22,6 +23,7 @@ mod metrics;
 mod production;
 mod protocols;
 mod restarts;
+mod retries;
 mod slow_readers;
 mod stopping;
 mod support;
