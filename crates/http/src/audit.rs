@@ -1,8 +1,8 @@
 //! The audit: one line for every call that is to change something, whatever comes of it.
 //!
-//! A line is an event of the target `porchlight::write`; where it goes is the program's business. It says who asked for
-//! what, for whom, what came of it, and what was seen before and after. It never holds a token, and what people write about
-//! themselves only if [`crate::Settings::audit_texts`] says so.
+//! A line is an event of the target `porchlight::write`; where it goes is the program's business. It says who
+//! asked for what, for whom, what came of it, and what was seen before and after. It never holds a token, and
+//! what people write about themselves only if [`crate::Settings::audit_texts`] says so.
 
 use std::sync::OnceLock;
 

@@ -58,8 +58,8 @@ pub struct Settings {
     pub access_log: bool,
     /// Always write a log line for a request that takes longer than this.
     pub slow_request: Duration,
-    /// Let the audit tell what people write about themselves, before and after: status messages, out-of-office replies and
-    /// work locations. Default: no.
+    /// Let the audit tell what people write about themselves, before and after: status messages,
+    /// out-of-office replies and work locations. Default: no.
     pub audit_texts: bool,
 }
 
@@ -139,12 +139,12 @@ pub struct HttpLimits {
     pub stream_heartbeat: Duration,
     /// Bodies of at least this many bytes are compressed when the client asks for it. Default 1,024.
     pub compress_bytes_min: usize,
-    /// Requests of one application in one tenant within [`HttpLimits::requests_window`], at least 1; a step of a batch is
-    /// one. More: 429 with `Retry-After`. Default `None`: as many as it likes. The profile strict has 1,500 whatever this
-    /// says. Source: presence-api 18.
+    /// Requests of one application in one tenant within [`HttpLimits::requests_window`], at least 1; a step
+    /// of a batch is one. More: 429 with `Retry-After`. Default `None`: as many as it likes. The profile
+    /// strict has 1,500 whatever this says. Source: presence-api 18.
     pub requests_max: Option<u32>,
-    /// How long a request counts, from 1 s to a day, to within the thirtieth part of that. Default 30 s, which the profile
-    /// strict has whatever this says.
+    /// How long a request counts, from 1 s to a day, to within the thirtieth part of that. Default 30 s,
+    /// which the profile strict has whatever this says.
     pub requests_window: Duration,
 }
 

@@ -141,8 +141,8 @@ mod tests {
     }
 
     impl Model {
-        /// Whether a request at this instant would be let in: there are too few in the bucket that it lies in and the 29
-        /// before. A bucket is the thirtieth part of a window, counted from the epoch.
+        /// Whether a request at this instant would be let in: there are too few in the bucket that it lies in
+        /// and the 29 before. A bucket is the thirtieth part of a window, counted from the epoch.
         fn has_room(&self, at: i64) -> bool {
             let bucket = |at: i64| i128::from(at) * 30 / i128::from(self.rate.window_ms);
             let counted = self.taken.iter().filter(|taken| bucket(**taken) > bucket(at) - 30).count();

@@ -35,7 +35,7 @@ pub(crate) fn serve(flags: &ServeFlags) -> Result<(), Failure> {
     install_recorder();
     let lines = Lines::to("porchlight-lines", std::io::stderr());
     let lines = lines.map_err(|error| Failure::new(INTERNAL, error))?;
-    // After the log's own lines, so that its last ones go out before those.
+    // Made after the lines of the log and so dropped before them: what it complains of at the end still goes out.
     let audit = config.audit.clone().map(audit_lines).transpose()?;
     start_logging(config.log_format, &lines, audit.as_ref());
     // The port first: it is the likeliest to be taken, and costs nothing to give back.

@@ -38,12 +38,12 @@ impl Part {
 impl User {
     /// The parts in which this record differs from the one `before` it, as of `now`, in the order of [`Part::ALL`].
     ///
-    /// What had ended by then counts in neither: that a write cleans it away is not a change that anybody made. What was
-    /// written again as it was counts, since its deadlines are others.
+    /// What had ended by then counts in neither: that a write cleans it away is not a change that anybody
+    /// made. What was written again as it was counts, since its deadlines are others.
     pub fn parts_changed(&self, before: &User, now: Timestamp) -> impl Iterator<Item = Part> {
         let now = now.max(self.as_of);
         Part::ALL.into_iter().filter(move |part| match part {
-            Part::Sessions => !self.live_sessions(now).eq(before.live_sessions(now)),
+            Part::Sessions => self.live_sessions(now).ne(before.live_sessions(now)),
             Part::Preferred => self.live_preferred(now) != before.live_preferred(now),
             Part::StatusMessage => self.live_message(now) != before.live_message(now),
             Part::OutOfOffice => self.out_of_office != before.out_of_office,

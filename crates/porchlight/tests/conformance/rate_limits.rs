@@ -71,7 +71,8 @@ async fn each_step_of_a_batch_counts_and_the_batch_does_not() {
     ]});
     for _ in 0..2 {
         let statuses = ada.post(BATCH, &two).await.json();
-        let statuses: Vec<Value> = (0..3).map(|at| statuses["responses"][at]["status"].clone()).collect();
+        let statuses: Vec<Value> =
+            (0..3_usize).map(|at| statuses["responses"][at]["status"].clone()).collect();
         assert_eq!(statuses, [200, 200, 200], "what the server says of itself does not count");
     }
     assert_eq!(ada.post(BATCH, &json!({"requests": []})).await.status, 200);
