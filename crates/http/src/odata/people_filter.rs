@@ -282,7 +282,7 @@ mod tests {
             (r#""surname:o\"ÉL""#, true),
             (r#""jobTitle:ada""#, false),
             (r#""displayName:x" OR "mail:ada""#, true),
-            (r#""displayName:ada" AND "mail:x""#, false),
+            (r#""displayName:ada" AND "mail:q""#, false),
             (r#"("displayName:x" OR "mail:ada") AND "givenName:ad""#, true),
         ];
         for (text, expected) in table {

@@ -122,6 +122,7 @@ async fn streams_tell_of_a_removal_once_and_those_of_the_deleted_end() {
         assert_eq!(next(events).await, ("removed".to_owned(), removed), "{path}");
     }
     for mut events in own {
+        assert_eq!(events.next().await.event, "expired");
         assert_eq!(events.next_or_end().await, None);
     }
     // The next thing that comes is about somebody else.

@@ -146,6 +146,7 @@ async fn reads_writes_streams_and_held_reads_count_once_each() {
     let ada = ada(&server);
     let mut events = ada.follow(PRESENCES, None).await;
     assert_eq!(events.status, 200);
+    events.until_current().await;
     let held = ada.header("prefer", "wait=60").header("if-none-match", "\"another\"").get(ME).await;
     assert_eq!((held.status.as_u16(), held.header("preference-applied")), (200, "wait=60"));
     done(&ada.post(&format!("{ME}/setPresence"), &session(APP_A, "Busy/InACall", "")).await);
