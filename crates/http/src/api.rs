@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{
     ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
-    HeaderValue, VARY, WWW_AUTHENTICATE,
+    HeaderValue, STRICT_TRANSPORT_SECURITY, VARY, WWW_AUTHENTICATE,
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -28,7 +28,6 @@ use crate::error::Error;
 use crate::graph;
 use crate::headers::{Field, Headers};
 use crate::instruments::Instruments;
-use crate::last_base::LastBase;
 use crate::reply::{self, CLIENT_REQUEST_ID, MetadataLevel, Reply, RequestIds, Sent, header_id};
 use crate::resource::{self, PathError, Resource, Version};
 use crate::route::Route;
@@ -121,6 +120,11 @@ impl Api {
         &self.settings
     }
 
+    /// What is counted of requests and connections.
+    pub(crate) fn instruments(&self) -> &Instruments {
+        &self.instruments
+    }
+
     /// Answers whoever waits for news, since no more will be told.
     pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
@@ -146,14 +150,14 @@ impl Api {
             let reply = self.error(&error, &ids);
             match reply.status {
                 StatusCode::UNAUTHORIZED => {
-                    reply.with(WWW_AUTHENTICATE, self.challenge(&error, &parts, &headers))
+                    reply.with(WWW_AUTHENTICATE, self.challenge(&error, &parts, &headers, connection))
                 }
                 _ => reply,
             }
         });
         self.instruments.answered(noted.route, reply.status);
         self.log(&parts, &ids, &reply, noted.started);
-        self.finish(reply, &parts.method, &headers, ids)
+        self.finish(reply, &parts.method, &headers, ids, connection)
     }
 
     async fn route(
@@ -180,7 +184,7 @@ impl Api {
         if let Some(document) = Document::at(path) {
             *noted = Noted { route: Route::Keys, started: Some(Instant::now()) };
             graph::check_among(&parts.method, &["GET", "HEAD"])?;
-            let origin = self.origin(headers, authority(parts, headers)?);
+            let origin = self.origin(headers, authority(parts, headers)?, connection);
             return document.answer(&self.engine, &self.notifier, &origin).boxed().await;
         }
         let (version, below) = resource::split_version(path).map_err(path_error)?;
@@ -193,7 +197,7 @@ impl Api {
         if noted.route != Route::Presence || parts.method != Method::GET || self.settings.access_log {
             noted.started = Some(Instant::now());
         }
-        let base = self.base(parts, headers, version, &connection.last_base)?;
+        let base = self.base(parts, headers, version, connection)?;
         let context = |authority| Context { headers, version, base: &base, authority, ids };
         let query = parts.uri.query().unwrap_or_default();
         if let Ok(resource @ (Resource::Metadata | Resource::ServiceDocument)) = &parsed {
@@ -339,8 +343,9 @@ impl Api {
             ("clock", &Method::POST) => development::advance_clock(&self.engine, headers, body, limits).await,
             ("clock", _) => Err(Error::MethodNotAllowed(&["GET", "HEAD", "POST"])),
             ("reset", &Method::POST) => development::reset(&self.engine, development).await,
+            ("ca", &Method::GET | &Method::HEAD) => development::certificate_authority(development),
             ("deliveries", &Method::GET | &Method::HEAD) => Ok(development::deliveries(&self.notifier)),
-            ("deliveries", _) => Err(Error::MethodNotAllowed(&["GET", "HEAD"])),
+            ("ca" | "deliveries", _) => Err(Error::MethodNotAllowed(&["GET", "HEAD"])),
             ("faults", &Method::POST) => {
                 development::make_faults(&self.notifier, headers, body, limits).await
             }
@@ -368,15 +373,16 @@ impl Api {
         parts: &Parts,
         headers: &Headers<'_>,
         version: Version,
-        last: &LastBase,
+        connection: &Connection,
     ) -> Result<Arc<str>, Error> {
+        let last = &connection.last_base;
         // What a proxy says may be another thing with every request.
         let is_plain = parts.uri.authority().is_none() && !self.settings.trust_forwarded;
         let host = headers.host.only().filter(|_| is_plain);
         if let Some(base) = host.and_then(|host| last.of(host, version)) {
             return Ok(base);
         }
-        let origin = self.origin(headers, authority(parts, headers)?);
+        let origin = self.origin(headers, authority(parts, headers)?, connection);
         let base = [origin.as_str(), "/", version.name()].concat().into();
         if let Some(host) = host {
             last.note(host, version, &base);
@@ -385,12 +391,13 @@ impl Api {
     }
 
     /// The URL up to the version, as the client sees it.
-    fn origin(&self, headers: &Headers<'_>, authority: &str) -> String {
+    fn origin(&self, headers: &Headers<'_>, authority: &str, connection: &Connection) -> String {
         if let Some(url) = &self.settings.public_url {
             return url.clone();
         }
+        let scheme = if connection.secure { "https" } else { "http" };
         if !self.settings.trust_forwarded {
-            return ["http://", authority].concat();
+            return [scheme, "://", authority].concat();
         }
         let header = |name: &str| headers.all.get(name).and_then(|value| value.to_str().ok());
         // RFC 7239: the first element is the client's own proxy's.
@@ -400,7 +407,7 @@ impl Api {
             let value = pairs().find(|(known, _)| known.eq_ignore_ascii_case(name));
             value.map(|(_, value)| value.trim_matches('"'))
         };
-        let scheme = named("proto").or_else(|| header("x-forwarded-proto")).unwrap_or("http");
+        let scheme = named("proto").or_else(|| header("x-forwarded-proto")).unwrap_or(scheme);
         let host = named("host").or_else(|| header("x-forwarded-host")).unwrap_or(authority);
         [scheme, "://", host].concat()
     }
@@ -418,9 +425,15 @@ impl Api {
     }
 
     /// Where to get a token, and what was wrong with the one that came. Source: subscriptions-and-auth 23.1.
-    fn challenge(&self, error: &Error, parts: &Parts, headers: &Headers<'_>) -> HeaderValue {
+    fn challenge(
+        &self,
+        error: &Error,
+        parts: &Parts,
+        headers: &Headers<'_>,
+        connection: &Connection,
+    ) -> HeaderValue {
         let mut challenge = r#"Bearer realm="""#.to_owned();
-        let origin = authority(parts, headers).map(|authority| self.origin(headers, authority));
+        let origin = authority(parts, headers).map(|authority| self.origin(headers, authority, connection));
         if let Some((url, audience)) =
             self.authenticator.where_to_sign_in(origin.as_deref().unwrap_or_default())
         {
@@ -517,16 +530,29 @@ const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
 const DIAGNOSTIC: HeaderName = HeaderName::from_static("x-ms-ags-diagnostic");
 const FOUR: HeaderValue = HeaderValue::from_static("4.0");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+/// For a year a browser asks this host by https alone. Source: RFC 6797.
+const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// What every response gets.
 impl Api {
-    fn finish(&self, reply: Reply, method: &Method, asked: &Headers<'_>, ids: RequestIds) -> Response<Sent> {
+    fn finish(
+        &self,
+        reply: Reply,
+        method: &Method,
+        asked: &Headers<'_>,
+        ids: RequestIds,
+        connection: &Connection,
+    ) -> Response<Sent> {
         let Reply { status, mut headers, mut body, stream, until_sent, held: _ } = reply;
         headers.insert(REQUEST_ID, header_id(ids.request));
         headers.insert(CLIENT_REQUEST_ID, ids.client);
         headers.insert(ODATA_VERSION, FOUR);
         headers.insert(CACHE_CONTROL, NO_CACHE);
         headers.insert(DIAGNOSTIC, self.diagnostic.clone());
+        // Not in development: a browser would refuse http://localhost from then on, whichever program listens there.
+        if connection.secure && self.settings.development.is_none() {
+            headers.insert(STRICT_TRANSPORT_SECURITY, A_YEAR);
+        }
         if !self.settings.cors_origins.is_empty() {
             self.allow_origin(asked, &mut headers);
         }

@@ -10,12 +10,14 @@ use crate::last_base::LastBase;
 pub(crate) struct Connection {
     /// Who is at the other end of it; a proxy, where there is one.
     pub(crate) peer: IpAddr,
+    /// Whether TLS is spoken on it.
+    pub(crate) secure: bool,
     pub(crate) last_caller: LastCaller,
     pub(crate) last_base: LastBase,
 }
 
 impl Connection {
-    pub(crate) fn from(peer: IpAddr) -> Connection {
-        Connection { peer, last_caller: LastCaller::default(), last_base: LastBase::default() }
+    pub(crate) fn new(peer: IpAddr, secure: bool) -> Connection {
+        Connection { peer, secure, last_caller: LastCaller::default(), last_base: LastBase::default() }
     }
 }

@@ -31,7 +31,12 @@ impl Development {
     pub fn demo() -> Development {
         let people = PEOPLE.into_iter().map(person).collect();
         let seed = Seed { tenant: Development::TENANT, people };
-        Development { tenant: Development::TENANT, application: Development::APPLICATION, seeds: vec![seed] }
+        Development {
+            tenant: Development::TENANT,
+            application: Development::APPLICATION,
+            seeds: vec![seed],
+            certificate_authority: None,
+        }
     }
 }
 

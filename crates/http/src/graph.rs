@@ -33,7 +33,9 @@ pub(crate) fn answer<'c>(call: &'c Call<'c>, resource: &'c Resource<'c>, body: B
         Resource::ServiceDocument => now(Ok(documents::service_document(call.base))),
         Resource::Metadata => now(Ok(documents::metadata())),
         Resource::User(key) => match *call.method {
-            Method::PATCH => Either::Right(audited(call, "user.update", users::update(call, key, body)).boxed()),
+            Method::PATCH => {
+                Either::Right(audited(call, "user.update", users::update(call, key, body)).boxed())
+            }
             Method::DELETE => Either::Right(audited(call, "user.delete", users::delete(call, key)).boxed()),
             _ => now(users::get(call, key)),
         },

@@ -62,6 +62,10 @@ pub(crate) struct Instruments {
     streams: Arc<AtomicU64>,
     /// Requests and steps of batches that came too soon.
     limited: AtomicU64,
+    /// Connections that are open.
+    connections: Arc<AtomicU64>,
+    /// Connections that were closed at once, since their address had enough.
+    refused_by_address: AtomicU64,
 }
 
 /// One more of something, for as long as this lives.
@@ -85,7 +89,14 @@ impl Drop for OneMore {
 impl Default for Instruments {
     fn default() -> Instruments {
         let requests = (0..Route::ALL.len() * STATUSES.len()).map(|_| AtomicU64::new(0)).collect();
-        Instruments { requests, held: Arc::default(), streams: Arc::default(), limited: AtomicU64::new(0) }
+        Instruments {
+            requests,
+            held: Arc::default(),
+            streams: Arc::default(),
+            limited: AtomicU64::default(),
+            connections: Arc::default(),
+            refused_by_address: AtomicU64::default(),
+        }
     }
 }
 
@@ -95,6 +106,17 @@ impl Instruments {
         let number =
             usize::from(status.as_u16().clamp(*STATUSES.start(), *STATUSES.end()) - STATUSES.start());
         self.requests[route as usize * STATUSES.len() + number].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a connection.
+    pub(crate) fn connect(&self) -> OneMore {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        OneMore(Arc::clone(&self.connections))
+    }
+
+    /// Counts a connection that was closed at once, since its address had enough.
+    pub(crate) fn refused_by_address(&self) {
+        self.refused_by_address.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a request that is held back until there is news.
@@ -124,6 +146,9 @@ impl Instruments {
             }
         }
         counter!("porchlight_requests_limited_total").absolute(self.limited.load(Ordering::Relaxed));
+        let refused = self.refused_by_address.load(Ordering::Relaxed);
+        counter!("porchlight_connections_refused_total", "reason" => "address").absolute(refused);
+        gauge!("porchlight_connections").set(self.connections.load(Ordering::Relaxed) as f64);
         gauge!("porchlight_held_requests").set(self.held.load(Ordering::Relaxed) as f64);
         gauge!("porchlight_open_streams").set(self.streams.load(Ordering::Relaxed) as f64);
         gauge!("porchlight_subscriptions").set(notifier.registry().len() as f64);

@@ -1,9 +1,10 @@
 //! Graph's surface: paths, OData, JSON shapes, permissions, errors, batches.
 //!
-//! [`Api`] answers requests; [`Server`] brings them in from sockets. A request walks through `api.rs` (limits, path,
-//! token), `graph.rs` (which resource, which method) and one file under `routes/`. [`NotificationWords`] puts into words
-//! what webhooks are sent. Only this crate knows JSON names and status codes.
+//! [`Api`] answers requests; [`Server`] brings them in from sockets, with [`Tls`] or without. A request walks through
+//! `api.rs` (limits, path, token), `graph.rs` (which resource, which method) and one file under `routes/`.
+//! [`NotificationWords`] puts into words what webhooks are sent. Only this crate knows JSON names and status codes.
 
+mod addresses;
 mod api;
 mod audience;
 mod audit;
@@ -15,6 +16,7 @@ mod connection;
 mod demo;
 #[cfg(test)]
 mod dice;
+mod doors;
 mod error;
 mod etag;
 mod events;
@@ -40,6 +42,7 @@ mod socket;
 mod subject;
 mod subscription_error;
 mod ticks;
+mod tls;
 mod walk;
 mod window;
 mod windows;
@@ -49,9 +52,11 @@ pub use api::Api;
 pub use auth::{
     ApiKey, AuthSettings, ClaimNames, Permission, Permissions, SigningAlgorithm, TrustedIssuer, new_api_key,
 };
+pub use doors::Listener;
 pub use instruments::{install_recorder, maintain_recorder};
 pub use server::Server;
 pub use settings::{Development, HttpLimits, ODataTypeCase, Profile, Settings};
+pub use tls::{Identity, Tls, TlsError};
 pub use wire::notification::NotificationWords;
 
 /// Reads an ISO 8601 duration as clients write it, such as `PT5M`; for configuration.

@@ -1,9 +1,9 @@
-//! Sockets: one listener, and one current-thread runtime per core that serves connections.
+//! Threads: one that accepts, and one current-thread runtime per core that serves connections.
 
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,15 +14,18 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::io::Interest;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
+use tokio_rustls::server::TlsStream;
 
 use crate::api::Api;
 use crate::connection::Connection;
+use crate::doors::{Accepted, Doors, Listener, Place};
 use crate::reply::Sent;
 use crate::socket::Socket;
 use crate::ticks::{ConnectionTimer, Ticks};
+use crate::tls::{HTTP_2, Tls};
 
 /// The largest request head that is parsed at all. More than the documented limit, so that what is a little too large
 /// gets a proper answer, and so that a filter of 650 ids fits into a request line.
@@ -31,42 +34,49 @@ const HEAD_BYTES: usize = 128 * 1024;
 /// Requests of one HTTP/2 connection that are answered at the same time.
 const STREAMS: u32 = 256;
 
+/// What HTTP/2 begins with. Source: RFC 9113, 3.4.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// A running server.
 pub struct Server {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     api: Arc<Api>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Server {
-    /// Serves `api` on `listener` with this many threads.
+    /// Serves `api` on these listeners with this many threads.
     ///
     /// # Errors
     ///
-    /// When the listener cannot be used, or a thread cannot be started.
-    pub fn start(listener: TcpListener, api: &Arc<Api>, threads: usize) -> io::Result<Server> {
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        let stopping = api.stopping();
+    /// When a listener cannot be used, or a thread cannot be started.
+    pub fn start(listeners: Vec<Listener>, api: &Arc<Api>, threads: usize) -> io::Result<Server> {
+        let mut addresses = Vec::new();
+        for listener in &listeners {
+            listener.socket.set_nonblocking(true)?;
+            addresses.push(listener.socket.local_addr()?);
+        }
         let mut handles = Vec::new();
         let mut workers = Vec::new();
         for number in 0..threads.max(1) {
             // As many as a listener queues: a worker takes a connection within microseconds.
             let (sender, receiver) = mpsc::channel(128);
-            let (api, stopping) = (Arc::clone(api), stopping.clone());
+            let (api, stopping) = (Arc::clone(api), api.stopping());
             let name = format!("http-{number}");
             handles.push(spawn(name, move || work(api, receiver, stopping))?);
             workers.push(sender);
         }
-        let connections = api.settings().limits.connections_max;
-        handles
-            .push(spawn("http-accept".to_owned(), move || accept(listener, workers, connections, stopping))?);
-        Ok(Server { address, api: Arc::clone(api), threads: handles })
+        let accepting = (Arc::clone(api), api.stopping());
+        handles.push(spawn("http-accept".to_owned(), move || {
+            let (api, stopping) = accepting;
+            accept(listeners, api, workers, stopping)
+        })?);
+        Ok(Server { addresses, api: Arc::clone(api), threads: handles })
     }
 
-    /// The address that it listens on.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// The addresses that it listens on, in the order of its listeners.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// Stops accepting, lets requests finish, and returns when all have or the workers' deadline has passed.
@@ -82,9 +92,6 @@ impl Server {
 
 /// How long requests may take to finish once the server stops.
 const FINISH: Duration = Duration::from_secs(8);
-
-/// A connection that was accepted, and its place among those that may be open.
-type Accepted = (std::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
 
 thread_local! {
     /// Requests that have come to this thread since it last had nothing to do.
@@ -117,32 +124,38 @@ fn spawn<F: Future<Output = ()>>(
 
 /// Hands connections out evenly.
 async fn accept(
-    listener: TcpListener,
+    listeners: Vec<Listener>,
+    api: Arc<Api>,
     workers: Vec<mpsc::Sender<Accepted>>,
-    connections_max: usize,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-    let places = Arc::new(Semaphore::new(connections_max));
+    let mut doors = match Doors::open(listeners, api) {
+        Ok(doors) => doors,
+        Err(error) => {
+            tracing::error!(%error, "failed to listen");
+            return;
+        }
+    };
     for worker in workers.iter().cycle() {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let accepted = tokio::select! {
             _ = stopping.wait_for(|stop| *stop) => return,
-            accepted = listener.accept() => accepted,
+            accepted = doors.next() => accepted,
         };
-        match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
-            Ok((stream, peer)) => {
-                if worker.send((stream, peer, place)).await.is_err() {
-                    return;
-                }
-            }
-            Err(error) => {
-                // Out of file descriptors, most likely: others have to close before there is any point in going on.
-                tracing::warn!(%error, "failed to accept a connection");
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+        if worker.send(accepted).await.is_err() {
+            return;
         }
     }
+}
+
+/// What serving one connection takes, besides its socket.
+struct Visit {
+    api: Arc<Api>,
+    peer: SocketAddr,
+    watcher: Watcher,
+    timer: ConnectionTimer,
+    stopping: watch::Receiver<bool>,
+    /// Kept until the connection has ended.
+    place: Place,
 }
 
 /// Serves the connections that it is handed until the server stops.
@@ -154,7 +167,7 @@ async fn work(api: Arc<Api>, mut connections: mpsc::Receiver<Accepted>, mut stop
         async move { ticks.run().await }
     });
     loop {
-        let (stream, peer, place) = tokio::select! {
+        let Accepted { stream, peer, tls, place } = tokio::select! {
             _ = stopping.wait_for(|stop| *stop) => break,
             connection = connections.recv() => match connection {
                 Some(connection) => connection,
@@ -164,60 +177,133 @@ async fn work(api: Arc<Api>, mut connections: mpsc::Receiver<Accepted>, mut stop
         let Ok(stream) = stream.set_nodelay(true).and_then(|()| TcpStream::from_std(stream)) else {
             continue;
         };
-        let (api, watcher, timer) = (Arc::clone(&api), graceful.watcher(), ConnectionTimer::new(&ticks));
-        let mut stopping = stopping.clone();
-        tokio::spawn(async move {
-            let version = tokio::select! {
-                biased;
-                version = tokio::time::timeout(api.settings().limits.header_timeout, version(&stream)) => version,
-                // Nothing has come from this client, so nothing is owed to it.
-                _ = stopping.wait_for(|stop| *stop) => return,
-            };
-            if let Ok(Ok(version)) = version {
-                serve(&api, stream, version, peer, watcher, timer).await;
-            }
-            drop(place);
-        });
+        let visit = Visit {
+            api: Arc::clone(&api),
+            peer,
+            watcher: graceful.watcher(),
+            timer: ConnectionTimer::new(&ticks),
+            stopping: stopping.clone(),
+            place,
+        };
+        // Apart, since a task is as large as the largest that it may become.
+        match tls {
+            None => tokio::spawn(serve_plain(visit, stream)),
+            Some(tls) => tokio::spawn(serve_secure(visit, stream, tls)),
+        };
     }
     if tokio::time::timeout(FINISH, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not finish in time");
     }
 }
 
-/// Serves one connection to its end. How that comes is its client's business.
-async fn serve(
-    api: &Arc<Api>,
-    stream: TcpStream,
-    version: Version,
-    peer: SocketAddr,
-    watcher: Watcher,
-    timer: ConnectionTimer,
-) {
-    let (socket, connection) = (Socket::new(stream), Connection::from(peer.ip()));
+/// Serves one connection without TLS to its end. How that comes is its client's business.
+async fn serve_plain(mut visit: Visit, stream: TcpStream) {
+    let patience = visit.api.settings().limits.header_timeout;
+    let version = tokio::select! {
+        biased;
+        version = tokio::time::timeout(patience, version(&stream)) => version,
+        // Nothing has come from this client, so nothing is owed to it.
+        _ = visit.stopping.wait_for(|stop| *stop) => return,
+    };
+    let connection = Connection::new(visit.peer.ip(), false);
     match version {
-        Version::One => {
-            let limits = &api.settings().limits;
-            let mut builder = http1::Builder::new();
-            builder.timer(timer).header_read_timeout(limits.header_timeout).max_buf_size(HEAD_BYTES);
-            let service = service_fn(async |request| answer(api, request, &connection).await);
-            let _ = watcher.watch(builder.serve_connection(socket, service)).await;
-        }
-        Version::Two => {
-            let mut builder = http2::Builder::new(TokioExecutor::new());
-            builder
-                .timer(TokioTimer::new())
-                .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
-                .max_concurrent_streams(STREAMS)
-                .keep_alive_interval(Duration::from_secs(30));
-            // Its streams are tasks of their own, which the connection may not outlive.
-            let connection = Arc::new(connection);
-            let service = service_fn(|request| {
-                let (api, connection) = (Arc::clone(api), Arc::clone(&connection));
-                async move { answer(&api, request, &connection).await }
-            });
-            let _ = watcher.watch(builder.serve_connection(socket, service)).await;
-        }
+        Ok(Ok(Version::One)) => serve_http_1(visit, connection, stream).await,
+        Ok(Ok(Version::Two)) => serve_http_2(visit, connection, stream).await,
+        Ok(Err(_)) | Err(_) => {}
     }
+}
+
+/// Serves one connection over TLS to its end.
+async fn serve_secure(mut visit: Visit, stream: TcpStream, tls: Arc<Tls>) {
+    let patience = visit.api.settings().limits.header_timeout;
+    let shaken = tokio::select! {
+        biased;
+        shaken = tokio::time::timeout(patience, shake_hands(&tls, stream)) => shaken,
+        // No request has come from this client, so nothing is owed to it.
+        _ = visit.stopping.wait_for(|stop| *stop) => return,
+    };
+    let connection = Connection::new(visit.peer.ip(), true);
+    match shaken {
+        Ok(Ok((Version::One, stream))) => serve_http_1(visit, connection, stream).await,
+        Ok(Ok((Version::Two, stream))) => {
+            // The preface was read in order to wait for it no longer than for anything else; hyper wants it too.
+            let (reader, writer) = tokio::io::split(stream);
+            let stream = tokio::io::join(PREFACE.chain(reader), writer);
+            serve_http_2(visit, connection, stream).await;
+        }
+        Ok(Err(error)) => tracing::debug!(peer = %visit.peer, %error, "no TLS connection came about"),
+        Err(_) => tracing::debug!(peer = %visit.peer, "a TLS handshake took too long"),
+    }
+}
+
+/// The TLS handshake, and what is spoken after it, by ALPN.
+async fn shake_hands(tls: &Tls, stream: TcpStream) -> io::Result<(Version, TlsStream<TcpStream>)> {
+    // TLS begins with a byte that is no letter, HTTP with the name of a method.
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 1 && first[0].is_ascii_uppercase() {
+        refuse_plain(stream).await?;
+        return Err(io::Error::other("the client speaks http"));
+    }
+    let mut stream = tls.accept(stream).await?;
+    if stream.get_ref().1.alpn_protocol() != Some(HTTP_2) {
+        return Ok((Version::One, stream));
+    }
+    let mut preface = [0; PREFACE.len()];
+    stream.read_exact(&mut preface).await?;
+    if preface != PREFACE {
+        return Err(io::Error::other("what was agreed on is HTTP/2, and what came is not"));
+    }
+    Ok((Version::Two, stream))
+}
+
+/// Tells a client that speaks plain HTTP where TLS is spoken.
+async fn refuse_plain(mut stream: TcpStream) -> io::Result<()> {
+    const ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 45\r\n\
+        Connection: close\r\n\r\nThis port speaks https: ask it with https://\n";
+    stream.write_all(ANSWER).await?;
+    stream.shutdown().await?;
+    // A socket that is closed with something unread in it takes back what it has sent.
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+    Ok(())
+}
+
+/// Serves HTTP/1.1 on a connection that has got that far.
+async fn serve_http_1<S>(visit: Visit, connection: Connection, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Visit { api, watcher, timer, place, .. } = visit;
+    let limits = &api.settings().limits;
+    let mut builder = http1::Builder::new();
+    builder.timer(timer).header_read_timeout(limits.header_timeout).max_buf_size(HEAD_BYTES);
+    let service = service_fn(async |request| answer(&api, request, &connection).await);
+    let _ = watcher.watch(builder.serve_connection(Socket::new(stream), service)).await;
+    drop(place);
+}
+
+/// Serves HTTP/2 on a connection that has got that far.
+async fn serve_http_2<S>(visit: Visit, connection: Connection, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Visit { api, watcher, place, .. } = visit;
+    let patience = api.settings().limits.header_timeout;
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
+        .max_concurrent_streams(STREAMS)
+        // Whoever says nothing for so long is asked whether they are there, and may take as long to answer.
+        .keep_alive_interval(patience)
+        .keep_alive_timeout(patience);
+    // Its streams are tasks of their own, which the connection may not outlive.
+    let connection = Arc::new(connection);
+    let service = service_fn(|request| {
+        let (api, connection) = (Arc::clone(&api), Arc::clone(&connection));
+        async move { answer(&api, request, &connection).await }
+    });
+    let _ = watcher.watch(builder.serve_connection(Socket::new(stream), service)).await;
+    drop(place);
 }
 
 async fn answer(
@@ -236,7 +322,6 @@ enum Version {
 
 /// What a connection begins with: HTTP/2's preface or anything else. It stays unread.
 async fn version(stream: &TcpStream) -> io::Result<Version> {
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let mut seen = [0; PREFACE.len()];
     loop {
         let count = stream.peek(&mut seen).await?;

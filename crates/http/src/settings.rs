@@ -104,6 +104,9 @@ pub struct Development {
     pub application: ApplicationId,
     /// What a reset brings back.
     pub seeds: Vec<Seed>,
+    /// The certificate, in PEM, of the authority that development's own certificate is signed by; `None` when there is
+    /// none.
+    pub certificate_authority: Option<String>,
 }
 
 impl Development {
@@ -125,12 +128,17 @@ pub struct HttpLimits {
     pub ids_max: usize,
     /// Steps of one batch. More: 400. Default 20.
     pub batch_steps_max: usize,
-    /// How long the header of a request may take to arrive. Later: the connection is closed. Default 30 s.
+    /// How long the header of a request may take to arrive, and a TLS handshake. Later: the connection is closed. Also how
+    /// long an HTTP/2 connection may be silent before it is asked whether anybody is there, and how long the answer to
+    /// that may take. Default 30 s.
     pub header_timeout: Duration,
     /// How long the body of a request may take to arrive. Later: 408. Default 30 s.
     pub body_timeout: Duration,
     /// Open connections. More: they wait to be accepted. Default 50,000.
     pub connections_max: usize,
+    /// Open connections of one address; those of IPv6 count by their first 64 bits. More are closed at once. 0: no limit.
+    /// Default 10,000.
+    pub connections_per_address: usize,
     /// The longest that `Prefer: wait=N` holds an answer back; more is taken for as much. Default 60 s.
     pub wait_max: Duration,
     /// Open streams. More: 503 with `Retry-After`. Default 10,000.
@@ -158,6 +166,7 @@ impl Default for HttpLimits {
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             connections_max: 50_000,
+            connections_per_address: 10_000,
             wait_max: Duration::from_secs(60),
             streams_max: 10_000,
             stream_heartbeat: Duration::from_secs(15),

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Bytes of head and body that are copied together rather than left to the kernel to gather.
 const TOGETHER_MAX: usize = 16 * 1024;
@@ -20,20 +20,21 @@ thread_local! {
 /// A socket that sends a small answer in one piece.
 ///
 /// hyper keeps the head and the body of an answer apart and writes both at once. For an answer of a kilobyte the
-/// system call that gathers them costs half a microsecond more than the one that takes a single piece.
-pub(crate) struct Socket(TokioIo<TcpStream>);
+/// system call that gathers them costs half a microsecond more than the one that takes a single piece. With TLS, one piece
+/// is one record.
+pub(crate) struct Socket<S>(TokioIo<S>);
 
-impl Socket {
-    pub(crate) fn new(stream: TcpStream) -> Socket {
+impl<S: Unpin> Socket<S> {
+    pub(crate) fn new(stream: S) -> Socket<S> {
         Socket(TokioIo::new(stream))
     }
 
-    fn stream(self: Pin<&mut Self>) -> Pin<&mut TokioIo<TcpStream>> {
+    fn stream(self: Pin<&mut Self>) -> Pin<&mut TokioIo<S>> {
         Pin::new(&mut self.get_mut().0)
     }
 }
 
-impl Read for Socket {
+impl<S: AsyncRead + Unpin> Read for Socket<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -43,7 +44,7 @@ impl Read for Socket {
     }
 }
 
-impl Write for Socket {
+impl<S: AsyncWrite + Unpin> Write for Socket<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, piece: &[u8]) -> Poll<io::Result<usize>> {
         self.stream().poll_write(context, piece)
     }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::https::HttpsListen;
+
 /// A presence server that speaks the Microsoft Graph presence API.
 #[derive(Debug, Parser)]
 #[command(name = "porchlight", version, arg_required_else_help = true)]
@@ -24,6 +26,8 @@ pub(crate) enum Command {
     Doctor(DoctorFlags),
     /// Makes a key for a script or a device, of which the configuration file keeps a hash.
     ApiKey,
+    /// Prints how each platform and SDK is told to accept development's https; changes nothing itself.
+    Trust(TrustFlags),
     /// Prints the version.
     Version,
 }
@@ -42,6 +46,20 @@ pub(crate) struct ServeFlags {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, env = "PORCHLIGHT_LISTEN")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Address and port for https, or `none` [default: in development mode and with a certificate the IP address
+    /// of --listen and port 8443, or a free one if that of --listen is]
+    #[arg(long, env = "PORCHLIGHT_HTTPS_LISTEN", value_name = "ADDRESS")]
+    pub(crate) https_listen: Option<HttpsListen>,
+    /// The certificate for https and its chain, in PEM; taken anew whenever it changes [default: in development
+    /// mode one that is made at every start]
+    #[arg(long, env = "PORCHLIGHT_HTTPS_CERTIFICATE", value_name = "FILE")]
+    pub(crate) https_certificate: Option<PathBuf>,
+    /// The key of that certificate, in PEM.
+    #[arg(long, env = "PORCHLIGHT_HTTPS_KEY", value_name = "FILE")]
+    pub(crate) https_key: Option<PathBuf>,
+    /// A name or address that development's certificate is for, besides this machine's; may be repeated.
+    #[arg(long = "https-name", env = "PORCHLIGHT_HTTPS_NAMES", value_delimiter = ',', value_name = "NAME")]
+    pub(crate) https_names: Option<Vec<String>>,
     /// The folder that keeps everything; made if it is not there [default: porchlight-data]
     #[arg(long, env = "PORCHLIGHT_DATA", value_name = "FOLDER")]
     pub(crate) data: Option<PathBuf>,
@@ -87,7 +105,8 @@ pub(crate) struct ServeFlags {
 
 const EXAMPLES: &str = "\
 Examples:
-  porchlight serve --dev                        on http://127.0.0.1:8080, data in ./porchlight-data
+  porchlight serve --dev                        on http://127.0.0.1:8080 and https://127.0.0.1:8443, data in
+                                                ./porchlight-data
   porchlight serve --dev --ephemeral --listen 127.0.0.1:0
   porchlight serve --config /etc/porchlight.toml
   PORCHLIGHT_LISTEN=0.0.0.0:8080 porchlight serve --data /var/lib/porchlight
@@ -132,6 +151,16 @@ pub(crate) struct HealthcheckFlags {
     /// The server to ask; plain http.
     #[arg(long, env = "PORCHLIGHT_URL", default_value = "http://127.0.0.1:8080")]
     pub(crate) url: String,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TrustFlags {
+    /// The data folder whose development CA is to be trusted.
+    #[arg(long, env = "PORCHLIGHT_DATA", default_value = "porchlight-data", value_name = "FOLDER")]
+    pub(crate) data: PathBuf,
+    /// A running server to fetch the CA from instead, such as one that keeps nothing; plain http.
+    #[arg(long)]
+    pub(crate) url: Option<String>,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 use crate::audit::{self, AuditSection};
 use crate::cli::{DurabilityFlag, LogFormat, ProfileFlag, ServeFlags};
 use crate::exit::Failure;
+use crate::https::{self, Https, HttpsSection};
 use crate::seed;
 use crate::telling::{self, EgressSection, SubscriptionsSection, WireSection};
 use crate::tokens::{self, AuthSection, UsersSection};
@@ -21,6 +22,7 @@ use crate::tokens::{self, AuthSection, UsersSection};
 /// Everything that `serve` needs to know.
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    pub(crate) https: Option<Https>,
     pub(crate) log: LogPlace,
     pub(crate) log_format: LogFormat,
     pub(crate) threads: usize,
@@ -59,6 +61,7 @@ struct File {
     accept_clock: Option<bool>,
     trust_forwarded: Option<bool>,
     slow_request: Option<Iso>,
+    https: HttpsSection,
     limits: LimitsSection,
     presence: PresenceSection,
     subscriptions: SubscriptionsSection,
@@ -78,6 +81,7 @@ struct LimitsSection {
     header_time: Option<Iso>,
     body_time: Option<Iso>,
     connections: Option<usize>,
+    connections_per_address: Option<usize>,
     wait: Option<Iso>,
     streams: Option<usize>,
     stream_heartbeat: Option<Iso>,
@@ -130,12 +134,20 @@ impl Config {
         let file = flags.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
         let dev = flags.dev.or(file.dev).unwrap_or(false);
         let listen = flags.listen.or(file.listen).unwrap_or((Ipv4Addr::LOCALHOST, 8080).into());
-        if dev
-            && !listen.ip().is_loopback()
+        let data = flags.data.as_deref().or(file.data.as_deref());
+        let log = log_place(flags, &file, data);
+        let kept_in = match &log {
+            LogPlace::Folder { path, .. } => Some(path.as_path()),
+            LogPlace::Memory { .. } => data,
+        };
+        let https = https::settings(flags, &file.https, listen, dev, kept_in)?;
+        let remote = [Some(listen), https.as_ref().map(|https| https.listen)];
+        let remote = remote.into_iter().flatten().find(|address| !address.ip().is_loopback());
+        if let Some(remote) = remote.filter(|_| dev)
             && !flags.dev_allow_remote.or(file.dev_allow_remote).unwrap_or(false)
         {
             return Err(Failure::usage(format!(
-                "development mode takes any token, and {listen} can be reached by others: listen on 127.0.0.1, or give --dev-allow-remote"
+                "development mode takes any token, and {remote} can be reached by others: listen on 127.0.0.1, or give --dev-allow-remote"
             )));
         }
         let seeds = match flags.seed.as_deref().or(file.seed.as_deref()) {
@@ -151,7 +163,8 @@ impl Config {
         let strict = settings.profile == Profile::Strict;
         Ok(Config {
             listen,
-            log: log_place(flags, &file),
+            https,
+            log,
             log_format: flags.log_format.or(file.log_format).unwrap_or(formats),
             threads: threads.unwrap_or_else(cores).clamp(1, 1024),
             accept_clock: flags.accept_clock.or(file.accept_clock).unwrap_or(false),
@@ -170,15 +183,14 @@ fn read_file(path: &Path) -> Result<File, Failure> {
     toml::from_str(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
 
-fn log_place(flags: &ServeFlags, file: &File) -> LogPlace {
+fn log_place(flags: &ServeFlags, file: &File, data: Option<&Path>) -> LogPlace {
     let usual = porchlight_store::Options::default();
     let waiting_max = file.limits.waiting_writes.unwrap_or(usual.waiting_max).max(1);
     if flags.ephemeral.or(file.ephemeral).unwrap_or(false) {
         return LogPlace::Memory { waiting_max };
     }
-    let path = flags.data.clone().or_else(|| file.data.clone());
     LogPlace::Folder {
-        path: path.unwrap_or_else(|| PathBuf::from("porchlight-data")),
+        path: data.unwrap_or(Path::new("porchlight-data")).to_owned(),
         durability: match flags.durability.or(file.durability) {
             None | Some(DurabilityFlag::Full) => Durability::Full,
             Some(DurabilityFlag::Relaxed) => Durability::Relaxed,
@@ -192,7 +204,13 @@ fn log_place(flags: &ServeFlags, file: &File) -> LogPlace {
 fn development(seeds: &[Seed]) -> Development {
     let demo = seeds.iter().find(|seed| seed.tenant == Development::TENANT);
     let tenant = demo.or(seeds.first()).map_or(Development::TENANT, |seed| seed.tenant);
-    Development { tenant, application: Development::APPLICATION, seeds: seeds.to_vec() }
+    Development {
+        tenant,
+        application: Development::APPLICATION,
+        seeds: seeds.to_vec(),
+        // Known when it has been made or read.
+        certificate_authority: None,
+    }
 }
 
 fn settings(
@@ -240,6 +258,9 @@ fn settings(
             header_timeout: time(section.header_time, limits.header_timeout),
             body_timeout: time(section.body_time, limits.body_timeout),
             connections_max: section.connections.unwrap_or(limits.connections_max).max(1),
+            connections_per_address: section
+                .connections_per_address
+                .unwrap_or(limits.connections_per_address),
             wait_max: time(section.wait, limits.wait_max),
             streams_max: section.streams.unwrap_or(limits.streams_max),
             stream_heartbeat: time(section.stream_heartbeat, limits.stream_heartbeat),
@@ -323,7 +344,8 @@ fn check(limits: &Limits) -> Result<(), Failure> {
     Ok(())
 }
 
-fn host_name() -> String {
+/// What this machine calls itself.
+pub(crate) fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     if name.trim().is_empty() { "porchlight".to_owned() } else { name.trim().to_owned() }
 }

@@ -7,14 +7,17 @@ mod api_key;
 mod audit;
 mod cli;
 mod config;
+mod dev_ca;
 mod doctor;
 mod exit;
 mod healthcheck;
+mod https;
 mod lines;
 mod run;
 mod seed;
 mod telling;
 mod tokens;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
             api_key::run();
             Ok(())
         }
+        Command::Trust(flags) => trust::run(&flags),
         Command::Version => {
             say(&format!("porchlight {}", env!("CARGO_PKG_VERSION")));
             Ok(())

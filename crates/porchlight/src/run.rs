@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use porchlight_engine::{Clock, DELETED_KNOWN_FOR, Engine, OpenError, Options, PersonError, Seed};
-use porchlight_http::{Api, Development, NotificationWords, Server, install_recorder, maintain_recorder};
+use porchlight_http::{
+    Api, Development, Listener, NotificationWords, Server, install_recorder, maintain_recorder,
+};
 use porchlight_notify::{Notifier, StartError};
 use porchlight_store::{Embedded, Log, Memory, Replica};
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,6 +24,7 @@ use crate::audit::{self, AuditFile};
 use crate::cli::{LogFormat, ServeFlags};
 use crate::config::{Config, LogPlace};
 use crate::exit::{DATA, Failure, INTERNAL, UNAVAILABLE, USAGE};
+use crate::https::{Certificate, Https};
 use crate::lines::Lines;
 use crate::say;
 
@@ -38,17 +41,31 @@ pub(crate) fn serve(flags: &ServeFlags) -> Result<(), Failure> {
     // Made after the lines of the log and so dropped before them: what it complains of at the end still goes out.
     let audit = config.audit.clone().map(audit_lines).transpose()?;
     start_logging(config.log_format, &lines, audit.as_ref());
-    // The port first: it is the likeliest to be taken, and costs nothing to give back.
-    let listener = listen(config.listen)?;
+    // The ports first: they are the likeliest to be taken, and cost nothing to give back.
+    let sockets = Sockets {
+        http: listen(config.listen, "--listen")?,
+        https: config.https.as_ref().map(|https| listen(https.listen, "--https-listen")).transpose()?,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(INTERNAL, error))?;
-    runtime.block_on(run(config, listener))
+    runtime.block_on(run(config, sockets))
 }
 
-async fn run(config: Config, listener: TcpListener) -> Result<(), Failure> {
+/// What is listened on.
+struct Sockets {
+    http: TcpListener,
+    https: Option<TcpListener>,
+}
+
+async fn run(mut config: Config, sockets: Sockets) -> Result<(), Failure> {
     // Before anything is opened: who is told to stop while starting stops in order too, once started.
     let stop = stop_signal().map_err(|error| Failure::new(INTERNAL, error))?;
     let engine = open_engine(&config)?;
+    // After the log, whose lock keeps another process from making an authority in the same folder.
+    let mut certificate = config.https.as_ref().map(Https::open).transpose()?;
+    if let Some(development) = &mut config.settings.development {
+        development.certificate_authority = certificate.as_ref().and_then(Certificate::authority);
+    }
     for seed in &config.seeds {
         seed_people(&engine, seed).await?;
     }
@@ -65,17 +82,21 @@ async fn run(config: Config, listener: TcpListener) -> Result<(), Failure> {
         };
         Failure::new(code, anyhow!(error))
     })?;
-    let remote = config.settings.development.is_some() && !config.listen.ip().is_loopback();
     let api = Api::new(engine.clone(), notifier.clone(), config.settings.clone(), &secret);
     let api = Arc::new(api.map_err(|error| Failure::new(USAGE, error))?);
     warn_of_nobody(&config);
+    let mut listeners = vec![Listener { socket: sockets.http, tls: None }];
+    let tls = certificate.as_ref().map(Certificate::tls);
+    listeners.extend(sockets.https.map(|socket| Listener { socket, tls }));
     let server =
-        Server::start(listener, &api, config.threads).map_err(|error| Failure::new(INTERNAL, error))?;
-    greet(&config, server.address());
+        Server::start(listeners, &api, config.threads).map_err(|error| Failure::new(INTERNAL, error))?;
+    greet(&config, server.addresses());
+    let remote = dev && server.addresses().iter().any(|address| !address.ip().is_loopback());
     tokio::select! {
         () = engine.run_timers() => {}
         () = api.keep_keys() => {}
         () = maintain(&engine, remote) => {}
+        () = watch(certificate.as_mut()) => {}
         name = stop => tracing::info!(signal = name, "stopping"),
     }
     // Blocking from here on: nothing else runs on this thread any more.
@@ -143,11 +164,14 @@ impl FormatTime for WallTime {
     }
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+/// Binds an address, which this flag gives.
+fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).map_err(|error| {
         let why = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
-                format!("cannot listen on {address}: another program does; stop it or choose another with --listen")
+                format!(
+                    "cannot listen on {address}: another program does; stop it or choose another with {flag}"
+                )
             }
             _ => format!("cannot listen on {address}: {error}"),
         };
@@ -210,33 +234,47 @@ async fn maintain(engine: &Engine, remote: bool) {
     }
 }
 
+/// Looks after the certificate of https, if there is one, for ever.
+async fn watch(certificate: Option<&mut Certificate>) {
+    match certificate {
+        Some(certificate) => certificate.watch().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Says where the server is, and in development what to paste next.
-fn greet(config: &Config, address: SocketAddr) {
+fn greet(config: &Config, addresses: &[SocketAddr]) {
     let place = match &config.log {
         LogPlace::Memory { .. } => "in memory, gone at the end".to_owned(),
         LogPlace::Folder { path, .. } => format!("in {}", path.display()),
     };
     let mode = if config.settings.development.is_some() { ", development mode" } else { "" };
     say(&format!("porchlight {}{mode}; data {place}", env!("CARGO_PKG_VERSION")));
-    say(&format!("listening on http://{address}"));
+    let urls =
+        ["http", "https"].iter().zip(addresses).map(|(scheme, address)| format!("{scheme}://{address}"));
+    let urls: Vec<String> = urls.collect();
+    say(&format!("listening on {}", urls.join(" and ")));
+    if let Some(file) = config.https.as_ref().and_then(Https::authority_file) {
+        say(&format!("https is signed by {}; porchlight trust says how clients accept it", file.display()));
+    }
     let demo = config.settings.development.as_ref().and_then(|development| {
         let ada = development.seeds.iter().flat_map(|seed| &seed.people).next()?;
         let short = ada.user_principal_name.split('@').next()?;
         Some((ada.given_name.as_deref().unwrap_or(short).to_owned(), short.to_owned(), ada.id))
     });
     let Some((name, short, id)) = demo else { return };
-    let application = Development::APPLICATION;
+    let (application, http) = (Development::APPLICATION, &urls[0]);
     say(&format!(
         r#"
 Set {name}'s presence:
 
-  curl -i http://{address}/v1.0/me/presence/setPresence \
+  curl -i {http}/v1.0/me/presence/setPresence \
     -H 'Authorization: Bearer dev:{short}:' -H 'Content-Type: application/json' \
     -d '{{"sessionId":"{application}","availability":"Busy","activity":"InACall","expirationDuration":"PT1H"}}'
 
 Read it:
 
-  curl http://{address}/v1.0/users/{id}/presence -H 'Authorization: Bearer dev:{short}:'
+  curl {http}/v1.0/users/{id}/presence -H 'Authorization: Bearer dev:{short}:'
 "#
     ));
 }

@@ -1,6 +1,7 @@
 //! A client that shows everything that came back.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
@@ -9,9 +10,12 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
 
 use crate::Events;
 
@@ -19,6 +23,8 @@ use crate::Events;
 #[derive(Clone, Debug)]
 pub struct Client {
     address: SocketAddr,
+    /// What TLS is spoken with; `None`: none is.
+    tls: Option<Arc<ClientConfig>>,
     headers: HeaderMap,
 }
 
@@ -36,7 +42,12 @@ pub struct Answer {
 impl Client {
     /// A client of the server at `address`, without a token.
     pub fn new(address: SocketAddr) -> Client {
-        Client { address, headers: HeaderMap::new() }
+        Client { address, tls: None, headers: HeaderMap::new() }
+    }
+
+    /// A client of the server that speaks https at `address`, without a token.
+    pub fn secure(address: SocketAddr, tls: Arc<ClientConfig>) -> Client {
+        Client { tls: Some(tls), ..Client::new(address) }
     }
 
     /// The same client with this development token: `who:permission,permission`.
@@ -139,8 +150,18 @@ impl Client {
         body: Bytes,
     ) -> Result<(Response<Incoming>, JoinHandle<()>), Box<dyn std::error::Error + Send + Sync>> {
         let stream = TcpStream::connect(self.address).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let running = tokio::spawn(async move { drop(connection.await) });
+        let (mut sender, running) = match &self.tls {
+            None => {
+                let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+                (sender, tokio::spawn(async move { drop(connection.await) }))
+            }
+            Some(tls) => {
+                let name = ServerName::from(self.address.ip());
+                let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?;
+                let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+                (sender, tokio::spawn(async move { drop(connection.await) }))
+            }
+        };
         let mut request = Request::builder().method(method).uri(path).body(Full::new(body))?;
         *request.headers_mut() = self.headers.clone();
         if !request.headers().contains_key(HOST) {

@@ -1,8 +1,10 @@
 //! For tests: a server in the test's own process, on a real socket, with a clock that stands still until it is moved.
 //!
 //! [`TestServer`] starts one; [`Client`] calls it as somebody; [`Answer`] is what came back, whole. A [`Receiver`] is
-//! whom it notifies, and a [`PrivateKey`] what that reads encrypted notifications with.
+//! whom it notifies, and a [`PrivateKey`] what that reads encrypted notifications with. An [`Authority`] signs the
+//! certificates that TLS is spoken with.
 
+mod authority;
 mod client;
 mod events;
 mod issuer;
@@ -10,6 +12,7 @@ mod private_key;
 mod receiver;
 mod server;
 
+pub use authority::{Authority, Certified};
 pub use client::{Answer, Client};
 pub use events::{Event, Events};
 pub use issuer::{AUDIENCE, Issuer, IssuerKey, Mood, TENANT, unsigned};

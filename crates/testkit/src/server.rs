@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use porchlight_engine::{Clock, Engine, Options, Seed};
-use porchlight_http::{Api, Development, NotificationWords, Profile, Server, Settings};
+use porchlight_http::{Api, Development, Listener, NotificationWords, Profile, Server, Settings, Tls};
 use porchlight_notify::{Egress, Notifier};
 use porchlight_presence::{Limits, Timestamp};
 use porchlight_store::{Embedded, Log, Memory, OpenError, Replica};
 
-use crate::{Client, Issuer, START};
+use crate::{Authority, Client, Issuer, START};
 
 /// How a test's server is to be.
 #[derive(Clone)]
@@ -25,17 +25,26 @@ pub struct Builder {
     data: Option<PathBuf>,
     /// Who is put in besides development's people.
     people: Vec<Seed>,
+    https: bool,
 }
 
 /// A running server. It stops when dropped.
 pub struct TestServer {
     address: SocketAddr,
+    https: Option<Https>,
     engine: Engine,
     notifier: Notifier,
     memory: Option<Arc<Memory>>,
     server: Option<Server>,
     /// The engine's timers, and the fetching of issuers' keys.
     running: [tokio::task::JoinHandle<()>; 2],
+}
+
+/// The https of a server.
+struct Https {
+    address: SocketAddr,
+    authority: Authority,
+    tls: Arc<Tls>,
 }
 
 impl Default for Builder {
@@ -55,6 +64,7 @@ impl Default for Builder {
             start: Timestamp::from_millis(START),
             data: None,
             people: Vec::new(),
+            https: false,
         }
     }
 }
@@ -110,6 +120,13 @@ impl Builder {
         self
     }
 
+    /// With https on another port, for localhost and 127.0.0.1, beside http.
+    #[must_use]
+    pub fn https(mut self) -> Builder {
+        self.https = true;
+        self
+    }
+
     /// The clock begins here, in Unix milliseconds, instead of at [`START`].
     #[must_use]
     pub fn start_at(mut self, millis: i64) -> Builder {
@@ -156,7 +173,6 @@ impl Builder {
         let words = Arc::new(NotificationWords::new(&self.settings));
         let development = self.settings.development.is_some();
         let notifier = Notifier::start(&engine, notify, words, development).expect("the notifier starts");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let secret = engine.secret("cursor").await.expect("the secret is kept");
         let api = Api::new(engine.clone(), notifier.clone(), self.settings, &secret);
         let api = Arc::new(api.expect("the settings are good"));
@@ -164,15 +180,18 @@ impl Builder {
             let api = Arc::clone(&api);
             async move { api.keep_keys().await }
         });
-        let server = Server::start(listener, &api, 1).expect("the server starts");
-        TestServer {
-            address: server.address(),
-            engine,
-            notifier,
-            memory,
-            server: Some(server),
-            running: [timers, keys],
-        }
+        let listen = |tls| Listener { socket: TcpListener::bind("127.0.0.1:0").expect("a free port"), tls };
+        let secure = self.https.then(|| {
+            let authority = Authority::default();
+            let (chain, key) = authority.certify(&["localhost", "127.0.0.1"], 2100).der();
+            (authority, Arc::new(Tls::new(chain, key).expect("they fit")))
+        });
+        let mut listeners = vec![listen(None)];
+        listeners.extend(secure.as_ref().map(|(_, tls)| listen(Some(Arc::clone(tls)))));
+        let server = Server::start(listeners, &api, 1).expect("the server starts");
+        let (address, last) = (server.addresses()[0], server.addresses().last().copied());
+        let https = secure.zip(last).map(|((authority, tls), address)| Https { address, authority, tls });
+        TestServer { address, https, engine, notifier, memory, server: Some(server), running: [timers, keys] }
     }
 }
 
@@ -205,6 +224,40 @@ impl TestServer {
     /// A client with this development token: `who:permission,permission`, or `who:` for every permission.
     pub fn client(&self, token: &str) -> Client {
         self.anonymous().token(token)
+    }
+
+    /// Where it speaks https.
+    ///
+    /// # Panics
+    ///
+    /// Without [`Builder::https`], as everything here about https.
+    pub fn https_address(&self) -> SocketAddr {
+        self.secure().address
+    }
+
+    /// A client with this development token that speaks https.
+    pub fn https_client(&self, token: &str) -> Client {
+        let https = self.secure();
+        Client::secure(https.address, https.authority.trusting(&["http/1.1"])).token(token)
+    }
+
+    /// Whoever has signed its certificate.
+    pub fn authority(&self) -> &Authority {
+        &self.secure().authority
+    }
+
+    /// The certificate of whoever has signed its certificate, in PEM.
+    pub fn ca_pem(&self) -> String {
+        self.authority().pem()
+    }
+
+    /// What it speaks TLS with, to give it another certificate.
+    pub fn tls(&self) -> &Tls {
+        &self.secure().tls
+    }
+
+    fn secure(&self) -> &Https {
+        self.https.as_ref().expect("the server speaks https")
     }
 
     /// Moves the clock ahead.

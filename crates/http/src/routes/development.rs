@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use porchlight_engine::Engine;
 use porchlight_notify::{Faults, Notifier};
 use serde::Deserialize;
@@ -49,6 +49,13 @@ pub(crate) async fn advance_clock(
     })?;
     engine.advance_clock(by).await?;
     Ok(clock(engine))
+}
+
+/// GET `/porchlight/dev/ca`: whom to trust for https, in PEM; 404 when that is somebody else's certificate, or there is no
+/// https.
+pub(crate) fn certificate_authority(development: &Development) -> Result<Reply, Error> {
+    let pem = development.certificate_authority.clone().ok_or(Error::NotFound)?;
+    Ok(Reply::ok(HeaderValue::from_static("application/x-pem-file"), pem))
 }
 
 /// GET `/porchlight/dev/deliveries`: the newest attempts to tell anybody, oldest first, with what was sent.

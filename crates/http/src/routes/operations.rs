@@ -64,7 +64,7 @@ pub(crate) fn limits(engine: &Engine, notify: &porchlight_notify::Settings, sett
         limit(
             "headerTime",
             duration(http.header_timeout).into(),
-            "the connection is closed; an idle one too",
+            "the connection is closed; an idle one too, but HTTP/2 that answers pings",
         ),
         limit("headers", 100.into(), "431 without a body"),
         limit("streamsPerConnection", 256.into(), "HTTP/2: more wait"),
@@ -82,6 +82,11 @@ pub(crate) fn limits(engine: &Engine, notify: &porchlight_notify::Settings, sett
             "a comment, when nothing else was sent",
         ),
         limit("connections", http.connections_max.into(), "more wait to be accepted"),
+        limit(
+            "connectionsPerAddress",
+            http.connections_per_address.into(),
+            "more are closed at once; IPv6 counts by /64; 0: no limit",
+        ),
         limit("idsPerCall", http.ids_max.into(), "400 InvalidArgument"),
         limit("batchSteps", http.batch_steps_max.into(), "400 MaximumValueExceeded"),
         limit("presencesPerPage", 650.into(), "400 InvalidArgument"),

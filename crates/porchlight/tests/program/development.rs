@@ -38,7 +38,8 @@ fn the_commands_that_it_prints_do_what_it_says_as_they_stand() {
     let server = Program::start(&mut in_memory());
     let printed = server.out().find(|lines| Some(commands(lines)).filter(|found| found.len() == 2));
     let printed = printed.unwrap_or_else(|| panic!("no two commands: {:?}", server.out().lines()));
-    assert_eq!(server.out().lines()[1], format!("listening on {}", server.url()));
+    let listening = format!("listening on {} and https://{}", server.url(), server.https_address());
+    assert_eq!(server.out().lines()[1], listening);
 
     let set = shell(&printed[0]);
     assert!(set.starts_with("HTTP/1.1 200 OK"), "{set}");

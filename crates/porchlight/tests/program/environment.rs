@@ -214,6 +214,7 @@ async fn every_key_of_the_file_is_in_force() {
         header_time = "PT5S"
         body_time = "PT6S"
         connections = 100
+        connections_per_address = 50
         wait = "PT7S"
         streams = 200
         stream_heartbeat = "PT8S"
@@ -252,6 +253,7 @@ async fn every_key_of_the_file_is_in_force() {
         ("headerTime", json!("PT5S")),
         ("bodyTime", json!("PT6S")),
         ("connections", json!(100)),
+        ("connectionsPerAddress", json!(50)),
         ("wait", json!("PT7S")),
         ("openStreams", json!(200)),
         ("streamHeartbeat", json!("PT8S")),

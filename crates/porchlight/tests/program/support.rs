@@ -119,16 +119,26 @@ impl Ended {
 pub(crate) struct Program {
     process: Process,
     address: SocketAddr,
+    /// Where it speaks https.
+    https: Option<SocketAddr>,
+}
+
+/// Where a server says that it listens, for http and for https.
+fn addresses(line: &str) -> Option<(SocketAddr, Option<SocketAddr>)> {
+    let mut urls = line.strip_prefix("listening on ")?.split(" and ");
+    let http = urls.next()?.strip_prefix("http://")?.parse().ok()?;
+    let https = urls.next().and_then(|url| url.strip_prefix("https://")?.parse().ok());
+    Some((http, https))
 }
 
 impl Program {
     /// Starts a server, and returns when it listens.
     pub(crate) fn start(command: &mut Command) -> Program {
         let process = Process::spawn(command);
-        let address = |line: &String| line.strip_prefix("listening on http://")?.parse().ok();
-        let address = process.out.find(|lines| lines.iter().find_map(address));
-        let address = address.unwrap_or_else(|| panic!("it did not listen: {:?}", process.err.lines()));
-        Program { process, address }
+        let found = process.out.find(|lines| lines.iter().find_map(|line| addresses(line)));
+        let found = found.unwrap_or_else(|| panic!("it did not listen: {:?}", process.err.lines()));
+        let (address, https) = found;
+        Program { process, address, https }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -137,6 +147,15 @@ impl Program {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    pub(crate) fn https_address(&self) -> SocketAddr {
+        self.https.unwrap_or_else(|| panic!("it does not speak https: {:?}", self.process.out.lines()))
+    }
+
+    /// Whether it speaks https.
+    pub(crate) fn has_https(&self) -> bool {
+        self.https.is_some()
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -156,6 +175,11 @@ impl Program {
     /// Standard output so far.
     pub(crate) fn out(&self) -> &Heard {
         &self.process.out
+    }
+
+    /// Standard error so far.
+    pub(crate) fn err(&self) -> &Heard {
+        &self.process.err
     }
 
     /// What its metrics say.

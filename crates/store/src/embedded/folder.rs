@@ -5,6 +5,7 @@
 //! | `porchlight.log` | four lines: what this is, its format, the log's id, and whether it was made completely |
 //! | `lock` | locked for as long as a handle is open |
 //! | `fjall/` | the storage engine's folder |
+//! | `development/` | not the log's: development mode keeps what it signs certificates with here |
 //!
 //! The marker is written first with `state new` and again with `state ready` when the storage engine has its first
 //! durable batch. Nothing can have been acknowledged while the state is new, so what an interrupted creation leaves
@@ -35,8 +36,9 @@ const MARKER_NEW: &str = "porchlight.log.new";
 const LOCK: &str = "lock";
 const STORAGE: &str = "fjall";
 
-/// What may lie in a folder without a marker: what we leave before there is one, and what a fresh file system has.
-const HARMLESS: [&str; 3] = [LOCK, MARKER_NEW, "lost+found"];
+/// What may lie in a folder without a marker: what we leave before there is one, what a fresh file system has, and what
+/// a development server without a log has kept there.
+const HARMLESS: [&str; 4] = [LOCK, MARKER_NEW, "lost+found", "development"];
 
 /// A data folder that is locked for this handle.
 #[derive(Debug)]
