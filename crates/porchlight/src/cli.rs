@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Doctor(DoctorFlags),
     /// Makes a key for a script or a device, of which the configuration file keeps a hash.
     ApiKey,
-    /// Prints how each platform and SDK is told to accept development's https; changes nothing itself.
+    /// Prints how each platform and SDK is told to accept development's https.
     Trust(TrustFlags),
     /// Prints the version.
     Version,
@@ -105,8 +105,7 @@ pub(crate) struct ServeFlags {
 
 const EXAMPLES: &str = "\
 Examples:
-  porchlight serve --dev                        on http://127.0.0.1:8080 and https://127.0.0.1:8443, data in
-                                                ./porchlight-data
+  porchlight serve --dev                        on http://127.0.0.1:8080, https://127.0.0.1:8443
   porchlight serve --dev --ephemeral --listen 127.0.0.1:0
   porchlight serve --config /etc/porchlight.toml
   PORCHLIGHT_LISTEN=0.0.0.0:8080 porchlight serve --data /var/lib/porchlight

@@ -7,6 +7,7 @@ mod disconnects;
 mod egress;
 mod faults;
 mod forged_tokens;
+mod https;
 mod rude_clients;
 mod support;
 mod tls;

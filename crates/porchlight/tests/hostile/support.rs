@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// How long anything may take before it counts as hanging.
@@ -175,8 +175,8 @@ pub(crate) fn pair(presence: &Value) -> String {
 }
 
 /// A connection that shows what is sent on it and what comes back.
-pub(crate) struct Connection {
-    stream: TcpStream,
+pub(crate) struct Connection<S = TcpStream> {
+    stream: S,
     /// What has come and was not asked for yet.
     unread: Vec<u8>,
 }
@@ -184,12 +184,25 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Connection {
         let stream = within("a connection", TcpStream::connect(address)).await.expect("the server listens");
+        Connection::over(stream)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// A connection that somebody else has opened.
+    pub(crate) fn over(stream: S) -> Connection<S> {
         Connection { stream, unread: Vec::new() }
+    }
+
+    /// What it goes over.
+    pub(crate) fn stream(&self) -> &S {
+        &self.stream
     }
 
     /// Sends bytes.
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes).await
+        self.stream.write_all(bytes).await?;
+        self.stream.flush().await
     }
 
     /// Says that nothing more will be sent.
@@ -206,10 +219,11 @@ impl Connection {
     /// read everything.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> Option<Answer> {
         let has_body = !request.starts_with(b"HEAD ");
-        let (mut reader, mut writer) = self.stream.split();
+        let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
         let sending = async {
             // Should it hang up, then its answer says why.
             writer.write_all(request).await.ok();
+            writer.flush().await.ok();
             std::future::pending::<()>().await;
         };
         tokio::select! {

@@ -31,6 +31,7 @@ fn help_lists_the_commands() {
       healthcheck  Asks a running server whether it is ready; exit code 0: it is, 1: it is not
       doctor       Looks at a data folder and says what is wrong with it; with --repair it puts it right
       api-key      Makes a key for a script or a device, of which the configuration file keeps a hash
+      trust        Prints how each platform and SDK is told to accept development's https
       version      Prints the version
       help         Print this message or the help of the given subcommand(s)
 
@@ -71,6 +72,22 @@ fn help_of_doctor_tells_what_repair_does() {
 }
 
 #[test]
+fn help_of_trust_tells_where_the_authority_may_be() {
+    insta::assert_snapshot!(said(&["trust", "--help"]), @r"
+    Prints how each platform and SDK is told to accept development's https
+
+    Usage: porchlight trust [OPTIONS]
+
+    Options:
+          --data <FOLDER>  The data folder whose development CA is to be trusted [env: PORCHLIGHT_DATA=]
+                           [default: porchlight-data]
+          --url <URL>      A running server to fetch the CA from instead, such as one that keeps
+                           nothing; plain http
+      -h, --help           Print help
+    ");
+}
+
+#[test]
 fn help_of_serve_lists_flags_variables_examples_and_exit_codes() {
     insta::assert_snapshot!(said(&["serve", "--help"]), @r"
     Runs the server
@@ -96,6 +113,29 @@ fn help_of_serve_lists_flags_variables_examples_and_exit_codes() {
               Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
 
               [env: PORCHLIGHT_LISTEN=]
+
+          --https-listen <ADDRESS>
+              Address and port for https, or `none` [default: in development mode and with a certificate
+              the IP address of --listen and port 8443, or a free one if that of --listen is]
+
+              [env: PORCHLIGHT_HTTPS_LISTEN=]
+
+          --https-certificate <FILE>
+              The certificate for https and its chain, in PEM; taken anew whenever it changes [default:
+              in development mode one that is made at every start]
+
+              [env: PORCHLIGHT_HTTPS_CERTIFICATE=]
+
+          --https-key <FILE>
+              The key of that certificate, in PEM
+
+              [env: PORCHLIGHT_HTTPS_KEY=]
+
+          --https-name <NAME>
+              A name or address that development's certificate is for, besides this machine's; may be
+              repeated
+
+              [env: PORCHLIGHT_HTTPS_NAMES=]
 
           --data <FOLDER>
               The folder that keeps everything; made if it is not there [default: porchlight-data]
@@ -181,7 +221,7 @@ fn help_of_serve_lists_flags_variables_examples_and_exit_codes() {
               Print help (see a summary with '-h')
 
     Examples:
-      porchlight serve --dev                        on http://127.0.0.1:8080, data in ./porchlight-data
+      porchlight serve --dev                        on http://127.0.0.1:8080, https://127.0.0.1:8443
       porchlight serve --dev --ephemeral --listen 127.0.0.1:0
       porchlight serve --config /etc/porchlight.toml
       PORCHLIGHT_LISTEN=0.0.0.0:8080 porchlight serve --data /var/lib/porchlight

@@ -15,6 +15,7 @@ mod explained;
 mod folders;
 mod help;
 mod http_2;
+mod https;
 mod kill;
 mod load;
 mod logs;

@@ -58,7 +58,7 @@ fn a_wrong_command_line_is_refused_with_what_is_wrong() {
 fn without_a_command_the_program_says_what_there_is() {
     let ended = run(&mut porchlight(&[]));
     let said = ended.complaint(WRONG);
-    for command in ["serve", "healthcheck", "doctor", "version"] {
+    for command in ["serve", "healthcheck", "doctor", "trust", "version"] {
         assert!(said.iter().any(|line| line.trim_start().starts_with(command)), "{command}: {ended:?}");
     }
 }
