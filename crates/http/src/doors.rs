@@ -60,8 +60,9 @@ impl Doors {
     ///
     /// When a socket cannot be used.
     pub(crate) fn open(listeners: Vec<Listener>, api: Arc<Api>) -> io::Result<Doors> {
-        let open =
-            |Listener { socket, tls }| Ok(Door { listener: tokio::net::TcpListener::from_std(socket)?, tls });
+        let open = |Listener { socket, tls }: Listener| -> io::Result<Door> {
+            Ok(Door { listener: tokio::net::TcpListener::from_std(socket)?, tls })
+        };
         let limits = &api.settings().limits;
         Ok(Doors {
             doors: listeners.into_iter().map(open).collect::<io::Result<_>>()?,

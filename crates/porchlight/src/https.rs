@@ -128,10 +128,9 @@ pub(crate) fn settings(
     let names = names.map_err(|error| Failure::usage(format!("https.names: {error}")))?;
     let beside = SocketAddr::new(listen.ip(), if listen.port() == 0 { 0 } else { PORT });
     let address = match wanted {
-        Some(HttpsListen::Nowhere) => return Ok(None),
         Some(HttpsListen::At(address)) => address,
         None if dev || files.is_some() => beside,
-        None => return Ok(None),
+        Some(HttpsListen::Nowhere) | None => return Ok(None),
     };
     let source = match files {
         Some(files) => Source::Files(files),
