@@ -99,15 +99,7 @@ impl Engine {
     /// it, the person may be there.
     pub async fn create_person(&self, tenant: TenantId, person: &Person) -> Result<(), PersonError> {
         let (engine, person) = (self.clone(), person.clone());
-        to_the_end(async move {
-            let lane = Arc::new(engine.lane(tenant, person.id).await?);
-            let known = engine.state.tenant_or_new(tenant);
-            if known.directory().contains(person.id) {
-                return Err(PersonError::IdTaken);
-            }
-            engine.keep_person(&known, None, &person, lane).await
-        })
-        .await
+        to_the_end(async move { engine.create(tenant, &person).await }).await
     }
 
     /// Changes a person, and returns them as they are then; the id stays, whatever `change` says. Changes of one person
@@ -166,27 +158,8 @@ impl Engine {
         if self.state.tenant(tenant).is_some_and(|known| known.is_somebody(user)) {
             return Ok(());
         }
-        let unnamed = format!("{user}@{tenant}");
-        let mut person = introduced.person(user, &unnamed);
-        let engine = self.clone();
-        to_the_end(async move {
-            let lane = Arc::new(engine.lane(tenant, user).await?);
-            let known = engine.state.tenant_or_new(tenant);
-            if known.is_somebody(user) {
-                return Ok(());
-            }
-            if known.was_deleted(user) {
-                return Err(PersonError::Deleted);
-            }
-            match engine.keep_person(&known, None, &person, Arc::clone(&lane)).await {
-                Err(PersonError::NameTaken(_)) => {
-                    person.user_principal_name = unnamed;
-                    engine.keep_person(&known, None, &person, lane).await
-                }
-                outcome => outcome,
-            }
-        })
-        .await
+        let (engine, introduced) = (self.clone(), introduced.clone());
+        to_the_end(async move { engine.introduce(tenant, user, &introduced).await }).await
     }
 
     /// Removes everybody who is not among these.
@@ -204,6 +177,41 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// The steps of [`Engine::create_person`].
+    async fn create(&self, tenant: TenantId, person: &Person) -> Result<(), PersonError> {
+        let lane = Arc::new(self.lane(tenant, person.id).await?);
+        let known = self.state.tenant_or_new(tenant);
+        if known.directory().contains(person.id) {
+            return Err(PersonError::IdTaken);
+        }
+        self.keep_person(&known, None, person, lane).await
+    }
+
+    /// The steps of [`Engine::sign_in`].
+    async fn introduce(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        introduced: &Introduction,
+    ) -> Result<(), PersonError> {
+        let lane = Arc::new(self.lane(tenant, user).await?);
+        let known = self.state.tenant_or_new(tenant);
+        if known.is_somebody(user) {
+            return Ok(());
+        }
+        if known.was_deleted(user) {
+            return Err(PersonError::Deleted);
+        }
+        let unnamed = format!("{user}@{tenant}");
+        let mut person = introduced.person(user, &unnamed);
+        let outcome = self.keep_person(&known, None, &person, Arc::clone(&lane)).await;
+        if !matches!(outcome, Err(PersonError::NameTaken(_))) {
+            return outcome;
+        }
+        person.user_principal_name = unnamed;
+        self.keep_person(&known, None, &person, lane).await
     }
 
     /// Makes somebody's entry this one, if it is another: first the name is claimed, then the entry is written, then the
@@ -306,7 +314,7 @@ async fn to_the_end<F>(steps: F) -> Result<(), PersonError>
 where
     F: Future<Output = Result<(), PersonError>> + Send + 'static,
 {
-    // It does not end when the program stops in between.
+    // Steps that do not end were cut off by the end of the program.
     tokio::spawn(steps).await.unwrap_or(Err(PersonError::Write(WriteError::Log(AppendError::Unknown))))
 }
 

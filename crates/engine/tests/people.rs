@@ -247,9 +247,9 @@ async fn a_write_that_waited_for_a_deletion_brings_nobody_back() {
     let engine = node.engine.clone();
     let deletion = tokio::spawn(async move { engine.delete_person(TENANT, user(1)).await });
     others_go_on().await;
-    let another = person(2, "ada@x");
+    let newcomer = person(2, "ada@x");
     let (written, changed, created, ()) =
-        tokio::join!(node.say(1, "too late"), node.rename(1, "b@x"), node.create(&another), async {
+        tokio::join!(node.say(1, "too late"), node.rename(1, "b@x"), node.create(&newcomer), async {
             others_go_on().await;
             node.memory.resolve();
         });

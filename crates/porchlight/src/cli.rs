@@ -170,4 +170,8 @@ pub(crate) struct DoctorFlags {
     /// Cut off what a crash has torn at the end of the journal, after copying it aside.
     #[arg(long)]
     pub(crate) repair: bool,
+    /// Write everything anew, so that the files hold nothing any more of what was overwritten, or deleted more than seven
+    /// days ago.
+    #[arg(long)]
+    pub(crate) compact: bool,
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use porchlight_engine::{Clock, Engine, OpenError, Options};
-use porchlight_store::{Embedded, Log, Repair, RepairError, repair};
+use porchlight_engine::{Clock, DELETED_KNOWN_FOR, Engine, OpenError, Options};
+use porchlight_store::{Compacted, Embedded, Log, Repair, RepairError, compact, repair};
 
 use crate::cli::DoctorFlags;
 use crate::exit::{DATA, Failure};
 use crate::say;
 
-/// Looks at the folder, or repairs it.
+/// Looks at the folder, once it was repaired and written anew as far as that was asked for.
 pub(crate) fn run(flags: &DoctorFlags) -> Result<(), Failure> {
     let folder = flags.data.display();
     if flags.repair {
@@ -24,10 +24,39 @@ pub(crate) fn run(flags: &DoctorFlags) -> Result<(), Failure> {
             Err(error) => return Err(Failure::new(DATA, error)),
         }
     }
+    if flags.compact {
+        write_anew(flags)?;
+    }
     look(flags)
 }
 
+/// Forgets for good what was deleted long enough ago, and writes the rest anew.
+fn write_anew(flags: &DoctorFlags) -> Result<(), Failure> {
+    let engine = open(flags)?;
+    engine.purge(DELETED_KNOWN_FOR);
+    // Not before that is done.
+    engine.close();
+    drop(engine);
+    let Compacted { bytes_before, bytes_after } = compact(&flags.data)?;
+    say(&format!("{}: written anew; {bytes_after} bytes instead of {bytes_before}", flags.data.display()));
+    Ok(())
+}
+
 fn look(flags: &DoctorFlags) -> Result<(), Failure> {
+    let engine = open(flags)?;
+    let users: usize = engine.tenants().iter().map(|tenant| tenant.users_len()).sum();
+    let people: usize = engine.tenants().iter().map(|tenant| tenant.directory().len()).sum();
+    say(&format!(
+        "{}: sound; revision {}, {people} people, {users} with a presence record",
+        flags.data.display(),
+        engine.applied()
+    ));
+    engine.close();
+    Ok(())
+}
+
+/// Opens what is there, and makes nothing.
+fn open(flags: &DoctorFlags) -> Result<Engine, Failure> {
     // Opening makes a data folder of an empty one, which is not what somebody who looks wants.
     if !Embedded::exists(&flags.data) {
         return Err(porchlight_store::OpenError::Missing { path: flags.data.clone() }.into());
@@ -38,19 +67,8 @@ fn look(flags: &DoctorFlags) -> Result<(), Failure> {
         let log = Embedded::open(&flags.data, porchlight_store::Options::default(), replica)?;
         Ok::<_, porchlight_store::OpenError>(Arc::new(log) as Arc<dyn Log>)
     });
-    match opened {
-        Ok(engine) => {
-            let users: usize = engine.tenants().iter().map(|tenant| tenant.users_len()).sum();
-            let people: usize = engine.tenants().iter().map(|tenant| tenant.directory().len()).sum();
-            say(&format!(
-                "{}: sound; revision {}, {people} people, {users} with a presence record",
-                flags.data.display(),
-                engine.applied()
-            ));
-            engine.close();
-            Ok(())
-        }
-        Err(OpenError::Log(error)) => Err(error.into()),
-        Err(error) => Err(Failure::new(DATA, error)),
-    }
+    opened.map_err(|error| match error {
+        OpenError::Log(error) => error.into(),
+        error => Failure::new(DATA, error),
+    })
 }

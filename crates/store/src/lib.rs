@@ -19,7 +19,9 @@ mod memory;
 mod record;
 
 pub use append::{Append, AppendError, Hold, Receipt};
-pub use embedded::{Durability, Embedded, OpenError, Options, Repair, RepairError, repair};
+pub use embedded::{
+    Compacted, Durability, Embedded, OpenError, Options, Repair, RepairError, compact, repair,
+};
 pub use entry::{Entry, Key, LogId, Revision, Value};
 pub use log::{Health, Log, Replica, Stats};
 pub use memory::{Fault, Memory};

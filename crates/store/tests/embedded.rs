@@ -18,7 +18,7 @@ use bytes::Bytes;
 use porchlight_store::contract::{Recorder, live, put};
 use porchlight_store::{
     AppendError, Durability, Embedded, Health, Key, Log, OpenError, Options, Repair, RepairError, Replica,
-    Revision, Value, repair,
+    Revision, Value, compact, repair,
 };
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -400,5 +400,92 @@ async fn full_disk_is_survived_without_a_loss() {
     assert_eq!(again.entries(), replica.entries());
     for (key, revision) in acknowledged {
         assert_eq!(again.revision(&key), revision, "an acknowledged entry is missing");
+    }
+}
+
+// Writing everything anew.
+
+/// A folder with 2,000 keys, of which some were overwritten and the first was deleted; and what is in it.
+async fn folder_with_history() -> (TempDir, Vec<(Key, Revision, Value)>) {
+    let place = tempfile::tempdir().unwrap();
+    let options = Options { durability: Durability::Relaxed, ..Options::default() };
+    let log = Embedded::open(place.path(), options, Recorder::new()).unwrap();
+    for number in 0..2_000 {
+        put(&log, &key(number), Revision::NONE, live("first")).await.unwrap();
+    }
+    for number in 0..10 {
+        put(&log, &key(number), Revision(number as u64 + 1), live("second")).await.unwrap();
+    }
+    put(&log, &key(0), Revision(2_001), Value::Tombstone { at: 7 }).await.unwrap();
+    log.close();
+    drop(log);
+    let entries = entries_in(place.path());
+    (place, entries)
+}
+
+fn entries_in(place: &Path) -> Vec<(Key, Revision, Value)> {
+    let replica = Recorder::new();
+    drop(open(place, &replica));
+    replica.entries().into_iter().map(|(key, entry)| (key, entry.revision, entry.value)).collect()
+}
+
+#[tokio::test]
+async fn what_is_written_anew_is_the_same_log() {
+    let (place, entries) = folder_with_history().await;
+    assert_eq!(entries.len(), 2_000);
+    let id = open(place.path(), &Recorder::new()).id();
+    let compacted = compact(place.path()).unwrap();
+    assert!(compacted.bytes_after > 0 && compacted.bytes_before > 0, "{compacted:?}");
+    assert_eq!(entries_in(place.path()), entries);
+    let log = open(place.path(), &Recorder::new());
+    assert_eq!(log.id(), id);
+    let next = put(&log, &Key::new("new"), Revision::NONE, live("one")).await.unwrap();
+    assert_eq!(next, Revision(2_012), "no revision is used twice");
+    log.purge(8);
+    log.close();
+    drop(log);
+    compact(place.path()).unwrap();
+    let entries = entries_in(place.path());
+    assert!(entries.len() == 2_000 && !entries.iter().any(|(other, ..)| *other == key(0)));
+}
+
+#[tokio::test]
+async fn an_empty_log_can_be_written_anew_and_a_missing_one_is_not_made() {
+    let place = tempfile::tempdir().unwrap();
+    assert!(matches!(compact(place.path()), Err(OpenError::Missing { .. })));
+    drop(open(place.path(), &Recorder::new()));
+    compact(place.path()).unwrap();
+    assert!(entries_in(place.path()).is_empty());
+    let log = open(place.path(), &Recorder::new());
+    assert!(matches!(compact(place.path()), Err(OpenError::InUse { .. })));
+    put(&log, &key(1), Revision::NONE, live("one")).await.unwrap();
+}
+
+/// Each of the states that an interruption can leave.
+#[tokio::test]
+async fn an_interruption_while_everything_is_written_anew_loses_nothing() {
+    let (place, entries) = folder_with_history().await;
+    let named = |name: &str| place.path().join(name);
+    let half = || {
+        fs::create_dir_all(named("fjall.new")).unwrap();
+        fs::write(named("fjall.new").join("0.jnl"), "half of it").unwrap();
+    };
+    let interruptions: [&dyn Fn(); 3] = [
+        &half,
+        &|| {
+            half();
+            fs::rename(named("fjall"), named("fjall.old")).unwrap();
+        },
+        &|| {
+            fs::create_dir_all(named("fjall.old")).unwrap();
+            fs::write(named("fjall.old").join("0.jnl"), "what was before").unwrap();
+        },
+    ];
+    for interrupt in interruptions {
+        interrupt();
+        assert_eq!(entries_in(place.path()), entries);
+        assert!(!named("fjall.new").exists() && !named("fjall.old").exists());
+        compact(place.path()).unwrap();
+        assert_eq!(entries_in(place.path()), entries);
     }
 }

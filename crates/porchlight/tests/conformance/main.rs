@@ -27,6 +27,7 @@ mod paths;
 mod people;
 mod people_changes;
 mod people_deleted;
+mod people_forgotten;
 mod people_search;
 mod permission_matrix;
 mod polling;

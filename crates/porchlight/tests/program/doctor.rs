@@ -41,15 +41,22 @@ async fn folder_with_writes(count: usize) -> tempfile::TempDir {
     folder
 }
 
-/// Overwrites 500 bytes that lie this far before the journal's last written byte, as if they had never reached the disk.
-fn lose(data: &Path, before_end: u64) {
-    let journal = data.join("fjall").join("0.jnl");
-    let bytes = fs::read(&journal).expect("the journal is there");
+/// What a journal holds, without the zeros at its end.
+fn written(journal: &Path) -> Vec<u8> {
+    let mut bytes = fs::read(journal).expect("the journal is there");
     // Nearly all of it is zeros, and slices are compared much faster than searched.
     let zeros =
         bytes.rchunks(4096).take_while(|chunk| **chunk == [0_u8; 4096][..chunk.len()]).map(<[u8]>::len);
-    let used = &bytes[..bytes.len() - zeros.sum::<usize>()];
-    let end = used.iter().rposition(|byte| *byte != 0).expect("something was written") as u64 + 1;
+    let used = bytes.len() - zeros.sum::<usize>();
+    let end = bytes[..used].iter().rposition(|byte| *byte != 0).expect("something was written") + 1;
+    bytes.truncate(end);
+    bytes
+}
+
+/// Overwrites 500 bytes that lie this far before the journal's last written byte, as if they had never reached the disk.
+fn lose(data: &Path, before_end: u64) {
+    let journal = data.join("fjall").join("0.jnl");
+    let end = written(&journal).len() as u64;
     let mut file = File::options().write(true).open(&journal).expect("the journal can be written");
     file.seek(SeekFrom::Start(end - before_end)).expect("it is long enough");
     file.write_all(&[0_u8; 500]).expect("it can be written");
@@ -65,6 +72,29 @@ async fn a_sound_folder_is_told_in_one_line() {
     assert_eq!(said, sound);
     let said = doctor(folder.path(), &["--repair"]).answer();
     assert_eq!(said, format!("{}: nothing to repair\n{sound}", folder.path().display()));
+}
+
+#[tokio::test]
+async fn a_folder_is_written_anew_with_what_is_still_there() {
+    let folder = folder_with_writes(2).await;
+    let path = folder.path().display();
+    let journal = folder.path().join("fjall").join("0.jnl");
+    let holds = |text: &str| written(&journal).windows(text.len()).any(|part| part == text.as_bytes());
+    let (overwritten, newest) = (format!("1{}", "x".repeat(63)), format!("2{}", "x".repeat(63)));
+    assert!(holds(&overwritten) && holds(&newest));
+    let said = doctor(folder.path(), &["--compact"]).answer();
+    let (anew, sound) = said.split_once('\n').expect("two lines");
+    let bytes = anew.strip_prefix(&format!("{path}: written anew; ")).expect("it says what it did");
+    let (after, before) = bytes.split_once(" bytes instead of ").expect("it says how much");
+    let (after, before): (u64, u64) = (after.parse().expect("a number"), before.parse().expect("a number"));
+    assert!(after > 0 && before > 0, "{anew}");
+    assert_eq!(sound, format!("{path}: sound; revision 27, 12 people, 1 with a presence record"));
+    assert!(!holds(&overwritten) && holds(&newest));
+    let server = Program::start(&mut in_folder(folder.path()));
+    let presence = server.client("ada:").get(ME).await.json();
+    let message = presence["outOfOfficeSettings"]["message"].as_str().expect("the newest is there");
+    assert!(message.starts_with("2x"), "{message}");
+    assert_eq!(server.client("ada:").patch(ME, &json!({"availability": "Busy"})).await.status, 200);
 }
 
 #[tokio::test]
@@ -186,6 +216,7 @@ fn looking_makes_no_data_folder_of_anything() {
         let by_variable = run(porchlight(&["doctor"]).env("PORCHLIGHT_DATA", data));
         assert_eq!(refusal(&by_variable, CANNOT_CREATE), message);
         refusal(&doctor(data, &["--repair"]), CANNOT_CREATE);
+        refusal(&doctor(data, &["--compact"]), CANNOT_CREATE);
     }
     assert!(!missing.exists());
     assert_eq!(fs::read_dir(&empty).expect("the folder is there").count(), 0);

@@ -56,7 +56,7 @@ fn help_of_healthcheck_tells_what_its_exit_codes_mean() {
 }
 
 #[test]
-fn help_of_doctor_tells_what_repair_does() {
+fn help_of_doctor_tells_what_its_flags_do() {
     insta::assert_snapshot!(said(&["doctor", "--help"]), @r"
     Looks at a data folder and says what is wrong with it; with --repair it puts it right
 
@@ -67,6 +67,8 @@ fn help_of_doctor_tells_what_repair_does() {
                            [default: porchlight-data]
           --repair         Cut off what a crash has torn at the end of the journal, after copying it
                            aside
+          --compact        Write everything anew, so that the files hold nothing any more of what was
+                           overwritten, or deleted more than seven days ago
       -h, --help           Print help
     ");
 }

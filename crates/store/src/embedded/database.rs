@@ -51,7 +51,13 @@ pub(super) struct Database {
 impl Database {
     /// Makes an empty one.
     pub(super) fn create(folder: &Folder, options: &Options) -> Result<Database, OpenError> {
-        let database = open(folder, options)?;
+        let database = open(folder, &folder.storage(), options)?;
+        Database::with_entries(folder, database)
+    }
+
+    /// Makes an empty one that is to take the place of the one that is there.
+    pub(super) fn create_beside(folder: &Folder, options: &Options) -> Result<Database, OpenError> {
+        let database = open(folder, &folder.new_storage()?, options)?;
         Database::with_entries(folder, database)
     }
 
@@ -61,7 +67,7 @@ impl Database {
         if !folder.storage().is_dir() {
             return Err(lost("the folder of the storage engine"));
         }
-        let database = open(folder, options)?;
+        let database = open(folder, &folder.storage(), options)?;
         if !database.keyspace_exists(ENTRIES) {
             return Err(lost("the keyspace of the entries"));
         }
@@ -112,8 +118,8 @@ impl Database {
     }
 }
 
-fn open(folder: &Folder, options: &Options) -> Result<fjall::Database, OpenError> {
-    fjall::Database::builder(folder.storage())
+fn open(folder: &Folder, storage: &Path, options: &Options) -> Result<fjall::Database, OpenError> {
+    fjall::Database::builder(storage)
         .cache_size(options.cache_bytes)
         .max_journaling_size(JOURNAL_BYTES)
         .worker_threads(1)

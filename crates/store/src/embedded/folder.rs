@@ -10,6 +10,9 @@
 //! The marker is written first with `state new` and again with `state ready` when the storage engine has its first
 //! durable batch. Nothing can have been acknowledged while the state is new, so what an interrupted creation leaves
 //! is thrown away; a folder in state ready without its storage has lost it, and says so.
+//!
+//! While everything is written anew there is also `fjall.new/`, and for a moment `fjall.old/`. The next one who opens the
+//! folder removes what an interruption has left of them, and puts the old one back if nothing is in its place.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -35,6 +38,8 @@ const MARKER: &str = "porchlight.log";
 const MARKER_NEW: &str = "porchlight.log.new";
 const LOCK: &str = "lock";
 const STORAGE: &str = "fjall";
+const STORAGE_NEW: &str = "fjall.new";
+const STORAGE_OLD: &str = "fjall.old";
 
 /// What may lie in a folder without a marker: what we leave before there is one, what a fresh file system has, and what
 /// a development server without a log has kept there.
@@ -67,8 +72,10 @@ impl Folder {
             Some(marker) => marker,
             None => Marker::create(path)?,
         };
-        if !marker.ready {
-            remove_storage(path)?;
+        if marker.ready {
+            end_replacement(path)?;
+        } else {
+            remove(&path.join(STORAGE))?;
         }
         Ok(Folder { path: path.to_owned(), marker, _lock: lock })
     }
@@ -88,6 +95,25 @@ impl Folder {
     /// Where the storage engine's files are.
     pub(super) fn storage(&self) -> PathBuf {
         self.path.join(STORAGE)
+    }
+
+    /// Where the storage engine's files are to be that take the place of these; nothing is there.
+    pub(super) fn new_storage(&self) -> Result<PathBuf, OpenError> {
+        let new = self.path.join(STORAGE_NEW);
+        remove(&new)?;
+        Ok(new)
+    }
+
+    /// Puts the new storage in the place of the old one, which is removed. Nobody may have either open.
+    pub(super) fn replace_storage(&self) -> Result<(), OpenError> {
+        let (storage, old) = (self.storage(), self.path.join(STORAGE_OLD));
+        let replace = || {
+            fs::rename(&storage, &old)?;
+            fs::rename(self.path.join(STORAGE_NEW), &storage)?;
+            sync_folder(&self.path)
+        };
+        replace().map_err(|cause| OpenError::io(&storage, cause))?;
+        remove(&old)
     }
 
     pub(super) fn id(&self) -> LogId {
@@ -170,13 +196,22 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Removes what an interrupted creation left.
-fn remove_storage(path: &Path) -> Result<(), OpenError> {
-    let storage = path.join(STORAGE);
-    match fs::remove_dir_all(&storage) {
+/// Ends what an interrupted replacement of the storage left: the old one counts until the new one is in its place.
+fn end_replacement(path: &Path) -> Result<(), OpenError> {
+    let (storage, old) = (path.join(STORAGE), path.join(STORAGE_OLD));
+    if !storage.exists() && old.exists() {
+        fs::rename(&old, &storage).map_err(|cause| OpenError::io(&storage, cause))?;
+    }
+    remove(&path.join(STORAGE_NEW))?;
+    remove(&old)
+}
+
+/// Removes a folder with all that is in it, if it is there.
+fn remove(folder: &Path) -> Result<(), OpenError> {
+    match fs::remove_dir_all(folder) {
         Ok(()) => Ok(()),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(cause) => Err(OpenError::io(&storage, cause)),
+        Err(cause) => Err(OpenError::io(folder, cause)),
     }
 }
 

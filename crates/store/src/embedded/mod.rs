@@ -12,8 +12,10 @@
 //! | `committer`, `tombstones` | writing in batches, and purging |
 //! | `recovery` | what is done about a fault |
 //! | `repair` | what is done about a torn batch when somebody asks for it |
+//! | `compact` | writing everything anew, without what was deleted |
 
 mod committer;
+mod compact;
 mod database;
 mod error;
 mod folder;
@@ -31,6 +33,7 @@ mod shared;
 mod tests;
 mod tombstones;
 
+pub use compact::{Compacted, compact};
 pub use error::{OpenError, RepairError};
 pub use handle::Embedded;
 pub use options::{Durability, Options};

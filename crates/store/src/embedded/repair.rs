@@ -62,7 +62,7 @@ fn cut_tail(folder: &Folder) -> Result<Repair, RepairError> {
 }
 
 /// The replica of a log that is only looked at.
-struct Forgetful;
+pub(super) struct Forgetful;
 
 impl Replica for Forgetful {
     fn revision(&self, _key: &Key) -> Revision {
