@@ -28,6 +28,7 @@ use crate::error::Error;
 use crate::graph;
 use crate::headers::{Field, Headers};
 use crate::instruments::Instruments;
+use crate::issuer::{Asked, Endpoint, Issuer};
 use crate::reply::{self, CLIENT_REQUEST_ID, MetadataLevel, Reply, RequestIds, Sent, header_id};
 use crate::resource::{self, PathError, Resource, Version};
 use crate::route::Route;
@@ -47,6 +48,8 @@ pub struct Api {
     instruments: Instruments,
     diagnostic: HeaderValue,
     bookmarks: Arc<Bookmarks>,
+    /// Issues tokens; in development mode only.
+    issuer: Option<Issuer>,
     /// Whether the server stops: who waits for news is answered then.
     stop: watch::Sender<bool>,
 }
@@ -96,6 +99,7 @@ impl Api {
         }});
         // For good: the counter of shared bytes would move from core to core with every answer.
         let diagnostic = HeaderValue::from_static(diagnostic.to_string().leak());
+        let issuer = settings.development.as_ref().map(|development| Issuer::new(&engine, development));
         let stop = watch::Sender::new(false);
         let authenticator = Authenticator::new(engine.clone(), &settings)?;
         Ok(Api {
@@ -106,6 +110,7 @@ impl Api {
             instruments: Instruments::default(),
             diagnostic,
             bookmarks: Arc::new(Bookmarks::new(secret)),
+            issuer,
             stop,
         })
     }
@@ -181,11 +186,22 @@ impl Api {
             let body = Body::Stream(body);
             return self.operate(&parts.method, operation, headers, body, ids, connection).boxed().await;
         }
+        if let Some(endpoint) = Endpoint::at(path).filter(|found| self.issuer.is_some() || !found.is_shared())
+        {
+            *noted = Noted { route: Route::Issuer, started: Some(Instant::now()) };
+            let issuer = self.issuer.as_ref().ok_or(Error::NotFound)?;
+            let origin = self.origin(headers, authority(parts, headers)?, connection);
+            let query = parts.uri.query().unwrap_or_default();
+            let limits = &self.settings.limits;
+            let asked = Asked { method: &parts.method, query, headers, limits, ids, origin: &origin };
+            return issuer.answer(endpoint, &asked, Body::Stream(body)).boxed().await;
+        }
         if let Some(document) = Document::at(path) {
             *noted = Noted { route: Route::Keys, started: Some(Instant::now()) };
             graph::check_among(&parts.method, &["GET", "HEAD"])?;
             let origin = self.origin(headers, authority(parts, headers)?, connection);
-            return document.answer(&self.engine, &self.notifier, &origin).boxed().await;
+            let issuer = self.settings.development.as_ref().map(|development| &development.issuer);
+            return document.answer(&self.engine, &self.notifier, issuer, &origin).boxed().await;
         }
         let (version, below) = resource::split_version(path).map_err(path_error)?;
         let parsed = Resource::parse(below);
@@ -547,7 +563,7 @@ impl Api {
         headers.insert(REQUEST_ID, header_id(ids.request));
         headers.insert(CLIENT_REQUEST_ID, ids.client);
         headers.insert(ODATA_VERSION, FOUR);
-        headers.insert(CACHE_CONTROL, NO_CACHE);
+        headers.entry(CACHE_CONTROL).or_insert(NO_CACHE);
         headers.insert(DIAGNOSTIC, self.diagnostic.clone());
         // Not in development: a browser would refuse http://localhost from then on, whichever program listens there.
         if connection.secure && self.settings.development.is_none() {

@@ -1,9 +1,12 @@
 //! The people of development mode.
 
+use std::sync::LazyLock;
+
 use porchlight_engine::{Person, Seed};
 use porchlight_presence::UserId;
 use uuid::Uuid;
 
+use crate::issuer::IssuerKey;
 use crate::settings::Development;
 
 /// First name, last name, job, department.
@@ -29,6 +32,8 @@ const BEN: Uuid = Uuid::from_u128(0x3c5e_0a44_0d0f_4d4b_a7f7_6f0a_5b1f_2b02);
 impl Development {
     /// Development mode with the demo tenant, its dozen people and the demo application.
     pub fn demo() -> Development {
+        // One for the whole process, since to make one takes a while: a process of tests has many servers.
+        static ISSUER: LazyLock<IssuerKey> = LazyLock::new(IssuerKey::generate);
         let people = PEOPLE.into_iter().map(person).collect();
         let seed = Seed { tenant: Development::TENANT, people };
         Development {
@@ -36,6 +41,7 @@ impl Development {
             application: Development::APPLICATION,
             seeds: vec![seed],
             certificate_authority: None,
+            issuer: ISSUER.clone(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! [`Api`] answers requests; [`Server`] brings them in from sockets, with [`Tls`] or without. A request walks through
 //! `api.rs` (limits, path, token), `graph.rs` (which resource, which method) and one file under `routes/`.
 //! [`NotificationWords`] puts into words what webhooks are sent. Only this crate knows JSON names and status codes.
+//! `issuer/` is development's own identity provider.
 
 mod addresses;
 mod api;
@@ -24,6 +25,7 @@ mod follower;
 mod graph;
 mod headers;
 mod instruments;
+mod issuer;
 mod last_base;
 mod metadata;
 mod odata;
@@ -54,6 +56,7 @@ pub use auth::{
 };
 pub use doors::Listener;
 pub use instruments::{install_recorder, maintain_recorder};
+pub use issuer::IssuerKey;
 pub use server::Server;
 pub use settings::{Development, HttpLimits, ODataTypeCase, Profile, Settings};
 pub use tls::{Identity, Tls, TlsError};

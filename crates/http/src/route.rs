@@ -28,11 +28,13 @@ pub(crate) enum Route {
     Deliveries,
     /// The keys that sign validation tokens, and where to find them.
     Keys,
+    /// Development's tokens.
+    Issuer,
 }
 
 impl Route {
     /// All of them, in their order.
-    pub(crate) const ALL: [Route; 21] = [
+    pub(crate) const ALL: [Route; 22] = [
         Route::None,
         Route::Options,
         Route::Operations,
@@ -54,6 +56,7 @@ impl Route {
         Route::Reauthorize,
         Route::Deliveries,
         Route::Keys,
+        Route::Issuer,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -79,6 +82,7 @@ impl Route {
             Route::Reauthorize => "reauthorize",
             Route::Deliveries => "deliveries",
             Route::Keys => "keys",
+            Route::Issuer => "issuer",
         }
     }
 }

@@ -7,6 +7,7 @@ use porchlight_presence::{ApplicationId, TenantId};
 use uuid::Uuid;
 
 use crate::auth::AuthSettings;
+use crate::issuer::IssuerKey;
 use crate::window::Rate;
 
 /// How closely the server keeps to the original.
@@ -107,6 +108,8 @@ pub struct Development {
     /// The certificate, in PEM, of the authority that development's own certificate is signed by; `None` when there is
     /// none.
     pub certificate_authority: Option<String>,
+    /// What the tokens of the built-in issuer are signed with.
+    pub issuer: IssuerKey,
 }
 
 impl Development {

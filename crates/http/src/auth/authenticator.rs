@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,9 +18,11 @@ use super::grant::{Grant, Names};
 use super::issuer::{Issuer, Keys};
 use super::jwt::Jwt;
 use super::key_ring::KeyRing;
-use super::settings::{ApiKey, AuthSettings};
+use super::key_set::KeySet;
+use super::settings::{ApiKey, AuthSettings, TrustedIssuer};
 use super::{AuthError, Caller, LastCaller, Permission, Permissions, TokenError, development};
 use crate::headers::Headers;
+use crate::issuer::AUDIENCE;
 use crate::settings::{Development, Settings};
 use crate::windows::Windows;
 
@@ -60,6 +63,7 @@ impl Authenticator {
                 issuers.push(Issuer { settings: trusted.clone(), keys: Keys::Fetched(ring) });
             }
         }
+        issuers.extend(development.as_ref().map(own));
         let api_keys = settings.api_keys.iter().map(|key| (key.hash, key.clone())).collect();
         let verified = Cache::new(settings.tokens_max);
         Ok(Authenticator { engine, settings, development, issuers, sources, api_keys, verified, windows })
@@ -218,6 +222,18 @@ pub fn new_api_key() -> (String, String) {
     let key = [API_KEY, &URL_SAFE_NO_PAD.encode(random)].concat();
     let hash = hash(&key).iter().map(|byte| format!("{byte:02x}")).collect();
     (key, hash)
+}
+
+/// Development's own issuer. It comes last: what another one issues is the other's.
+fn own(development: &Development) -> Issuer {
+    let keys = KeySet::of(development.issuer.kid(), development.issuer.decoding_key().clone());
+    // Neither is asked for: its keys are here, and it has as many names as the server has addresses.
+    let settings = TrustedIssuer {
+        tenants: vec![development.tenant],
+        clock_skew: Duration::ZERO,
+        ..TrustedIssuer::new("", "", AUDIENCE)
+    };
+    Issuer { settings, keys: Keys::Own(keys) }
 }
 
 /// With any of these somebody is here to be present. Source: subscriptions-and-auth 21.6.

@@ -64,7 +64,7 @@ fn whom(
 }
 
 /// An id, a user principal name or what stands before its `@`.
-fn person(who: &str, tenant: &Tenant) -> Result<UserId, TokenError> {
+pub(crate) fn person(who: &str, tenant: &Tenant) -> Result<UserId, TokenError> {
     let directory = tenant.directory();
     let named = match guid(who) {
         Some(id) => Some(UserId(id)).filter(|id| tenant.is_somebody(*id)),

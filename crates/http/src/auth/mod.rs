@@ -23,6 +23,7 @@ use porchlight_presence::{ApplicationId, Timestamp, UserId};
 use crate::window::Window;
 pub(crate) use authenticator::Authenticator;
 pub use authenticator::new_api_key;
+pub(crate) use development::person;
 use fetch::check_url;
 use grant::{Grant, Names};
 pub(crate) use last_caller::LastCaller;

@@ -1,4 +1,5 @@
-//! The keys that validation tokens are signed with, and the documents that say where to find them.
+//! The keys that validation tokens are signed with, and the documents that say where to find them. In development mode
+//! the issuer's key is among them.
 //!
 //! Source: subscriptions-and-auth 14.4. Nobody needs a token for them, and no version of the API is in their paths.
 
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::issuer::IssuerKey;
 use crate::reply::Reply;
 
 /// One of the documents, and whose.
@@ -60,6 +62,7 @@ impl<'p> Document<'p> {
         self,
         engine: &Engine,
         notifier: &Notifier,
+        issuer: Option<&IssuerKey>,
         origin: &str,
     ) -> Result<Reply, Error> {
         if self.tenant.is_some_and(|tenant| engine.tenant(tenant).is_none()) {
@@ -69,7 +72,8 @@ impl<'p> Document<'p> {
             Kind::Discovery { keys } => Ok(Reply::json(&self.discovery(origin, keys))),
             Kind::Keys => {
                 let keys = notifier.signer().await?.keys();
-                Ok(Reply::json(&json!({"keys": keys.iter().map(jwk).collect::<Vec<_>>()})))
+                let keys: Vec<Value> = keys.iter().map(jwk).chain(issuer.map(IssuerKey::jwk)).collect();
+                Ok(Reply::json(&json!({"keys": keys})))
             }
         }
     }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::subscriptions::{LIFETIME_MIN, PAGE};
 use crate::error::duration;
 use crate::instruments::Instruments;
+use crate::issuer;
 use crate::reply::Reply;
 use crate::settings::{Profile, Settings};
 use crate::window::Rate;
@@ -121,6 +122,9 @@ pub(crate) fn limits(engine: &Engine, notify: &porchlight_notify::Settings, sett
         limit("writeTime", duration(engine.append_timeout()).into(), "503; the write may have been done"),
     ];
     limits.extend(subscription_limits(notify, settings.profile));
+    if settings.development.is_some() {
+        limits.extend(issuer_limits());
+    }
     let profile = match settings.profile {
         Profile::Open => "open",
         Profile::Strict => "strict",
@@ -157,6 +161,22 @@ fn subscription_limits(notify: &porchlight_notify::Settings, profile: Profile) -
         limits.push(limit(&format!("{property}Characters"), max.into(), "400 InvalidRequest"));
     }
     limits
+}
+
+/// Those of development's issuer.
+fn issuer_limits() -> [Value; 9] {
+    const ANEW: &str = "400 invalid_grant; sign in anew";
+    [
+        limit("accessTokenTime", duration(issuer::ACCESS_TOKEN_LIFE).into(), "401"),
+        limit("accessTokenTimeMax", duration(issuer::ACCESS_TOKEN_LIFE_MAX).into(), "400 invalid_request"),
+        limit("refreshTokenTime", duration(issuer::REFRESH_TOKEN_LIFE).into(), ANEW),
+        limit("authorizationCodeTime", duration(issuer::CODE_LIFE).into(), ANEW),
+        limit("authorizationCodes", issuer::CODES_MAX.into(), "the oldest goes"),
+        limit("deviceCodeTime", duration(issuer::DEVICE_CODE_LIFE).into(), "400 bad_verification_code"),
+        limit("deviceCodes", issuer::CODES_MAX.into(), "the oldest goes"),
+        limit("issuerParameterBytes", issuer::PARAMETER_BYTES_MAX.into(), "400 invalid_request"),
+        limit("peopleOnSignInPage", issuer::PEOPLE_SHOWN.into(), "others are named by login_hint"),
+    ]
 }
 
 fn limit(name: &str, value: Value, answer: &str) -> Value {
