@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use uuid::Uuid;
 
 use crate::https::HttpsListen;
 
@@ -26,6 +28,8 @@ pub(crate) enum Command {
     Doctor(DoctorFlags),
     /// Makes a key for a script or a device, of which the configuration file keeps a hash.
     ApiKey,
+    /// Prints a token of a running development server.
+    Token(TokenFlags),
     /// Prints how each platform and SDK is told to accept development's https.
     Trust(TrustFlags),
     /// Prints the version.
@@ -174,4 +178,78 @@ pub(crate) struct DoctorFlags {
     /// days ago.
     #[arg(long)]
     pub(crate) compact: bool,
+}
+
+/// Whose token, for what and from where.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = TOKEN_EXAMPLES)]
+pub(crate) struct TokenFlags {
+    /// The person whom the token is for: an id, a user principal name, or what stands before its @.
+    #[arg(long, value_name = "WHO", required_unless_present = "app")]
+    pub(crate) user: Option<String>,
+    /// The person's permissions, in one argument [default: all that a person can have]
+    #[arg(long, value_name = "PERMISSIONS", requires = "user")]
+    pub(crate) scp: Option<String>,
+    /// The application (client) id; without --user the token is for the application itself [default: the demo
+    /// application]
+    #[arg(long, value_name = "GUID")]
+    pub(crate) app: Option<Uuid>,
+    /// The application's permissions, in one argument [default: all that an application can have]
+    #[arg(long, value_name = "PERMISSIONS", conflicts_with = "user")]
+    pub(crate) role: Option<String>,
+    /// How long the token is good for, up to a day: 90s, 30m, 1h, or ISO 8601 such as PT1H.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = life)]
+    pub(crate) ttl: Duration,
+    /// The server to ask; plain http.
+    #[arg(long, env = "PORCHLIGHT_URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: String,
+    /// The data folder of the server to ask, instead of its URL.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  porchlight token --user ada
+  porchlight token --user ada --scp 'Presence.Read.All Presence.ReadWrite' --ttl 30m
+  porchlight token --app 5f0d3b8a-1c2e-4b6f-8a9d-7e6c5b4a3f21 --role Presence.ReadWrite.All
+  curl -H \"Authorization: Bearer $(porchlight token --user ada)\" http://127.0.0.1:8080/v1.0/me
+
+Exit codes:
+  0 done, 64 wrong flag or refused by the server, 69 no development server answers";
+
+/// The life of a token: a number with its unit, or ISO 8601.
+fn life(text: &str) -> Result<Duration, String> {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let unit = |letter: char, seconds: u64| {
+        let count: u64 = text.strip_suffix(letter)?.parse().ok()?;
+        count.checked_mul(seconds).map(Duration::from_secs)
+    };
+    let short = unit('s', 1).or_else(|| unit('m', 60)).or_else(|| unit('h', 60 * 60));
+    let life = match short {
+        Some(life) => life,
+        None => porchlight_http::parse_duration(text)?,
+    };
+    if (Duration::from_secs(1)..=DAY).contains(&life) {
+        Ok(life)
+    } else {
+        Err("it must be from 1s to 24h".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_life_of_a_token_is_read_in_two_ways() {
+        for (text, seconds) in
+            [("90s", 90), ("30m", 1_800), ("24h", 86_400), ("PT1H", 3_600), ("P1D", 86_400)]
+        {
+            assert_eq!(life(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "h", "1", "0s", "25h", "PT25H", "-1h", "1.5h", "99999999999999999999h", "PT0.5S"] {
+            assert!(life(text).is_err(), "{text}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use porchlight_engine::Seed;
-use porchlight_http::{AuthSettings, Development, HttpLimits, Profile, Settings, parse_duration};
+use porchlight_http::{AuthSettings, Development, HttpLimits, IssuerKey, Profile, Settings, parse_duration};
 use porchlight_presence::{Fade, Limits};
 use porchlight_store::Durability;
 use serde::{Deserialize, Deserializer};
@@ -19,6 +19,9 @@ use crate::seed;
 use crate::telling::{self, EgressSection, SubscriptionsSection, WireSection};
 use crate::tokens::{self, AuthSection, UsersSection};
 
+/// The data folder of whoever names none.
+const DATA: &str = "porchlight-data";
+
 /// Everything that `serve` needs to know.
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
@@ -30,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) seeds: Vec<Seed>,
     pub(crate) presence: Limits,
     pub(crate) settings: Settings,
+    /// The data folder in whose `development/` this mode keeps what is its own; `None`: nothing is kept.
+    pub(crate) development_in: Option<PathBuf>,
     pub(crate) telling: porchlight_notify::Settings,
     pub(crate) audit: Option<audit::Settings>,
 }
@@ -134,13 +139,8 @@ impl Config {
         let file = flags.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
         let dev = flags.dev.or(file.dev).unwrap_or(false);
         let listen = flags.listen.or(file.listen).unwrap_or((Ipv4Addr::LOCALHOST, 8080).into());
-        let data = flags.data.as_deref().or(file.data.as_deref());
-        let log = log_place(flags, &file, data);
-        let kept_in = match &log {
-            LogPlace::Folder { path, .. } => Some(path.as_path()),
-            LogPlace::Memory { .. } => data,
-        };
-        let https = https::settings(flags, &file.https, listen, dev, kept_in)?;
+        let development_in = dev.then(|| development_in(flags, &file)).flatten();
+        let https = https::settings(flags, &file.https, listen, dev)?;
         let remote = [Some(listen), https.as_ref().map(|https| https.listen)];
         let remote = remote.into_iter().flatten().find(|address| !address.ip().is_loopback());
         if let Some(remote) = remote.filter(|_| dev)
@@ -164,7 +164,8 @@ impl Config {
         Ok(Config {
             listen,
             https,
-            log,
+            log: log_place(flags, &file),
+            development_in,
             log_format: flags.log_format.or(file.log_format).unwrap_or(formats),
             threads: threads.unwrap_or_else(cores).clamp(1, 1024),
             accept_clock: flags.accept_clock.or(file.accept_clock).unwrap_or(false),
@@ -183,14 +184,14 @@ fn read_file(path: &Path) -> Result<File, Failure> {
     toml::from_str(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
 
-fn log_place(flags: &ServeFlags, file: &File, data: Option<&Path>) -> LogPlace {
+fn log_place(flags: &ServeFlags, file: &File) -> LogPlace {
     let usual = porchlight_store::Options::default();
     let waiting_max = file.limits.waiting_writes.unwrap_or(usual.waiting_max).max(1);
-    if flags.ephemeral.or(file.ephemeral).unwrap_or(false) {
+    if is_ephemeral(flags, file) {
         return LogPlace::Memory { waiting_max };
     }
     LogPlace::Folder {
-        path: data.unwrap_or(Path::new("porchlight-data")).to_owned(),
+        path: data(flags, file).unwrap_or_else(|| PathBuf::from(DATA)),
         durability: match flags.durability.or(file.durability) {
             None | Some(DurabilityFlag::Full) => Durability::Full,
             Some(DurabilityFlag::Relaxed) => Durability::Relaxed,
@@ -198,6 +199,21 @@ fn log_place(flags: &ServeFlags, file: &File, data: Option<&Path>) -> LogPlace {
         waiting_max,
         cache_bytes: file.limits.cache_bytes.unwrap_or(usual.cache_bytes),
     }
+}
+
+/// Whoever keeps nothing but names a data folder wants the same keys at the next start.
+fn development_in(flags: &ServeFlags, file: &File) -> Option<PathBuf> {
+    let usual = (!is_ephemeral(flags, file)).then(|| PathBuf::from(DATA));
+    data(flags, file).or(usual)
+}
+
+fn is_ephemeral(flags: &ServeFlags, file: &File) -> bool {
+    flags.ephemeral.or(file.ephemeral).unwrap_or(false)
+}
+
+/// The data folder, if one is named.
+fn data(flags: &ServeFlags, file: &File) -> Option<PathBuf> {
+    flags.data.clone().or_else(|| file.data.clone())
 }
 
 /// Development's tokens are for the demo tenant, or for the first tenant of a seed file that has another.
@@ -208,6 +224,8 @@ fn development(seeds: &[Seed]) -> Development {
         tenant,
         application: Development::APPLICATION,
         seeds: seeds.to_vec(),
+        // Another key takes the place of this one when one is kept.
+        issuer: IssuerKey::generate(),
         // Known when it has been made or read.
         certificate_authority: None,
     }

@@ -3,10 +3,8 @@
 //! It may sign for this machine's own names and nothing else (RFC 5280, 4.2.1.10), so that who gets hold of its key cannot
 //! pass for anybody else with the clients that trust it. Production never looks at it.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -23,10 +21,9 @@ use x509_cert::der::{DecodePem, Encode};
 use x509_cert::ext::pkix::name::GeneralName;
 
 use crate::config::host_name;
-use crate::exit::{CANNOT_CREATE, DATA, Failure, INTERNAL};
+use crate::development::{self, Folder};
+use crate::exit::{DATA, Failure, INTERNAL};
 
-/// The folder within the data folder.
-const FOLDER: &str = "development";
 const CERTIFICATE: &str = "ca.pem";
 const KEY: &str = "ca.key";
 
@@ -79,7 +76,7 @@ pub(crate) struct DevCa {
 
 /// Where the certificate of the authority is that is kept in this data folder.
 pub(crate) fn file(data: &Path) -> PathBuf {
-    data.join(FOLDER).join(CERTIFICATE)
+    development::path(data, CERTIFICATE)
 }
 
 impl DevCa {
@@ -94,25 +91,26 @@ impl DevCa {
             .map_err(|error| Failure::new(INTERNAL, error.context("cannot make a development CA")))
     }
 
-    /// The authority of this data folder, which is made if there is none. Only then do these names matter.
+    /// The authority that is kept in this folder, and made if there is none. Only then do these names matter.
     ///
     /// # Errors
     ///
-    /// [`CANNOT_CREATE`] when it cannot be kept, [`DATA`] when what is kept is of no use.
-    pub(crate) fn in_folder(data: &Path, names: &[Name], now: Timestamp) -> Result<DevCa, Failure> {
-        let folder = data.join(FOLDER);
-        if !file(data).exists() {
-            make(names, now)
-                .and_then(|(certificate, key)| keep(data, &certificate, &key).map_err(anyhow::Error::from))
-                .with_context(|| format!("the development CA cannot be kept in {}", folder.display()))
-                .map_err(|error| Failure::new(CANNOT_CREATE, error))?;
+    /// [`crate::exit::CANNOT_CREATE`] when it cannot be kept, [`DATA`] when what is kept is of no use.
+    pub(crate) fn in_folder(folder: &Folder, names: &[Name], now: Timestamp) -> Result<DevCa, Failure> {
+        if !folder.path(CERTIFICATE).exists() {
+            let (certificate, key) = make(names, now)
+                .map_err(|error| Failure::new(INTERNAL, error.context("cannot make a development CA")))?;
+            // The certificate last: where it is, both are.
+            folder.write(KEY, &key)?;
+            folder.write(CERTIFICATE, &certificate)?;
         }
-        let text = |name| fs::read_to_string(folder.join(name));
+        let text = |name| fs::read_to_string(folder.path(name));
         let read = || DevCa::read(text(CERTIFICATE)?, &text(KEY)?);
         read().map_err(|error| {
-            let folder = folder.display();
+            let place = folder.path("");
             let what = format!(
-                "the development CA in {folder} is of no use; remove that folder to have another made"
+                "the development CA in {} is of no use; remove ca.pem and ca.key there to have another made",
+                place.display()
             );
             Failure::new(DATA, error.context(what))
         })
@@ -148,7 +146,7 @@ impl DevCa {
     ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Failure> {
         if let Some(name) = names.iter().find(|name| !self.permits(name)) {
             return Err(Failure::usage(format!(
-                "the development CA was not made for {}: remove the folder {FOLDER} in the data folder to have another \
+                "the development CA was not made for {}: remove development/ca.pem in the data folder to have another \
                  made, which clients have to be told to trust anew",
                 name.text()
             )));
@@ -235,26 +233,6 @@ fn make(names: &[Name], now: Timestamp) -> anyhow::Result<(String, String)> {
     Ok((certificate.pem(), key.serialize_pem()))
 }
 
-/// Keeps both, or neither: the folder gets its name when everything is in it. Another process may be as quick; then its
-/// authority is the one that is kept.
-fn keep(data: &Path, certificate: &str, key: &str) -> io::Result<()> {
-    fs::create_dir_all(data)?;
-    let new = data.join(format!("{FOLDER}.{}", std::process::id()));
-    DirBuilder::new().mode(0o700).create(&new)?;
-    let write = |name: &str, text: &str| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new.join(name))?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    };
-    let kept = write(CERTIFICATE, certificate)
-        .and_then(|()| write(KEY, key))
-        .and_then(|()| fs::rename(&new, data.join(FOLDER)));
-    if kept.is_err() {
-        fs::remove_dir_all(&new).ok();
-    }
-    if file(data).exists() { Ok(()) } else { kept }
-}
-
 /// What this machine calls itself, if that can stand in a certificate.
 fn own_name() -> Option<Name> {
     host_name().parse().ok()
@@ -319,8 +297,10 @@ mod tests {
     #[test]
     fn it_is_made_once_and_its_key_is_for_nobody_else_to_read() {
         let data = tempfile::tempdir().unwrap();
-        let first = DevCa::in_folder(data.path(), &[], NOW).unwrap().into_pem();
-        let again = DevCa::in_folder(data.path(), &names(&["dev.example"]), NOW).unwrap().into_pem();
+        let first = DevCa::in_folder(&Folder::of(data.path()).unwrap(), &[], NOW).unwrap().into_pem();
+        let again = DevCa::in_folder(&Folder::of(data.path()).unwrap(), &names(&["dev.example"]), NOW)
+            .unwrap()
+            .into_pem();
         assert_eq!(first, again);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let folder = data.path().join("development");
@@ -331,14 +311,16 @@ mod tests {
     #[test]
     fn what_is_damaged_is_named_and_left_alone() {
         let data = tempfile::tempdir().unwrap();
-        DevCa::in_folder(data.path(), &[], NOW).unwrap();
+        DevCa::in_folder(&Folder::of(data.path()).unwrap(), &[], NOW).unwrap();
         let key = data.path().join("development/ca.key");
         fs::write(&key, KeyPair::generate().unwrap().serialize_pem()).unwrap();
-        let Err(failure) = DevCa::in_folder(data.path(), &[], NOW) else { panic!("another's key was taken") };
+        let Err(failure) = DevCa::in_folder(&Folder::of(data.path()).unwrap(), &[], NOW) else {
+            panic!("another's key was taken")
+        };
         assert_eq!(failure.code, DATA);
         assert!(format!("{:#}", failure.cause).ends_with("the key does not belong to the certificate"));
         fs::remove_file(&key).unwrap();
-        assert!(DevCa::in_folder(data.path(), &[], NOW).is_err());
+        assert!(DevCa::in_folder(&Folder::of(data.path()).unwrap(), &[], NOW).is_err());
         assert!(file(data.path()).exists());
     }
 }

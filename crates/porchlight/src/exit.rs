@@ -4,11 +4,11 @@
 pub(crate) const OK: u8 = 0;
 /// `healthcheck`: the server does not answer, or says that it is not ready.
 pub(crate) const UNHEALTHY: u8 = 1;
-/// A wrong flag, environment variable or configuration file.
+/// A wrong flag, environment variable or configuration file; `token`: what was asked for is refused.
 pub(crate) const USAGE: u8 = 64;
 /// The data cannot be read: damaged, written by a newer program, or ahead of the clock.
 pub(crate) const DATA: u8 = 65;
-/// The address cannot be listened on.
+/// The address cannot be listened on; `token`: no development server answers.
 pub(crate) const UNAVAILABLE: u8 = 69;
 /// Something that should not happen.
 pub(crate) const INTERNAL: u8 = 70;

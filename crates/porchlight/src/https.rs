@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::cli::ServeFlags;
 use crate::dev_ca::{DevCa, Name};
+use crate::development::Folder;
 use crate::exit::{Failure, INTERNAL};
 
 /// The port for https beside one for http.
@@ -74,10 +75,9 @@ pub(crate) struct Https {
 #[derive(Debug)]
 enum Source {
     Files(Files),
-    /// Development's own, for these names too; the authority is kept in this data folder, if in any.
+    /// Development's own, for these names too.
     Development {
         names: Vec<Name>,
-        data: Option<PathBuf>,
     },
 }
 
@@ -94,7 +94,7 @@ struct Pair {
     key: Vec<u8>,
 }
 
-/// How https is to be spoken; `None`: not at all. Beside http on `listen`; development keeps its authority in `data`.
+/// How https is to be spoken; `None`: not at all. Beside http on `listen`.
 ///
 /// # Errors
 ///
@@ -104,7 +104,6 @@ pub(crate) fn settings(
     section: &HttpsSection,
     listen: SocketAddr,
     dev: bool,
-    data: Option<&Path>,
 ) -> Result<Option<Https>, Failure> {
     let wanted = flags.https_listen.or(section.listen);
     let certificate = flags.https_certificate.as_ref().or(section.certificate.as_ref());
@@ -134,7 +133,7 @@ pub(crate) fn settings(
     };
     let source = match files {
         Some(files) => Source::Files(files),
-        None if dev => Source::Development { names, data: data.map(Path::to_owned) },
+        None if dev => Source::Development { names },
         None => {
             return Err(Failure::usage(
                 "https.listen needs a certificate: give --https-certificate and --https-key",
@@ -150,12 +149,12 @@ pub(crate) fn settings(
 }
 
 impl Https {
-    /// Reads the certificate, or makes development's.
+    /// Reads the certificate, or makes development's, whose authority is kept in `folder`.
     ///
     /// # Errors
     ///
     /// [`crate::exit::USAGE`] for files that are of no use, and those of [`DevCa`].
-    pub(crate) fn open(&self) -> Result<Certificate, Failure> {
+    pub(crate) fn open(&self, folder: Option<&Folder>) -> Result<Certificate, Failure> {
         let clock = Clock::system();
         let (tls, authority, watched) = match &self.source {
             Source::Files(files) => {
@@ -164,9 +163,9 @@ impl Https {
                 let tls = Tls::new(chain, key).map_err(|error| Failure::usage(files.complaint(&error)))?;
                 (tls, None, Some(Watched { files: files.clone(), found: Ok(pair), is_settled: true }))
             }
-            Source::Development { names, data } => {
-                let authority = match data {
-                    Some(data) => DevCa::in_folder(data, names, clock.now())?,
+            Source::Development { names } => {
+                let authority = match folder {
+                    Some(folder) => DevCa::in_folder(folder, names, clock.now())?,
                     None => DevCa::in_memory(names, clock.now())?,
                 };
                 let (chain, key) = authority.certify(names, clock.now())?;
@@ -181,12 +180,9 @@ impl Https {
         Ok(certificate)
     }
 
-    /// Where development's authority is kept; `None` when there is none, or when it is not kept.
-    pub(crate) fn authority_file(&self) -> Option<PathBuf> {
-        match &self.source {
-            Source::Files(_) | Source::Development { data: None, .. } => None,
-            Source::Development { data: Some(data), .. } => Some(crate::dev_ca::file(data)),
-        }
+    /// Whether development's own certificate is shown.
+    pub(crate) fn is_developments(&self) -> bool {
+        matches!(self.source, Source::Development { .. })
     }
 }
 

@@ -8,14 +8,17 @@ mod audit;
 mod cli;
 mod config;
 mod dev_ca;
+mod development;
 mod doctor;
 mod exit;
 mod healthcheck;
 mod https;
 mod lines;
+mod request;
 mod run;
 mod seed;
 mod telling;
+mod token;
 mod tokens;
 mod trust;
 
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Trust(flags) => trust::run(&flags),
+        Command::Token(flags) => token::run(&flags),
         Command::Version => {
             say(&format!("porchlight {}", env!("CARGO_PKG_VERSION")));
             Ok(())

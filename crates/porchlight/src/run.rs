@@ -26,7 +26,7 @@ use crate::config::{Config, LogPlace};
 use crate::exit::{DATA, Failure, INTERNAL, UNAVAILABLE, USAGE};
 use crate::https::{Certificate, Https};
 use crate::lines::Lines;
-use crate::say;
+use crate::{dev_ca, development, say};
 
 /// Runs the server until it is told to stop.
 ///
@@ -61,10 +61,14 @@ async fn run(mut config: Config, sockets: Sockets) -> Result<(), Failure> {
     // Before anything is opened: who is told to stop while starting stops in order too, once started.
     let stop = stop_signal().map_err(|error| Failure::new(INTERNAL, error))?;
     let engine = open_engine(&config)?;
-    // After the log, whose lock keeps another process from making an authority in the same folder.
-    let mut certificate = config.https.as_ref().map(Https::open).transpose()?;
+    // After the log, which takes no folder with something else in it, and has locked it now.
+    let folder = config.development_in.as_deref().map(development::Folder::of).transpose()?;
+    let mut certificate = config.https.as_ref().map(|https| https.open(folder.as_ref())).transpose()?;
     if let Some(development) = &mut config.settings.development {
         development.certificate_authority = certificate.as_ref().and_then(Certificate::authority);
+        if let Some(folder) = &folder {
+            development.issuer = folder.issuer_key()?;
+        }
     }
     for seed in &config.seeds {
         seed_people(&engine, seed).await?;
@@ -90,6 +94,7 @@ async fn run(mut config: Config, sockets: Sockets) -> Result<(), Failure> {
     listeners.extend(sockets.https.map(|socket| Listener { socket, tls }));
     let server =
         Server::start(listeners, &api, config.threads).map_err(|error| Failure::new(INTERNAL, error))?;
+    let announced = folder.map(|folder| folder.announce(server.addresses()[0])).transpose()?;
     greet(&config, server.addresses());
     let remote = dev && server.addresses().iter().any(|address| !address.ip().is_loopback());
     tokio::select! {
@@ -100,6 +105,7 @@ async fn run(mut config: Config, sockets: Sockets) -> Result<(), Failure> {
         name = stop => tracing::info!(signal = name, "stopping"),
     }
     // Blocking from here on: nothing else runs on this thread any more.
+    drop(announced);
     server.stop();
     tracing::info!("no requests are left");
     notifier.stop();
@@ -254,7 +260,8 @@ fn greet(config: &Config, addresses: &[SocketAddr]) {
         ["http", "https"].iter().zip(addresses).map(|(scheme, address)| format!("{scheme}://{address}"));
     let urls: Vec<String> = urls.collect();
     say(&format!("listening on {}", urls.join(" and ")));
-    if let Some(file) = config.https.as_ref().and_then(Https::authority_file) {
+    let is_own = config.https.as_ref().is_some_and(Https::is_developments);
+    if let Some(file) = config.development_in.as_deref().filter(|_| is_own).map(dev_ca::file) {
         say(&format!("https is signed by {}; porchlight trust says how clients accept it", file.display()));
     }
     let demo = config.settings.development.as_ref().and_then(|development| {

@@ -2,12 +2,13 @@
 //!
 //! [`TestServer`] starts one; [`Client`] calls it as somebody; [`Answer`] is what came back, whole. A [`Receiver`] is
 //! whom it notifies, and a [`PrivateKey`] what that reads encrypted notifications with. An [`Authority`] signs the
-//! certificates that TLS is spoken with.
+//! certificates that TLS is spoken with. An [`Issuer`] issues tokens, and a [`Jwt`] is a token, read.
 
 mod authority;
 mod client;
 mod events;
 mod issuer;
+mod jwt;
 mod private_key;
 mod receiver;
 mod server;
@@ -16,6 +17,7 @@ pub use authority::{Authority, Certified};
 pub use client::{Answer, Client};
 pub use events::{Event, Events};
 pub use issuer::{AUDIENCE, Issuer, IssuerKey, Mood, TENANT, unsigned};
+pub use jwt::Jwt;
 pub use porchlight_notify::Egress;
 pub use private_key::PrivateKey;
 pub use receiver::{Delivery, Reaction, Receiver, Validation};

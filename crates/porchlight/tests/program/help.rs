@@ -31,6 +31,7 @@ fn help_lists_the_commands() {
       healthcheck  Asks a running server whether it is ready; exit code 0: it is, 1: it is not
       doctor       Looks at a data folder and says what is wrong with it; with --repair it puts it right
       api-key      Makes a key for a script or a device, of which the configuration file keeps a hash
+      token        Prints a token of a running development server
       trust        Prints how each platform and SDK is told to accept development's https
       version      Prints the version
       help         Print this message or the help of the given subcommand(s)
@@ -87,6 +88,40 @@ fn help_of_trust_tells_where_the_authority_may_be() {
                            nothing; plain http
       -h, --help           Print help
     ");
+}
+
+#[test]
+fn help_of_token_tells_for_whom_and_for_what() {
+    insta::assert_snapshot!(said(&["token", "--help"]), @r#"
+    Prints a token of a running development server
+
+    Usage: porchlight token [OPTIONS]
+
+    Options:
+          --user <WHO>          The person whom the token is for: an id, a user principal name, or what
+                                stands before its @
+          --scp <PERMISSIONS>   The person's permissions, in one argument [default: all that a person
+                                can have]
+          --app <GUID>          The application (client) id; without --user the token is for the
+                                application itself [default: the demo application]
+          --role <PERMISSIONS>  The application's permissions, in one argument [default: all that an
+                                application can have]
+          --ttl <DURATION>      How long the token is good for, up to a day: 90s, 30m, 1h, or ISO 8601
+                                such as PT1H [default: 1h]
+          --url <URL>           The server to ask; plain http [env: PORCHLIGHT_URL=] [default:
+                                http://127.0.0.1:8080]
+          --data <FOLDER>       The data folder of the server to ask, instead of its URL
+      -h, --help                Print help
+
+    Examples:
+      porchlight token --user ada
+      porchlight token --user ada --scp 'Presence.Read.All Presence.ReadWrite' --ttl 30m
+      porchlight token --app 5f0d3b8a-1c2e-4b6f-8a9d-7e6c5b4a3f21 --role Presence.ReadWrite.All
+      curl -H "Authorization: Bearer $(porchlight token --user ada)" http://127.0.0.1:8080/v1.0/me
+
+    Exit codes:
+      0 done, 64 wrong flag or refused by the server, 69 no development server answers
+    "#);
 }
 
 #[test]

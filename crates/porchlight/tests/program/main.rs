@@ -28,6 +28,7 @@ mod retries;
 mod slow_readers;
 mod stopping;
 mod support;
+mod token;
 mod tokens;
 mod told_over_kills;
 mod tools;

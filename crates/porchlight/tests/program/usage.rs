@@ -23,7 +23,7 @@ fn rule_broken_by(config: &str) -> String {
 
 #[test]
 fn a_wrong_command_line_is_refused_with_what_is_wrong() {
-    let table: [(&[&str], &str); 11] = [
+    let table: [(&[&str], &str); 17] = [
         (&["nonsense"], "unrecognized subcommand 'nonsense'"),
         (&["serve", "--nonsense"], "unexpected argument '--nonsense' found"),
         (&["serve", "nonsense"], "unexpected argument 'nonsense' found"),
@@ -44,6 +44,18 @@ fn a_wrong_command_line_is_refused_with_what_is_wrong() {
         ),
         (&["doctor", "--nonsense"], "unexpected argument '--nonsense' found"),
         (&["healthcheck", "--url"], "a value is required for '--url <URL>' but none was supplied"),
+        (&["token"], "the following required arguments were not provided:"),
+        (&["token", "--scp", "Presence.Read"], "the following required arguments were not provided:"),
+        (&["token", "--user", "ada", "--role", "x"], "the argument '--"),
+        (&["token", "--app", "porchlight"], "invalid value 'porchlight' for '--app <GUID>'"),
+        (
+            &["token", "--user", "ada", "--ttl", "25h"],
+            "invalid value '25h' for '--ttl <DURATION>': it must be from 1s to 24h",
+        ),
+        (
+            &["token", "--user", "ada", "--ttl", "long"],
+            "invalid value 'long' for '--ttl <DURATION>': the text is not an ISO 8601 duration",
+        ),
     ];
     for (arguments, expected) in table {
         let ended = run(&mut porchlight(arguments));
@@ -58,7 +70,7 @@ fn a_wrong_command_line_is_refused_with_what_is_wrong() {
 fn without_a_command_the_program_says_what_there_is() {
     let ended = run(&mut porchlight(&[]));
     let said = ended.complaint(WRONG);
-    for command in ["serve", "healthcheck", "doctor", "trust", "version"] {
+    for command in ["serve", "healthcheck", "doctor", "token", "api-key", "trust", "version"] {
         assert!(said.iter().any(|line| line.trim_start().starts_with(command)), "{command}: {ended:?}");
     }
 }

@@ -5,7 +5,7 @@
 //! | `porchlight.log` | four lines: what this is, its format, the log's id, and whether it was made completely |
 //! | `lock` | locked for as long as a handle is open |
 //! | `fjall/` | the storage engine's folder |
-//! | `development/` | not the log's: development mode keeps what it signs certificates with here |
+//! | `development/` | not ours: what the program keeps in development mode |
 //!
 //! The marker is written first with `state new` and again with `state ready` when the storage engine has its first
 //! durable batch. Nothing can have been acknowledged while the state is new, so what an interrupted creation leaves
