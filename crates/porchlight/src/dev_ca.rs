@@ -107,10 +107,9 @@ impl DevCa {
         let text = |name| fs::read_to_string(folder.path(name));
         let read = || DevCa::read(text(CERTIFICATE)?, &text(KEY)?);
         read().map_err(|error| {
-            let place = folder.path("");
             let what = format!(
-                "the development CA in {} is of no use; remove ca.pem and ca.key there to have another made",
-                place.display()
+                "the development CA in {} is of no use; remove that file to have another made",
+                folder.path(CERTIFICATE).display()
             );
             Failure::new(DATA, error.context(what))
         })

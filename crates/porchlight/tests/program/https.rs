@@ -313,8 +313,8 @@ fn the_authority_is_made_once_and_kept_to_its_owner() {
     fs::write(folder.join("ca.key"), "rubbish").expect("it can be written");
     let message = refusal(&run(&mut in_folder(place.path())), 65);
     let expected = format!(
-        "the development CA in {} is of no use; remove that folder to have another made: ",
-        folder.display()
+        "the development CA in {} is of no use; remove that file to have another made: ",
+        folder.join("ca.pem").display()
     );
     assert!(message.starts_with(&expected), "{message}");
     assert_eq!(fs::read(&ca).expect("it can be read"), first, "it is left alone");
@@ -373,7 +373,7 @@ fn development_is_also_known_by_names_that_are_given() {
     Program::start(&mut named("api.dev.test")).stop();
     let message = refusal(&run(&mut named("other.test")), 64);
     assert!(
-        message.starts_with("the development CA was not made for other.test: remove the folder"),
+        message.starts_with("the development CA was not made for other.test: remove development/ca.pem"),
         "{message}"
     );
 }
