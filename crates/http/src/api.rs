@@ -35,6 +35,7 @@ use crate::route::Route;
 use crate::routes::batch::Batch;
 use crate::routes::keys::Document;
 use crate::routes::{development, documents, operations, stream};
+use crate::scim::{self, ScimCall, ScimError};
 use crate::settings::{Development, Settings};
 use crate::wire::date_time;
 use crate::wire::presence::instant;
@@ -152,12 +153,15 @@ impl Api {
             Err(Error::Internal)
         });
         let reply = outcome.unwrap_or_else(|error| {
-            let reply = self.error(&error, &ids);
-            match reply.status {
-                StatusCode::UNAUTHORIZED => {
-                    reply.with(WWW_AUTHENTICATE, self.challenge(&error, &parts, &headers, connection))
-                }
-                _ => reply,
+            let challenge = self.challenge(&error, &parts, &headers, connection);
+            let reply = match noted.route {
+                Route::Scim => ScimError::from(error).reply(self.settings.profile),
+                _ => self.error(&error, &ids),
+            };
+            if reply.status == StatusCode::UNAUTHORIZED {
+                reply.with(WWW_AUTHENTICATE, challenge)
+            } else {
+                reply
             }
         });
         self.instruments.answered(noted.route, reply.status);
@@ -174,12 +178,22 @@ impl Api {
         connection: &Connection,
         noted: &mut Noted,
     ) -> Result<Reply, Error> {
+        let path = parts.uri.path();
+        let scim = scim::below(path);
+        if scim.is_some() {
+            // Before anything can be wrong: its errors have a form of their own.
+            *noted = Noted { route: Route::Scim, started: Some(Instant::now()) };
+        }
         self.check_header_size(headers)?;
         body::check_announced_length(headers, &self.settings.limits)?;
-        let path = parts.uri.path();
         if parts.method == Method::OPTIONS {
             noted.route = Route::Options;
             return Ok(self.preflight(headers));
+        }
+        if let Some(below) = scim {
+            let caller = self.authenticator.authenticate(headers, &connection.last_caller).boxed().await?;
+            let origin = self.origin(headers, authority(parts, headers)?, connection);
+            return self.scim(parts, below, headers, Body::Stream(body), ids, &caller, &origin).boxed().await;
         }
         if let Some(operation) = path.strip_prefix("/porchlight/") {
             *noted = Noted { route: Route::Operations, started: Some(Instant::now()) };
@@ -304,7 +318,33 @@ impl Api {
         graph::answer(&call, &resource, Body::Whole(step.body.clone())).await
     }
 
-    /// What is under `/porchlight/`.
+    /// What is under `/porchlight/scim/v2`.
+    async fn scim(
+        &self,
+        parts: &Parts,
+        below: &str,
+        headers: &Headers<'_>,
+        body: Body,
+        ids: &RequestIds,
+        caller: &Caller,
+        origin: &str,
+    ) -> Result<Reply, Error> {
+        let call = ScimCall {
+            engine: &self.engine,
+            settings: &self.settings,
+            method: &parts.method,
+            query: parts.uri.query().unwrap_or_default(),
+            headers,
+            caller,
+            origin,
+            ids,
+            notes: Notes::default(),
+        };
+        let answer = scim::answer(&call, below, body).await;
+        Ok(answer.unwrap_or_else(|error| error.reply(self.settings.profile)))
+    }
+
+    /// What else is under `/porchlight/`.
     async fn operate(
         &self,
         method: &Method,
@@ -378,9 +418,8 @@ impl Api {
             caller: None,
             now: self.engine.clock().now(),
             notes: &Notes::default(),
-            profile: self.settings.profile,
         };
-        entry.write(Outcome::of(answer));
+        entry.write(&Outcome::of(answer, self.settings.profile));
     }
 
     /// The URL up to and with the version, as the client sees it.

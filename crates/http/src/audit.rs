@@ -6,7 +6,7 @@
 
 use std::sync::OnceLock;
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use porchlight_engine::Written;
 use porchlight_presence::{Pair, Part, Presence, Timestamp, UserId};
 use uuid::Uuid;
@@ -58,9 +58,9 @@ impl Notes {
         self.subscription.set(subscription).ok();
     }
 
-    /// The change is made, and is about what has these names.
-    pub(crate) fn changed(&self, names: &[&str]) {
-        self.change.set(Change { parts: names.join(","), ..Change::default() }).ok();
+    /// The change is made, has left this revision, and is about what has these names.
+    pub(crate) fn changed(&self, revision: Option<u64>, names: &[&str]) {
+        self.change.set(Change { revision, parts: names.join(","), ..Change::default() }).ok();
     }
 
     /// A presence was written.
@@ -109,39 +109,60 @@ fn name(part: Part) -> &'static str {
 }
 
 /// What has come of a change.
-#[derive(Clone, Copy)]
-pub(crate) enum Outcome<'o> {
+pub(crate) enum Outcome {
     /// It is made.
     Done,
-    /// It is not made, or that is not known: the error says which.
-    Failed(&'o Error),
+    /// It is not made, or that is not known.
+    Failed(Failed),
     /// The client went away, or the route panicked: it may be made all the same.
     Abandoned,
 }
 
-impl<'o> Outcome<'o> {
+/// Why a change is not made.
+pub(crate) struct Failed {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    /// What the code does not say. Nothing that a client has sent: that might be anything.
+    pub(crate) reason: Option<String>,
+    /// It may be made all the same.
+    pub(crate) is_unknown: bool,
+}
+
+impl Failed {
+    /// What an error means for the change.
+    pub(crate) fn of(error: &Error, profile: Profile) -> Failed {
+        let row = error.row(profile);
+        let reason = match error {
+            Error::Refused(refusal) => Some(refusal.to_string()),
+            _ => None,
+        };
+        let is_unknown = matches!(error, Error::Unconfirmed | Error::Internal);
+        Failed { status: row.status, code: row.code, reason, is_unknown }
+    }
+}
+
+impl Outcome {
     /// What a route has answered.
-    pub(crate) fn of(answer: &'o Result<Reply, Error>) -> Outcome<'o> {
+    pub(crate) fn of(answer: &Result<Reply, Error>, profile: Profile) -> Outcome {
         match answer {
             Ok(_) => Outcome::Done,
-            Err(error) => Outcome::Failed(error),
+            Err(error) => Outcome::Failed(Failed::of(error, profile)),
         }
     }
 
-    fn name(self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self {
             Outcome::Done => "written",
-            Outcome::Failed(Error::Unconfirmed | Error::Internal) | Outcome::Abandoned => "unknown",
+            Outcome::Failed(Failed { is_unknown: true, .. }) | Outcome::Abandoned => "unknown",
             Outcome::Failed(_) => "refused",
         }
     }
 
-    /// What a code does not say. Nothing that a client has sent: that might be anything.
-    fn reason(self) -> Option<String> {
+    fn reason(&self) -> Option<&str> {
         match self {
-            Outcome::Failed(Error::Refused(refusal)) => Some(refusal.to_string()),
-            Outcome::Abandoned => Some("nobody waited for the answer".to_owned()),
-            Outcome::Done | Outcome::Failed(_) => None,
+            Outcome::Failed(failed) => failed.reason.as_deref(),
+            Outcome::Abandoned => Some("nobody waited for the answer"),
+            Outcome::Done => None,
         }
     }
 }
@@ -157,19 +178,18 @@ pub(crate) struct Entry<'e> {
     /// The clock's time, where no note says better.
     pub(crate) now: Timestamp,
     pub(crate) notes: &'e Notes,
-    pub(crate) profile: Profile,
 }
 
 impl Entry<'_> {
     /// Writes the line.
-    pub(crate) fn write(&self, outcome: Outcome<'_>) {
+    pub(crate) fn write(&self, outcome: &Outcome) {
         let (caller, change) = (self.caller, self.notes.change.get());
         let mut at = Vec::new();
         date_time::write_utc(instant(change.and_then(|change| change.at).unwrap_or(self.now)), &mut at);
         let at = String::from_utf8_lossy(&at);
         let client_request = self.client_request.to_str().ok();
-        let row = match outcome {
-            Outcome::Failed(error) => Some(error.row(self.profile)),
+        let failed = match outcome {
+            Outcome::Failed(failed) => Some(failed),
             Outcome::Done | Outcome::Abandoned => None,
         };
         let pairs = change.and_then(|change| change.pairs);
@@ -188,8 +208,8 @@ impl Entry<'_> {
             subscription = self.notes.subscription.get().map(display),
             action = self.action,
             outcome = outcome.name(),
-            status = row.as_ref().map(|row| row.status.as_u16()),
-            code = row.as_ref().map(|row| row.code),
+            status = failed.map(|failed| failed.status.as_u16()),
+            code = failed.map(|failed| failed.code).filter(|code| !code.is_empty()),
             reason = outcome.reason(),
             revision = change.and_then(|change| change.revision),
             before = pairs.map(|pairs| display(pairs.0)),
@@ -215,40 +235,40 @@ pub(crate) async fn audited(
     action: &'static str,
     change: impl Future<Output = Result<Reply, Error>>,
 ) -> Result<Reply, Error> {
-    let mut line = Line { call, action, is_written: false };
+    let line = Line::begin(Entry {
+        action,
+        request: call.request,
+        client_request: call.client_request,
+        caller: Some(call.caller),
+        now: call.engine.clock().now(),
+        notes: &call.notes,
+    });
     let answer = change.await;
-    line.write(Outcome::of(&answer));
+    line.end(&Outcome::of(&answer, call.settings.profile));
     answer
 }
 
 /// The line of a call that is being answered.
-struct Line<'c> {
-    call: &'c Call<'c>,
-    action: &'static str,
-    is_written: bool,
-}
+pub(crate) struct Line<'e>(Option<Entry<'e>>);
 
-impl Line<'_> {
-    fn write(&mut self, outcome: Outcome<'_>) {
-        let call = self.call;
-        let entry = Entry {
-            action: self.action,
-            request: call.request,
-            client_request: call.client_request,
-            caller: Some(call.caller),
-            now: call.engine.clock().now(),
-            notes: &call.notes,
-            profile: call.settings.profile,
-        };
-        entry.write(outcome);
-        self.is_written = true;
+impl<'e> Line<'e> {
+    /// A line that is left whatever becomes of the call.
+    pub(crate) fn begin(entry: Entry<'e>) -> Line<'e> {
+        Line(Some(entry))
+    }
+
+    /// Writes the line.
+    pub(crate) fn end(mut self, outcome: &Outcome) {
+        if let Some(entry) = self.0.take() {
+            entry.write(outcome);
+        }
     }
 }
 
 impl Drop for Line<'_> {
     fn drop(&mut self) {
-        if !self.is_written {
-            self.write(Outcome::Abandoned);
+        if let Some(entry) = self.0.take() {
+            entry.write(&Outcome::Abandoned);
         }
     }
 }

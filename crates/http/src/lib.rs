@@ -3,7 +3,7 @@
 //! [`Api`] answers requests; [`Server`] brings them in from sockets, with [`Tls`] or without. A request walks through
 //! `api.rs` (limits, path, token), `graph.rs` (which resource, which method) and one file under `routes/`.
 //! [`NotificationWords`] puts into words what webhooks are sent. Only this crate knows JSON names and status codes.
-//! `issuer/` is development's own identity provider.
+//! `issuer/` is development's own identity provider. `scim/` is another surface beside Graph's.
 
 mod addresses;
 mod api;
@@ -38,6 +38,7 @@ mod resource;
 mod resource_laws;
 mod route;
 mod routes;
+mod scim;
 mod server;
 mod settings;
 mod socket;

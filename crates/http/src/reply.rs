@@ -14,7 +14,7 @@ use porchlight_notify::Held;
 use serde_json::{Map, Value, json};
 
 use crate::auth::Permissions;
-use crate::error::Error;
+use crate::error::{Error, Row};
 use crate::headers::Headers;
 use crate::settings::Profile;
 use crate::subscription_error::SubscriptionError;
@@ -222,12 +222,17 @@ pub(crate) fn error(error: &Error, ids: &RequestIds, date: &str, profile: Profil
         "error": {"code": row.code, "message": row.message, "innerError": inner}
     });
     let mut reply = Reply { status: row.status, ..Reply::json(&body) };
-    reply.headers.extend(row.allow.map(|allow| (ALLOW, header_value(&allow.join(", ")))));
-    reply.headers.extend(row.retry_after.map(|after| (RETRY_AFTER, after.as_secs().max(1).into())));
+    add_headers(&mut reply, &row);
     if let Error::SyncStateNotFound(again) = error {
         reply.headers.insert(LOCATION, header_value(again));
     }
     reply
+}
+
+/// The headers that go with a row of the table of errors.
+pub(crate) fn add_headers(reply: &mut Reply, row: &Row) {
+    reply.headers.extend(row.allow.map(|allow| (ALLOW, header_value(&allow.join(", ")))));
+    reply.headers.extend(row.retry_after.map(|after| (RETRY_AFTER, after.as_secs().max(1).into())));
 }
 
 /// What a program can learn of an error beyond its code. Source: presence-api 16.1.

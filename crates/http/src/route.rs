@@ -30,11 +30,13 @@ pub(crate) enum Route {
     Keys,
     /// Development's tokens.
     Issuer,
+    /// Anything of SCIM.
+    Scim,
 }
 
 impl Route {
     /// All of them, in their order.
-    pub(crate) const ALL: [Route; 22] = [
+    pub(crate) const ALL: [Route; 23] = [
         Route::None,
         Route::Options,
         Route::Operations,
@@ -57,6 +59,7 @@ impl Route {
         Route::Deliveries,
         Route::Keys,
         Route::Issuer,
+        Route::Scim,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -83,6 +86,7 @@ impl Route {
             Route::Deliveries => "deliveries",
             Route::Keys => "keys",
             Route::Issuer => "issuer",
+            Route::Scim => "scim",
         }
     }
 }

@@ -79,6 +79,8 @@ impl Right {
         delegated: READ_PEOPLE,
         application: READ_PEOPLE,
     };
+    pub(crate) const READ_BY_SCIM: Right =
+        Right { calls: "Reading by SCIM", delegated: READ_BY_SCIM, application: READ_BY_SCIM };
     pub(crate) const WRITE_PEOPLE: Right = Right {
         calls: "POST `/users`; PATCH and DELETE of a user; writing by SCIM",
         delegated: Permissions::of(&[Permission::UserReadWriteAll]),
@@ -99,11 +101,13 @@ impl Right {
 const READ_PEOPLE: Permissions =
     Permissions::of(&[Permission::UserReadBasicAll, Permission::UserReadAll, Permission::UserReadWriteAll]);
 
+const READ_BY_SCIM: Permissions = Permissions::of(&[Permission::UserReadAll, Permission::UserReadWriteAll]);
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const MATRIX: [&Right; 11] = [
+    const MATRIX: [&Right; 12] = [
         &Right::READ_ONESELF,
         &Right::READ_ANYBODY,
         &Right::WRITE,
@@ -114,6 +118,7 @@ mod tests {
         &Right::SEE_SUBSCRIPTIONS_OF_OTHERS,
         &Right::READ_PEOPLE,
         &Right::READ_PEOPLE_STRICTLY,
+        &Right::READ_BY_SCIM,
         &Right::WRITE_PEOPLE,
     ];
 

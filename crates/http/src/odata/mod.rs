@@ -9,6 +9,6 @@ mod reader;
 mod select;
 
 pub(crate) use filter::Filter;
-pub(crate) use options::Options;
+pub(crate) use options::{Options, decode};
 pub(crate) use people_filter::PeopleFilter;
 pub(crate) use select::{Part, Select};

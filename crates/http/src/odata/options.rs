@@ -100,7 +100,12 @@ fn encode(value: &str) -> String {
     utf8_percent_encode(value, KEPT).to_string()
 }
 
-fn decode(raw: &str) -> Result<Cow<'_, str>, Error> {
+/// The text of a percent-encoded part of a query string, in which a `+` is a space.
+///
+/// # Errors
+///
+/// What is not UTF-8 then.
+pub(crate) fn decode(raw: &str) -> Result<Cow<'_, str>, Error> {
     if !raw.contains(['%', '+']) {
         return Ok(Cow::Borrowed(raw));
     }

@@ -127,7 +127,7 @@ pub(crate) async fn update(call: &Call<'_>, id: &str, body: Body) -> Result<Repl
     let names = names(&update);
     let updated = call.notifier.update(stored.id, update, call.request).await;
     let updated = updated.map_err(|error| not_kept(error, stored.application, call))?;
-    call.notes.changed(&names);
+    call.notes.changed(None, &names);
     Ok(show(call, &updated, None, level))
 }
 

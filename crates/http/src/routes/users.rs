@@ -101,7 +101,7 @@ pub(crate) async fn update(call: &Call<'_>, key: &UserKey<'_>, body: Body) -> Re
     };
     let outcome = call.engine.change_person::<PersonError>(call.tenant().id(), user, change).await;
     outcome.map_err(|error| refused(error, key))?;
-    call.notes.changed(&changed);
+    call.notes.changed(None, &changed);
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 

@@ -1,0 +1,455 @@
+//! PATCH: operations on the document of a user. Source: RFC 7644 3.5.2.
+//!
+//! What departs from the RFC, each for a client that is known to need it (`docs/SCIM.md` names them):
+//!
+//! - Operations have no case. The names in a value may be paths themselves.
+//! - Whatever names an attribute that is not kept changes nothing.
+//! - Where no value is such as a path asks for, one is made, if all that is asked of it is its type or whether it is
+//!   the primary one. Otherwise a replacement fails with `noTarget`.
+//! - A `remove` of `emails` with a value removes the addresses that the value names.
+
+use serde_json::Value;
+
+use super::document::{each, member, member_mut, remove_member};
+use super::path::Path;
+use super::{ENTERPRISE_USER, ScimError};
+
+/// The most operations of one patch.
+pub(crate) const OPERATIONS_MAX: usize = 100;
+
+/// The schema of a patch; a body that names none is taken for one.
+const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+
+/// Attributes that only the server writes.
+const READ_ONLY: [&str; 3] = ["id", "meta", "schemas"];
+
+/// What of a user is kept, by the outermost name in lower case; beside these, what an organisation knows.
+const KEPT: [&str; 7] = ["externalid", "username", "displayname", "active", "name", "emails", "title"];
+
+/// Operations, in the order in which they are to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Patch {
+    operations: Vec<Operation>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Operation {
+    kind: Kind,
+    /// `None`: the whole user.
+    path: Option<Path>,
+    value: Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Add,
+    Replace,
+    Remove,
+}
+
+impl Patch {
+    /// The operations of a body.
+    ///
+    /// # Errors
+    ///
+    /// `invalidSyntax` for what is no patch, `tooMany`, and whatever is wrong with a path.
+    pub(super) fn read(body: &Value) -> Result<Patch, ScimError> {
+        let schemas = member(body, "schemas").map(each).unwrap_or_default();
+        let is_patch =
+            |schema: &Value| schema.as_str().is_some_and(|schema| schema.eq_ignore_ascii_case(PATCH));
+        if !schemas.is_empty() && !schemas.iter().any(is_patch) {
+            return Err(ScimError::InvalidSyntax("a patch, whose schemas name that of PatchOp"));
+        }
+        let operations = member(body, "Operations").and_then(Value::as_array);
+        let operations = operations.filter(|operations| !operations.is_empty());
+        let operations = operations.ok_or(ScimError::InvalidSyntax("a patch with Operations"))?;
+        if operations.len() > OPERATIONS_MAX {
+            return Err(ScimError::TooMany(OPERATIONS_MAX));
+        }
+        let operations = operations.iter().map(Operation::read).collect::<Result<_, _>>()?;
+        Ok(Patch { operations })
+    }
+
+    /// Changes the document of a user. After an error it may have been changed in part.
+    ///
+    /// # Errors
+    ///
+    /// `noTarget`, `mutability` and `invalidPath`.
+    pub(super) fn apply(&self, document: &mut Value) -> Result<(), ScimError> {
+        self.operations.iter().try_for_each(|operation| operation.apply(document))
+    }
+}
+
+impl Operation {
+    fn read(operation: &Value) -> Result<Operation, ScimError> {
+        let kind = member(operation, "op").and_then(Value::as_str).and_then(Kind::from_name);
+        let kind =
+            kind.ok_or(ScimError::InvalidSyntax("a patch whose every op is add, replace or remove"))?;
+        let path = match member(operation, "path") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(path)) => Some(Path::parse(path)?),
+            Some(_) => return Err(ScimError::InvalidSyntax("a patch whose every path is a string")),
+        };
+        let value = member(operation, "value").cloned().unwrap_or_default();
+        Ok(Operation { kind, path, value })
+    }
+
+    fn apply(&self, document: &mut Value) -> Result<(), ScimError> {
+        let named = self.path.as_ref().filter(|path| !path.attribute.names.is_empty());
+        match (self.kind, named) {
+            (Kind::Remove, None) => Err(ScimError::NoTarget("a remove needs a path")),
+            (Kind::Add | Kind::Replace, None) => put_members(document, self.kind, &self.value),
+            (kind, Some(path)) => match READ_ONLY.into_iter().find(|name| *name == path.attribute.root()) {
+                Some(name) => Err(ScimError::Mutability(name)),
+                None => change(document, path, kind, &self.value),
+            },
+        }
+    }
+}
+
+impl Kind {
+    fn from_name(name: &str) -> Option<Kind> {
+        let known = [("add", Kind::Add), ("replace", Kind::Replace), ("remove", Kind::Remove)];
+        known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, kind)| kind)
+    }
+}
+
+/// An operation without a path: its value has the attributes, under their names or under paths to them. What only the
+/// server writes is left out, as when a whole user is sent.
+fn put_members(document: &mut Value, kind: Kind, value: &Value) -> Result<(), ScimError> {
+    const EXPECTED: &str = "a patch whose every operation without a path has an object as its value";
+    let members = value.as_object().ok_or(ScimError::InvalidSyntax(EXPECTED))?;
+    for (name, value) in members {
+        let path = Path::parse(name)?;
+        if path.attribute.names.is_empty() {
+            put_members(document, kind, value)?;
+        } else {
+            change(document, &path, kind, value)?;
+        }
+    }
+    Ok(())
+}
+
+/// Changes what a path names, if it is kept.
+fn change(document: &mut Value, path: &Path, kind: Kind, value: &Value) -> Result<(), ScimError> {
+    let root = path.attribute.root();
+    if !KEPT.contains(&root) && !root.eq_ignore_ascii_case(ENTERPRISE_USER) {
+        return Ok(());
+    }
+    if path.values.is_some() && !path.attribute.is(&["emails"]) {
+        return Err(ScimError::NoTarget("of this attribute there are not several values"));
+    }
+    match kind {
+        Kind::Add | Kind::Replace => put(document, path, kind, value),
+        Kind::Remove => remove(document, path, value),
+    }
+}
+
+/// Adds or replaces what a path names.
+fn put(document: &mut Value, path: &Path, kind: Kind, value: &Value) -> Result<(), ScimError> {
+    let names = path.attribute.names.as_slice();
+    let Some((filter, sub)) = &path.values else {
+        put_at(document, names, kind, value);
+        return Ok(());
+    };
+    let target = names.iter().fold(document, |inner, name| member_mut(inner, name));
+    let mut values = each(target).to_vec();
+    if !values.iter().any(|one| filter.matches(one)) {
+        let nothing = ScimError::NoTarget("no value is such as its path asks for");
+        values.push(filter.example().ok_or(nothing)?);
+    }
+    for one in values.iter_mut().filter(|one| filter.matches(one)) {
+        put_at(one, sub.as_slice(), kind, value);
+    }
+    *target = Value::Array(values);
+    Ok(())
+}
+
+/// Adds or replaces what these names lead to; in a list, in each of its values.
+fn put_at(target: &mut Value, names: &[String], kind: Kind, value: &Value) {
+    let Some((name, rest)) = names.split_first() else {
+        merge(target, kind, value);
+        return;
+    };
+    match target {
+        Value::Array(values) if !values.is_empty() => {
+            for one in values {
+                put_at(one, names, kind, value);
+            }
+        }
+        _ => put_at(member_mut(target, name), rest, kind, value),
+    }
+}
+
+/// What a target becomes: an object gets the members, a list the further values if something is added to it, and
+/// everything else the new value.
+fn merge(target: &mut Value, kind: Kind, value: &Value) {
+    match (target, value) {
+        (target @ Value::Object(_), Value::Object(members)) => {
+            for (name, value) in members {
+                merge(member_mut(target, name), kind, value);
+            }
+        }
+        (Value::Array(known), added) if kind == Kind::Add => {
+            for one in each(added) {
+                if !known.contains(one) {
+                    known.push(one.clone());
+                }
+            }
+        }
+        (target, value) => *target = value.clone(),
+    }
+}
+
+/// Removes what a path names; it may not be there. A value says which addresses alone are meant.
+fn remove(document: &mut Value, path: &Path, value: &Value) -> Result<(), ScimError> {
+    let names = path.attribute.names.as_slice();
+    // Nobody is without a name to sign in with, and whether an account is enabled is never unknown.
+    for (attribute, name) in [("userName", "username"), ("active", "active")] {
+        if path.attribute.is(&[name]) {
+            return Err(ScimError::Mutability(attribute));
+        }
+    }
+    let Some((last, outer)) = names.split_last() else { return Ok(()) };
+    if path.values.is_none() && each(value).is_empty() {
+        let containers = outer.iter().fold(document, |inner, name| member_mut(inner, name));
+        for_each(containers, |container| remove_member(container, last));
+        return Ok(());
+    }
+    let target = names.iter().fold(document, |inner, name| member_mut(inner, name));
+    let mut values = each(target).to_vec();
+    match &path.values {
+        Some((filter, Some(sub))) => {
+            for one in values.iter_mut().filter(|one| filter.matches(one)) {
+                remove_member(one, sub);
+            }
+        }
+        Some((filter, None)) => values.retain(|one| !filter.matches(one)),
+        None => values.retain(|one| !each(value).iter().any(|named| is_same_value(one, named))),
+    }
+    *target = Value::Array(values);
+    Ok(())
+}
+
+/// Whether what was named is this value, by its `value` where it has one.
+fn is_same_value(one: &Value, named: &Value) -> bool {
+    let value = |of: &Value| member(of, "value").unwrap_or(of).as_str().map(str::to_ascii_lowercase);
+    value(one) == value(named)
+}
+
+/// Does it with each value of a list, or with the only one.
+fn for_each(target: &mut Value, mut action: impl FnMut(&mut Value)) {
+    match target {
+        Value::Array(values) => values.iter_mut().for_each(action),
+        one => action(one),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+    use serde_json::json;
+
+    use super::*;
+    use crate::settings::Profile;
+
+    const DEPARTMENT: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
+
+    fn ada() -> Value {
+        json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+            "id": "7",
+            "userName": "ada@x",
+            "displayName": "Ada",
+            "active": true,
+            "name": {"givenName": "Ada"},
+            "emails": [{"value": "a@x", "type": "work", "primary": true}],
+        })
+    }
+
+    fn after(operations: Value) -> Result<Value, ScimError> {
+        let mut document = ada();
+        Patch::read(&json!({"schemas": [PATCH], "Operations": operations}))?.apply(&mut document)?;
+        Ok(document)
+    }
+
+    /// Each operation, where to look then, and what is there.
+    #[test]
+    fn each_operation_changes_what_it_names() {
+        let work = |value: &str| json!([{"value": value, "type": "work", "primary": true}]);
+        let table = [
+            (json!({"op": "add", "path": "title", "value": "x"}), "/title", json!("x")),
+            (json!({"op": "replace", "path": "displayName", "value": "B"}), "/displayName", json!("B")),
+            (
+                json!({"op": "Replace", "path": "NAME.GIVENNAME", "value": "B"}),
+                "/name",
+                json!({"givenName": "B"}),
+            ),
+            (
+                json!({"op": "add", "path": "name", "value": {"familyName": "L"}}),
+                "/name/givenName",
+                json!("Ada"),
+            ),
+            (
+                json!({"op": "replace", "path": "name", "value": {"familyName": "L"}}),
+                "/name/familyName",
+                json!("L"),
+            ),
+            (json!({"op": "remove", "path": "name.givenName"}), "/name", json!({})),
+            (json!({"op": "REMOVE", "path": "emails"}), "/emails", Value::Null),
+            (json!({"op": "remove", "path": "emails[type eq \"work\"]"}), "/emails", json!([])),
+            (json!({"op": "remove", "path": "emails[type eq \"home\"]"}), "/emails", work("a@x")),
+            (json!({"op": "remove", "path": "emails", "value": [{"value": "A@X"}]}), "/emails", json!([])),
+            (json!({"op": "remove", "path": "emails", "value": [{"value": "b@x"}]}), "/emails", work("a@x")),
+            (
+                json!({"op": "remove", "path": "emails[type eq \"work\"].value"}),
+                "/emails",
+                json!([{"type": "work", "primary": true}]),
+            ),
+            (
+                json!({"op": "replace", "path": "emails", "value": [{"value": "b"}]}),
+                "/emails",
+                json!([{"value": "b"}]),
+            ),
+            (
+                json!({"op": "add", "path": "emails", "value": [{"value": "b"}]}),
+                "/emails/1",
+                json!({"value": "b"}),
+            ),
+            (json!({"op": "add", "path": "emails", "value": work("a@x")}), "/emails", work("a@x")),
+            (json!({"op": "replace", "path": "emails.value", "value": "b"}), "/emails", work("b")),
+            (
+                json!({"op": "replace", "path": "emails[type eq \"work\"].value", "value": "b"}),
+                "/emails",
+                work("b"),
+            ),
+            (
+                json!({"op": "replace", "path": "emails[primary eq true]", "value": {"value": "b"}}),
+                "/emails",
+                work("b"),
+            ),
+            (
+                json!({"op": "add", "path": "emails[type eq \"home\"].value", "value": "h"}),
+                "/emails/1",
+                json!({"type": "home", "value": "h"}),
+            ),
+            (json!({"op": "replace", "value": {"active": false}}), "/active", json!(false)),
+            (json!({"op": "replace", "value": {"name.familyName": "L"}}), "/name/familyname", json!("L")),
+            (json!({"op": "add", "value": {"emails[type eq \"work\"].value": "b"}}), "/emails", work("b")),
+            (
+                json!({"op": "add", "value": {"urn:ietf:params:scim:schemas:core:2.0:User": {"title": "x"}}}),
+                "/title",
+                json!("x"),
+            ),
+            (json!({"op": "replace", "value": {"id": "8", "meta": {}, "title": "x"}}), "/id", json!("7")),
+            (json!({"op": "replace", "path": "displayName", "value": null}), "/displayName", Value::Null),
+        ];
+        for (operation, place, expected) in table {
+            let document = after(json!([operation])).unwrap_or_else(|error| panic!("{operation}: {error:?}"));
+            assert_eq!(
+                document.pointer(place).cloned().unwrap_or_default(),
+                expected,
+                "{operation}: {document}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_extension_is_changed_by_path_and_by_name() {
+        let whole = json!({"department": "x"});
+        for operation in [
+            json!({"op": "add", "path": DEPARTMENT, "value": "x"}),
+            json!({"op": "add", "path": ENTERPRISE_USER, "value": whole}),
+            json!({"op": "replace", "value": {DEPARTMENT: "x"}}),
+            json!({"op": "replace", "value": {ENTERPRISE_USER: whole}}),
+        ] {
+            let document = after(json!([operation])).unwrap();
+            let extension = member(&document, ENTERPRISE_USER).unwrap();
+            assert_eq!(extension, &whole, "{operation}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_kept_changes_nothing() {
+        let nothing = [
+            json!({"op": "add", "path": "phoneNumbers[type eq \"work\"].value", "value": "5"}),
+            json!({"op": "replace", "path": "roles[primary eq \"True\"].value", "value": "x"}),
+            json!({"op": "remove", "path": "addresses[type eq \"home\"]"}),
+            json!({"op": "replace", "value": {"password": "secret", "nickName": "x"}}),
+            json!({"op": "remove", "path": "urn:example:2.0:User:x"}),
+            json!({"op": "remove", "path": "title"}),
+        ];
+        for operation in nothing {
+            assert_eq!(after(json!([operation])), Ok(ada()), "{operation}");
+        }
+    }
+
+    #[test]
+    fn operations_that_cannot_be_done_say_why() {
+        let operation = json!({"op": "add", "path": "title", "value": "x"});
+        let table = [
+            (json!([]), "invalidSyntax"),
+            (json!("x"), "invalidSyntax"),
+            (json!([{"path": "title"}]), "invalidSyntax"),
+            (json!([{"op": "move", "path": "title"}]), "invalidSyntax"),
+            (json!([{"op": "add", "path": 5}]), "invalidSyntax"),
+            (json!([{"op": "add", "value": "x"}]), "invalidSyntax"),
+            (json!([{"op": "add", "path": "a b"}]), "invalidPath"),
+            (json!([{"op": "add", "value": {"a b": 1}}]), "invalidPath"),
+            (json!([{"op": "add", "path": "emails[type is 5]"}]), "invalidFilter"),
+            (json!([{"op": "remove"}]), "noTarget"),
+            (json!([{"op": "replace", "path": "emails[value eq \"b\"].value", "value": "c"}]), "noTarget"),
+            (json!([{"op": "replace", "path": "name[type eq \"b\"]", "value": "c"}]), "noTarget"),
+            (json!([{"op": "remove", "path": "userName"}]), "mutability"),
+            (json!([{"op": "remove", "path": "active"}]), "mutability"),
+            (json!([{"op": "replace", "path": "id", "value": "8"}]), "mutability"),
+            (json!([{"op": "add", "path": "meta.version", "value": "8"}]), "mutability"),
+            (vec![operation; OPERATIONS_MAX + 1].into(), "tooMany"),
+        ];
+        for (operations, kind) in table {
+            let error = after(operations.clone()).expect_err("it is refused");
+            assert_eq!(error.failed(Profile::Open).code, kind, "{operations}");
+        }
+        let other = json!({"schemas": ["urn:x"], "Operations": [{"op": "remove", "path": "title"}]});
+        assert!(Patch::read(&other).is_err());
+        assert!(Patch::read(&json!({"operations": [{"op": "remove", "path": "title"}]})).is_ok());
+    }
+
+    /// What operations are made of.
+    fn operations() -> impl Strategy<Value = Value> {
+        let paths = select(vec![
+            json!("emails"),
+            json!("emails.value"),
+            json!("emails[type eq \"work\"]"),
+            json!("emails[type eq \"home\"].value"),
+            json!("name"),
+            json!("name.givenName"),
+            json!("displayName.x"),
+            json!(DEPARTMENT),
+            Value::Null,
+        ]);
+        let values = select(vec![
+            Value::Null,
+            json!("x"),
+            json!(["x", 5]),
+            json!([{"value": "b", "type": "work"}]),
+            json!({"givenName": {"givenName": "x"}}),
+            json!({"emails": "x", "name": [], DEPARTMENT: {"department": 5}}),
+        ]);
+        (select(vec!["add", "replace", "remove"]), paths, values)
+            .prop_map(|(op, path, value)| json!({"op": op, "path": path, "value": value}))
+    }
+
+    proptest! {
+        /// Whatever is done one after another, what is left is an object, and nobody has become somebody else.
+        #[test]
+        fn no_patch_makes_a_user_anything_else(operations in vec(operations(), 1..6)) {
+            if let Ok(document) = after(operations.into()) {
+                prop_assert_eq!(&document["id"], "7");
+                prop_assert_eq!(&document["userName"], "ada@x");
+            }
+        }
+    }
+}
