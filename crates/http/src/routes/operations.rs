@@ -13,7 +13,7 @@ use crate::error::duration;
 use crate::instruments::Instruments;
 use crate::issuer;
 use crate::reply::Reply;
-use crate::scim::{COUNT_MAX, FILTER_BYTES_MAX, OPERATIONS_MAX, TEXT_CHARS_MAX};
+use crate::scim::{COUNT_MAX, FILTER_BYTES_MAX, NAMES_MAX, OPERATIONS_MAX, TEXT_CHARS_MAX, VALUES_MAX};
 use crate::settings::{Profile, Settings};
 use crate::window::Rate;
 use crate::windows::WINDOWS_MAX;
@@ -97,7 +97,9 @@ pub(crate) fn limits(engine: &Engine, notify: &porchlight_notify::Settings, sett
         limit("userTextCharacters", Person::TEXT_CHARS_MAX.into(), "400 InvalidArgument"),
         limit("scimUsersPerPage", COUNT_MAX.into(), "more is taken for as much"),
         limit("scimFilterBytes", FILTER_BYTES_MAX.into(), "400 invalidFilter"),
+        limit("scimAttributesPerList", NAMES_MAX.into(), "400 invalidValue"),
         limit("scimOperationsPerPatch", OPERATIONS_MAX.into(), "400 tooMany"),
+        limit("scimValuesPerOperation", VALUES_MAX.into(), "400 invalidValue"),
         limit("scimTextCharacters", TEXT_CHARS_MAX.into(), "400 invalidValue"),
         limit("sessionsPerUser", presence.sessions_max.into(), "400 InvalidArgument"),
         limit("sessionDurationMin", duration(presence.session_duration_min).into(), "400 InvalidArgument"),

@@ -37,7 +37,7 @@ pub(super) fn remove_member(value: &mut Value, name: &str) {
     if let Some(members) = value.as_object_mut()
         && let Some(known) = known_name(members, name)
     {
-        members.remove(&known);
+        members.shift_remove(&known);
     }
 }
 

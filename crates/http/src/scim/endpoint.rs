@@ -24,6 +24,8 @@ enum Endpoint {
     User(String),
     /// `/Users/.search`, and `/.search` of every resource, which is the same as long as there are users only.
     Search,
+    /// There are none, but Okta looks whether there are.
+    Groups,
     ServiceProviderConfig,
     ResourceTypes,
     ResourceType(String),
@@ -47,6 +49,7 @@ impl Endpoint {
             ("Users", Some(id)) if id == ".search" => Some(Endpoint::Search),
             ("Users", Some(id)) => Some(Endpoint::User(id)),
             (".search", None) => Some(Endpoint::Search),
+            ("Groups", None) => Some(Endpoint::Groups),
             ("ServiceProviderConfig", None) => Some(Endpoint::ServiceProviderConfig),
             ("ResourceTypes", None) => Some(Endpoint::ResourceTypes),
             ("ResourceTypes", Some(id)) => Some(Endpoint::ResourceType(id)),
@@ -64,7 +67,8 @@ impl Endpoint {
             Endpoint::Users => Some(&["GET", "HEAD", "POST"]),
             Endpoint::User(_) => Some(&["GET", "HEAD", "PUT", "PATCH", "DELETE"]),
             Endpoint::Search => Some(&["POST"]),
-            Endpoint::ServiceProviderConfig
+            Endpoint::Groups
+            | Endpoint::ServiceProviderConfig
             | Endpoint::ResourceTypes
             | Endpoint::ResourceType(_)
             | Endpoint::Schemas
@@ -96,6 +100,7 @@ pub(crate) async fn answer(call: &ScimCall<'_>, below: &str, body: Body) -> Resu
             _ => users::get(call, id),
         },
         Endpoint::Search => users::search(call, body).await,
+        Endpoint::Groups => users::list_groups(call),
         Endpoint::ServiceProviderConfig => discovery::service_provider_config(call),
         Endpoint::ResourceTypes => discovery::resource_types(call),
         Endpoint::ResourceType(id) => discovery::resource_type(call, id),
@@ -122,7 +127,8 @@ mod tests {
             ("/ResourceTypes/User", Some(Endpoint::ResourceType("User".to_owned()))),
             ("/Me", Some(Endpoint::Me)),
             ("/Me/x", Some(Endpoint::Me)),
-            ("/Groups", None),
+            ("/Groups", Some(Endpoint::Groups)),
+            ("/Groups/x", None),
             ("/users", None),
             ("/Users/%ff", None),
             ("", None),

@@ -29,7 +29,8 @@ pub(crate) use endpoint::{answer, below};
 pub(crate) use error::ScimError;
 pub(crate) use filter::FILTER_BYTES_MAX;
 pub(crate) use list::COUNT_MAX;
-pub(crate) use patch::OPERATIONS_MAX;
+pub(crate) use patch::{OPERATIONS_MAX, VALUES_MAX};
+pub(crate) use selection::NAMES_MAX;
 pub(crate) use user::TEXT_CHARS_MAX;
 
 /// The schema of a user.

@@ -14,8 +14,11 @@ use super::document::{each, member, member_mut, remove_member};
 use super::path::Path;
 use super::{ENTERPRISE_USER, ScimError};
 
-/// The most operations of one patch.
+/// The most operations of one patch. Where an operation has no path, each attribute in its value counts as one.
 pub(crate) const OPERATIONS_MAX: usize = 100;
+
+/// The most values and members in the value of one operation.
+pub(crate) const VALUES_MAX: usize = 100;
 
 /// The schema of a patch; a body that names none is taken for one.
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
@@ -26,17 +29,17 @@ const READ_ONLY: [&str; 3] = ["id", "meta", "schemas"];
 /// What of a user is kept, by the outermost name in lower case; beside these, what an organisation knows.
 const KEPT: [&str; 7] = ["externalid", "username", "displayname", "active", "name", "emails", "title"];
 
-/// Operations, in the order in which they are to be done.
+/// Changes, in the order in which they are to be made. None of them is of something that is not kept.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Patch {
-    operations: Vec<Operation>,
+    changes: Vec<Change>,
 }
 
+/// What an operation does to one attribute.
 #[derive(Clone, Debug, PartialEq)]
-struct Operation {
+struct Change {
     kind: Kind,
-    /// `None`: the whole user.
-    path: Option<Path>,
+    path: Path,
     value: Value,
 }
 
@@ -52,7 +55,8 @@ impl Patch {
     ///
     /// # Errors
     ///
-    /// `invalidSyntax` for what is no patch, `tooMany`, and whatever is wrong with a path.
+    /// `invalidSyntax` for what is no patch, `tooMany`, `invalidPath`, `invalidFilter`, `mutability` for what cannot be
+    /// changed, `noTarget` for a removal without a path, and `invalidValue` for a value that is too large.
     pub(super) fn read(body: &Value) -> Result<Patch, ScimError> {
         let schemas = member(body, "schemas").map(each).unwrap_or_default();
         let is_patch =
@@ -63,47 +67,29 @@ impl Patch {
         let operations = member(body, "Operations").and_then(Value::as_array);
         let operations = operations.filter(|operations| !operations.is_empty());
         let operations = operations.ok_or(ScimError::InvalidSyntax("a patch with Operations"))?;
-        if operations.len() > OPERATIONS_MAX {
-            return Err(ScimError::TooMany(OPERATIONS_MAX));
+        let mut changes = Vec::new();
+        for (at, operation) in operations.iter().enumerate() {
+            changes.extend(read(operation)?);
+            if at >= OPERATIONS_MAX || changes.len() > OPERATIONS_MAX {
+                return Err(ScimError::TooMany(OPERATIONS_MAX));
+            }
         }
-        let operations = operations.iter().map(Operation::read).collect::<Result<_, _>>()?;
-        Ok(Patch { operations })
+        Ok(Patch { changes })
     }
 
     /// Changes the document of a user. After an error it may have been changed in part.
     ///
     /// # Errors
     ///
-    /// `noTarget`, `mutability` and `invalidPath`.
+    /// `noTarget`.
     pub(super) fn apply(&self, document: &mut Value) -> Result<(), ScimError> {
-        self.operations.iter().try_for_each(|operation| operation.apply(document))
-    }
-}
-
-impl Operation {
-    fn read(operation: &Value) -> Result<Operation, ScimError> {
-        let kind = member(operation, "op").and_then(Value::as_str).and_then(Kind::from_name);
-        let kind =
-            kind.ok_or(ScimError::InvalidSyntax("a patch whose every op is add, replace or remove"))?;
-        let path = match member(operation, "path") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(path)) => Some(Path::parse(path)?),
-            Some(_) => return Err(ScimError::InvalidSyntax("a patch whose every path is a string")),
-        };
-        let value = member(operation, "value").cloned().unwrap_or_default();
-        Ok(Operation { kind, path, value })
-    }
-
-    fn apply(&self, document: &mut Value) -> Result<(), ScimError> {
-        let named = self.path.as_ref().filter(|path| !path.attribute.names.is_empty());
-        match (self.kind, named) {
-            (Kind::Remove, None) => Err(ScimError::NoTarget("a remove needs a path")),
-            (Kind::Add | Kind::Replace, None) => put_members(document, self.kind, &self.value),
-            (kind, Some(path)) => match READ_ONLY.into_iter().find(|name| *name == path.attribute.root()) {
-                Some(name) => Err(ScimError::Mutability(name)),
-                None => change(document, path, kind, &self.value),
-            },
+        for Change { kind, path, value } in &self.changes {
+            match kind {
+                Kind::Add | Kind::Replace => put(document, path, *kind, value)?,
+                Kind::Remove => remove(document, path, value),
+            }
         }
+        Ok(())
     }
 }
 
@@ -114,34 +100,66 @@ impl Kind {
     }
 }
 
-/// An operation without a path: its value has the attributes, under their names or under paths to them. What only the
-/// server writes is left out, as when a whole user is sent.
-fn put_members(document: &mut Value, kind: Kind, value: &Value) -> Result<(), ScimError> {
-    const EXPECTED: &str = "a patch whose every operation without a path has an object as its value";
-    let members = value.as_object().ok_or(ScimError::InvalidSyntax(EXPECTED))?;
-    for (name, value) in members {
-        let path = Path::parse(name)?;
-        if path.attribute.names.is_empty() {
-            put_members(document, kind, value)?;
-        } else {
-            change(document, &path, kind, value)?;
+/// The changes of one operation.
+fn read(operation: &Value) -> Result<Vec<Change>, ScimError> {
+    let kind = member(operation, "op").and_then(Value::as_str).and_then(Kind::from_name);
+    let kind = kind.ok_or(ScimError::InvalidSyntax("a patch whose every op is add, replace or remove"))?;
+    let value = member(operation, "value").unwrap_or(&Value::Null);
+    match member(operation, "path") {
+        None | Some(Value::Null) if kind == Kind::Remove => Err(ScimError::NoTarget("a remove needs a path")),
+        None | Some(Value::Null) => members(kind, value),
+        Some(Value::String(text)) => {
+            let path = Path::parse(text)?;
+            check_writable(&path, kind)?;
+            Ok(change(kind, path, value)?.into_iter().collect())
         }
+        Some(_) => Err(ScimError::InvalidSyntax("a patch whose every path is a string")),
     }
-    Ok(())
 }
 
-/// Changes what a path names, if it is kept.
-fn change(document: &mut Value, path: &Path, kind: Kind, value: &Value) -> Result<(), ScimError> {
+/// An operation without a path: its value has the attributes, under their names or under paths to them. What only the
+/// server writes is left out, as when a whole user is sent.
+fn members(kind: Kind, value: &Value) -> Result<Vec<Change>, ScimError> {
+    const EXPECTED: &str = "a patch whose every operation without a path has an object as its value";
+    let members = value.as_object().ok_or(ScimError::InvalidSyntax(EXPECTED))?;
+    let changes = members.iter().map(|(name, value)| change(kind, Path::parse(name)?, value));
+    changes.filter_map(Result::transpose).collect()
+}
+
+fn check_writable(path: &Path, kind: Kind) -> Result<(), ScimError> {
+    // Nobody is without a name to sign in with, and whether an account is enabled is never unknown.
+    let never_removed = [("userName", "username"), ("active", "active")];
+    let removed =
+        never_removed.into_iter().find(|(_, name)| kind == Kind::Remove && path.attribute.is(&[*name]));
+    let read_only = READ_ONLY.into_iter().find(|name| *name == path.attribute.root());
+    match removed.map(|(attribute, _)| attribute).or(read_only) {
+        Some(attribute) => Err(ScimError::Mutability(attribute)),
+        None => Ok(()),
+    }
+}
+
+/// The change of what a path names, if that is kept.
+fn change(kind: Kind, path: Path, value: &Value) -> Result<Option<Change>, ScimError> {
     let root = path.attribute.root();
     if !KEPT.contains(&root) && !root.eq_ignore_ascii_case(ENTERPRISE_USER) {
-        return Ok(());
+        return Ok(None);
     }
     if path.values.is_some() && !path.attribute.is(&["emails"]) {
         return Err(ScimError::NoTarget("of this attribute there are not several values"));
     }
-    match kind {
-        Kind::Add | Kind::Replace => put(document, path, kind, value),
-        Kind::Remove => remove(document, path, value),
+    if size(value) > VALUES_MAX {
+        let expected = "made of at most 100 values and members";
+        return Err(ScimError::InvalidValue { attribute: "value", expected });
+    }
+    Ok(Some(Change { kind, path, value: value.clone() }))
+}
+
+/// How many values and members there are in a value.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Array(values) => values.iter().map(|value| 1 + size(value)).sum(),
+        Value::Object(members) => members.values().map(|value| 1 + size(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     }
 }
 
@@ -190,31 +208,23 @@ fn merge(target: &mut Value, kind: Kind, value: &Value) {
                 merge(member_mut(target, name), kind, value);
             }
         }
-        (Value::Array(known), added) if kind == Kind::Add => {
-            for one in each(added) {
-                if !known.contains(one) {
-                    known.push(one.clone());
-                }
-            }
-        }
+        // One that is there already does no harm: one address is kept.
+        (Value::Array(known), added) if kind == Kind::Add => known.extend_from_slice(each(added)),
         (target, value) => *target = value.clone(),
     }
 }
 
 /// Removes what a path names; it may not be there. A value says which addresses alone are meant.
-fn remove(document: &mut Value, path: &Path, value: &Value) -> Result<(), ScimError> {
+fn remove(document: &mut Value, path: &Path, value: &Value) {
     let names = path.attribute.names.as_slice();
-    // Nobody is without a name to sign in with, and whether an account is enabled is never unknown.
-    for (attribute, name) in [("userName", "username"), ("active", "active")] {
-        if path.attribute.is(&[name]) {
-            return Err(ScimError::Mutability(attribute));
-        }
-    }
-    let Some((last, outer)) = names.split_last() else { return Ok(()) };
+    let Some((last, outer)) = names.split_last() else { return };
     if path.values.is_none() && each(value).is_empty() {
         let containers = outer.iter().fold(document, |inner, name| member_mut(inner, name));
-        for_each(containers, |container| remove_member(container, last));
-        return Ok(());
+        match containers {
+            Value::Array(values) => values.iter_mut().for_each(|one| remove_member(one, last)),
+            one => remove_member(one, last),
+        }
+        return;
     }
     let target = names.iter().fold(document, |inner, name| member_mut(inner, name));
     let mut values = each(target).to_vec();
@@ -228,21 +238,12 @@ fn remove(document: &mut Value, path: &Path, value: &Value) -> Result<(), ScimEr
         None => values.retain(|one| !each(value).iter().any(|named| is_same_value(one, named))),
     }
     *target = Value::Array(values);
-    Ok(())
 }
 
 /// Whether what was named is this value, by its `value` where it has one.
 fn is_same_value(one: &Value, named: &Value) -> bool {
     let value = |of: &Value| member(of, "value").unwrap_or(of).as_str().map(str::to_ascii_lowercase);
     value(one) == value(named)
-}
-
-/// Does it with each value of a list, or with the only one.
-fn for_each(target: &mut Value, mut action: impl FnMut(&mut Value)) {
-    match target {
-        Value::Array(values) => values.iter_mut().for_each(action),
-        one => action(one),
-    }
 }
 
 #[cfg(test)]
@@ -318,7 +319,6 @@ mod tests {
                 "/emails/1",
                 json!({"value": "b"}),
             ),
-            (json!({"op": "add", "path": "emails", "value": work("a@x")}), "/emails", work("a@x")),
             (json!({"op": "replace", "path": "emails.value", "value": "b"}), "/emails", work("b")),
             (
                 json!({"op": "replace", "path": "emails[type eq \"work\"].value", "value": "b"}),
@@ -339,7 +339,7 @@ mod tests {
             (json!({"op": "replace", "value": {"name.familyName": "L"}}), "/name/familyname", json!("L")),
             (json!({"op": "add", "value": {"emails[type eq \"work\"].value": "b"}}), "/emails", work("b")),
             (
-                json!({"op": "add", "value": {"urn:ietf:params:scim:schemas:core:2.0:User": {"title": "x"}}}),
+                json!({"op": "add", "value": {"urn:ietf:params:scim:schemas:core:2.0:User:title": "x"}}),
                 "/title",
                 json!("x"),
             ),
@@ -389,6 +389,8 @@ mod tests {
     #[test]
     fn operations_that_cannot_be_done_say_why() {
         let operation = json!({"op": "add", "path": "title", "value": "x"});
+        let many: serde_json::Map<String, Value> =
+            (0..=OPERATIONS_MAX).map(|at| (format!("name.x{at}"), Value::Null)).collect();
         let table = [
             (json!([]), "invalidSyntax"),
             (json!("x"), "invalidSyntax"),
@@ -407,6 +409,8 @@ mod tests {
             (json!([{"op": "replace", "path": "id", "value": "8"}]), "mutability"),
             (json!([{"op": "add", "path": "meta.version", "value": "8"}]), "mutability"),
             (vec![operation; OPERATIONS_MAX + 1].into(), "tooMany"),
+            (json!([{"op": "add", "value": many}]), "tooMany"),
+            (json!([{"op": "add", "path": "emails", "value": vec!["x"; VALUES_MAX + 1]}]), "invalidValue"),
         ];
         for (operations, kind) in table {
             let error = after(operations.clone()).expect_err("it is refused");

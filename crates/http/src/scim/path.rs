@@ -10,7 +10,7 @@
 use serde_json::Value;
 
 use super::document::{each, member};
-use super::filter::Filter;
+use super::filter::{FILTER_BYTES_MAX, Filter};
 use super::scanner::Scanner;
 use super::{ENTERPRISE_USER, ScimError, USER};
 
@@ -73,6 +73,9 @@ impl Path {
     /// `invalidPath`, and `invalidFilter` for what stands in brackets.
     pub(super) fn parse(text: &str) -> Result<Path, ScimError> {
         let invalid = || ScimError::InvalidPath(text.to_owned());
+        if text.len() > FILTER_BYTES_MAX {
+            return Err(invalid());
+        }
         let mut scanner = Scanner::new(text.trim());
         let attribute = AttributePath::parse(scanner.word()).ok_or_else(invalid)?;
         let mut values = None;

@@ -7,6 +7,9 @@ use super::document::{member_mut, remove_member};
 use super::parameters::Parameters;
 use super::path::AttributePath;
 
+/// The most names in one list.
+pub(crate) const NAMES_MAX: usize = 100;
+
 /// Attributes that are always sent.
 const ALWAYS: [&str; 2] = ["schemas", "id"];
 
@@ -74,7 +77,10 @@ impl Selection {
 fn paths(list: Option<&str>, attribute: &'static str) -> Result<Vec<AttributePath>, ScimError> {
     let names =
         list.into_iter().flat_map(|list| list.split(',')).map(str::trim).filter(|name| !name.is_empty());
-    let expected = "a list of names of attributes with commas between them";
+    let expected = "a list of at most 100 names of attributes with commas between them";
+    if names.clone().nth(NAMES_MAX).is_some() {
+        return Err(ScimError::InvalidValue { attribute, expected });
+    }
     names
         .map(|name| AttributePath::parse(name).ok_or(ScimError::InvalidValue { attribute, expected }))
         .collect()
@@ -176,7 +182,13 @@ mod tests {
 
     #[test]
     fn lists_that_contradict_each_other_or_are_none_are_refused() {
-        let bad = [(Some("id"), Some("userName")), (Some("a b"), None), (None, Some("é"))];
+        let long = "id,".repeat(NAMES_MAX + 1);
+        let bad = [
+            (Some("id"), Some("userName")),
+            (Some("a b"), None),
+            (None, Some("é")),
+            (Some(long.as_str()), None),
+        ];
         for (wanted, excluded) in bad {
             let read = Selection::read(wanted, excluded);
             assert!(matches!(read, Err(ScimError::InvalidValue { .. })), "{wanted:?} {excluded:?}");

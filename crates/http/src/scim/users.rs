@@ -48,6 +48,13 @@ pub(super) async fn search(call: &ScimCall<'_>, body: Body) -> Result<Reply, Sci
     Ok(page(call, &query).await)
 }
 
+/// GET `/Groups`: nobody is in any.
+pub(super) fn list_groups(call: &ScimCall<'_>) -> Result<Reply, ScimError> {
+    call.may_read()?;
+    let query = Query::of(&Parameters::parse(call.query)?)?;
+    Ok(call::reply(&list::response(0, query.start, &[])))
+}
+
 /// POST `/Users`
 pub(super) async fn create(call: &ScimCall<'_>, body: Body) -> Result<Reply, ScimError> {
     call.may_write()?;
@@ -87,7 +94,7 @@ pub(super) async fn patch(call: &ScimCall<'_>, id: &str, body: Body) -> Result<R
     let selection = Selection::of(&Parameters::parse(call.query)?)?;
     let user = find(call, id)?;
     let patch = Patch::read(&call.read(body).await?)?;
-    let patched = |before: &Person| {
+    let patched = |before: &Person| -> Result<Person, ScimError> {
         let mut document = user::document(before, version(call, user), &location(call, user));
         patch.apply(&mut document)?;
         user::person(&document, user, Some(before))

@@ -25,6 +25,7 @@ mod production;
 mod protocols;
 mod restarts;
 mod retries;
+mod scim;
 mod slow_readers;
 mod stopping;
 mod support;
