@@ -41,7 +41,10 @@ impl AttributePath {
                 None => (names, None),
             };
             for name in [Some(name), sub].into_iter().flatten() {
-                path.push(Some(name).filter(|name| is_name(name))?.to_owned());
+                if !is_name(name) {
+                    return None;
+                }
+                path.push(name.to_owned());
             }
         }
         Some(AttributePath { names: path })
