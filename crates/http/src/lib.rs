@@ -53,7 +53,8 @@ mod wire;
 
 pub use api::Api;
 pub use auth::{
-    ApiKey, AuthSettings, ClaimNames, Permission, Permissions, SigningAlgorithm, TrustedIssuer, new_api_key,
+    ApiKey, AuthSettings, ClaimNames, Mark, Permission, Permissions, SigningAlgorithm, TrustedIssuer,
+    new_api_key,
 };
 pub use doors::Listener;
 pub use instruments::{install_recorder, maintain_recorder};

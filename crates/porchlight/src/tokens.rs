@@ -129,7 +129,10 @@ fn issuer(section: &IssuerSection) -> Result<TrustedIssuer, Failure> {
         },
         scopes: text(&claims.scopes, usual.claims.scopes),
         roles: text(&claims.roles, usual.claims.roles),
-        application_only: claims.application_only.clone(),
+        application_only: claims.application_only.as_ref().map(|mark| {
+            let Ok(mark) = mark.parse();
+            mark
+        }),
     };
     let issuer = TrustedIssuer {
         audiences: section.audiences.clone(),

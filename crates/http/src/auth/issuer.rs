@@ -162,10 +162,13 @@ impl Issuer {
         match claims.text("idtyp") {
             Some("app") => true,
             Some("user") => false,
-            _ if self.settings.claims.application_only.as_ref().is_some_and(|name| claims.has(name)) => true,
             // Without a resource owner the subject is the client. Source: RFC 9068 2.2.
             _ if user_is_application => true,
-            _ => scopes.is_empty() && claims.has(&self.settings.claims.roles),
+            _ => match &self.settings.claims.application_only {
+                // Only that tells: people may have roles, too.
+                Some(mark) => mark.is_in(claims),
+                None => scopes.is_empty() && claims.has(&self.settings.claims.roles),
+            },
         }
     }
 

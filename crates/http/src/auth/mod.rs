@@ -29,7 +29,7 @@ use grant::{Grant, Names};
 pub(crate) use last_caller::LastCaller;
 pub(crate) use matrix::Right;
 pub use permissions::{Permission, Permissions};
-pub use settings::{ApiKey, AuthSettings, ClaimNames, SigningAlgorithm, TrustedIssuer};
+pub use settings::{ApiKey, AuthSettings, ClaimNames, Mark, SigningAlgorithm, TrustedIssuer};
 pub(crate) use token_error::TokenError;
 
 /// Who calls.

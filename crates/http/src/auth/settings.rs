@@ -7,6 +7,7 @@ use std::time::Duration;
 use porchlight_presence::{ApplicationId, TenantId, UserId};
 
 use super::Permissions;
+use super::jwt::Claims;
 
 /// Whose tokens are taken, and whose not.
 #[derive(Clone, Debug)]
@@ -196,8 +197,38 @@ pub struct ClaimNames {
     pub scopes: String,
     /// The permissions of applications. Default `roles`.
     pub roles: String,
-    /// A claim that only the tokens of applications have, for issuers that do not write `idtyp`. Default: none.
-    pub application_only: Option<String>,
+    /// What only the tokens of applications have, for issuers that do not write `idtyp`. Default: none.
+    pub application_only: Option<Mark>,
+}
+
+/// A claim that tells tokens of one kind from others: that it is there, or what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The claim's name.
+    pub name: String,
+    /// What it has to say; `None`: whatever.
+    pub value: Option<String>,
+}
+
+impl std::str::FromStr for Mark {
+    type Err = std::convert::Infallible;
+
+    /// Reads `name` or `name=value`.
+    fn from_str(text: &str) -> Result<Mark, Self::Err> {
+        Ok(match text.split_once('=') {
+            None => Mark { name: text.to_owned(), value: None },
+            Some((name, value)) => Mark { name: name.to_owned(), value: Some(value.to_owned()) },
+        })
+    }
+}
+
+impl Mark {
+    pub(super) fn is_in(&self, claims: &Claims) -> bool {
+        match &self.value {
+            None => claims.has(&self.name),
+            Some(value) => claims.list(&self.name, None).contains(&value.as_str()),
+        }
+    }
 }
 
 impl Default for ClaimNames {

@@ -74,7 +74,7 @@ impl TokenError {
             TokenError::Expired => "get a new token",
             TokenError::NotYet => "the token's 'nbf' lies ahead: are the clocks right?",
             TokenError::Audience => {
-                "ask for a token for this server's own audience, not for Microsoft Graph's: scope {audience}/.default"
+                "the token is for somebody else: ask the issuer for one for this server's audience, not for Microsoft Graph's"
             }
             TokenError::Tenant => "the token's tenant is not among those that may come",
             TokenError::Unknown => "the token names nobody whom the directory has",

@@ -177,7 +177,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::auth::TokenError;
 
     fn body(error: &ScimError) -> Value {
         serde_json::from_slice(&error.reply(Profile::Open).body).unwrap()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use porchlight_http::{ApiKey, Permission, Permissions, TrustedIssuer, new_api_key};
+use porchlight_http::{ApiKey, Mark, Permission, Permissions, TrustedIssuer, new_api_key};
 use porchlight_presence::{ApplicationId, TenantId, UserId};
 use porchlight_testkit::{ADA, APP_A, Answer, BEN, DEMO, Issuer, Receiver, TENANT, TestServer, unsigned};
 use serde_json::{Value, json};
@@ -298,7 +298,8 @@ async fn an_issuer_of_another_make_is_configured() {
         trusted.claims.application = vec!["azp".to_owned(), "client_id".to_owned()];
         trusted.claims.scopes = "scope".to_owned();
         trusted.claims.roles = "realm_access.roles".to_owned();
-        trusted.claims.application_only = Some("service".to_owned());
+        trusted.claims.application_only =
+            Some(Mark { name: "gty".to_owned(), value: Some("client-credentials".to_owned()) });
         settings.auth.issuers.push(trusted);
     });
     issuer.call_itself(issuer.url());
@@ -315,9 +316,11 @@ async fn an_issuer_of_another_make_is_configured() {
     let ada = uuid::Uuid::new_v5(&namespace, b"ada");
     assert_eq!(call(json!({"sub": "ada"})).await.json()["id"], ada.to_string());
     assert_eq!(call(json!({"sub": ADA})).await.json()["id"], ADA, "a GUID stays as it is");
-    for application in [json!({"sub": "x", "service": true}), json!({"sub": "phone"})] {
+    for application in [json!({"sub": "x", "gty": "client-credentials"}), json!({"sub": "phone"})] {
         refused(&call(application).await, ME_NEEDS_A_USER);
     }
+    let roles_of_a_person = json!({"sub": ADA, "scope": "", "gty": "password"});
+    refused(&call(roles_of_a_person).await, &lacks("Presence.Read, Presence.Read.All, Presence.ReadWrite"));
     refused(&call(json!({})).await, INVALID);
 }
 
