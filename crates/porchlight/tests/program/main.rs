@@ -21,6 +21,7 @@ mod load;
 mod logs;
 mod metadata;
 mod metrics;
+mod oidc_provider;
 mod production;
 mod protocols;
 mod restarts;
