@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -72,6 +72,9 @@ impl Client {
             .header(HOST, self.address.to_string())
             // Any GUID will do, as long as it is as long as those of the load script.
             .header("client-request-id", TENANT);
+        if let Some(authorization) = &ask.authorization {
+            request = request.header(AUTHORIZATION, &**authorization);
+        }
         for (name, value) in ask.headers {
             request = request.header(*name, *value);
         }

@@ -1,5 +1,6 @@
--- What wrk sends, whichever server it is for. The bench writes this file with HEADERS, the paths and the bodies in
--- front of it. Requests are made before the clock starts: made one by one they would hold back the load generator.
+-- What wrk sends, whichever server it is for. The bench writes this file with HEADERS, AUTHORIZATION, the paths and
+-- the bodies in front of it. Requests are made before the clock starts: made one by one they would hold back the load
+-- generator.
 
 -- No factor in common with the number of users or of bulk reads, which have those of ten alone: from any start, every
 -- one of them has its turn before any has a second.
@@ -11,9 +12,14 @@ local function user(index)
    return string.format("%08x-0000-4000-8000-%012x", (index * 2654435761) % 4294967296, index)
 end
 
+-- The users' tokens, from index 0; nil: all requests are the same application's.
+local tokens
+
 -- The text of a request, in which "@ID" stands for a user's id. The request's own id is the same: a GUID like any.
+-- Where users ask for themselves, "@TOKEN" stands for a user's token.
 local function request_text(method, path, body)
-   local headers = { ["client-request-id"] = "@ID" }
+   local authorization = tokens and "Bearer @TOKEN" or AUTHORIZATION
+   local headers = { ["Authorization"] = authorization, ["client-request-id"] = "@ID" }
    for name, value in pairs(HEADERS) do headers[name] = value end
    if body then headers["Content-Type"] = "application/json" end
    return wrk.format(method, path, headers, body)
@@ -22,9 +28,21 @@ end
 local function for_each_user(users, text)
    local requests = {}
    for index = 0, users - 1 do
-      requests[index] = (text:gsub("@ID", user(index)))
+      local request = text:gsub("@ID", user(index))
+      if tokens then request = request:gsub("@TOKEN", tokens[index]) end
+      requests[index] = request
    end
    return requests
+end
+
+-- The lines of a file.
+local function read_tokens(path)
+   local read, count = {}, 0
+   for line in io.lines(path) do
+      read[count] = line
+      count = count + 1
+   end
+   return read
 end
 
 local function bulk_reads(users)
@@ -61,9 +79,11 @@ end
 
 local next_request
 
--- Arguments: the kind of load, the number of users, where to start among them.
+-- Arguments: the kind of load, the number of users, where to start among them, and the file of their tokens if they
+-- have any; those are for reads and writes of one presence.
 function init(args)
    local kind, users, start = args[1], tonumber(args[2]), tonumber(args[3])
+   if args[4] then tokens = read_tokens(args[4]) end
    local function reads() return in_turn(for_each_user(users, request_text("GET", PRESENCE)), users, start) end
    local function writes()
       return in_turn(for_each_user(users, request_text("POST", SET_PRESENCE, SET_BODY)), users, start)

@@ -23,6 +23,7 @@ mod scale;
 mod server;
 mod spread;
 mod stopwatch;
+mod tokens;
 mod wrk;
 
 use std::path::PathBuf;

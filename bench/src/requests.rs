@@ -3,6 +3,7 @@
 //! The load script gets its copy of these from [`crate::wrk`], so that its requests and those of
 //! [`crate::client`] are the same.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
@@ -11,7 +12,8 @@ use hyper::Method;
 /// The tenant of dev mode.
 pub(crate) const TENANT: &str = "9a2f6c10-5b7e-4a55-8c1d-2f6d0c9f1e77";
 
-/// The demo application, which all requests come from. By Graph's documentation its id is its session id too.
+/// The demo application, which all requests come from, its users' too. By Graph's documentation its id is its session
+/// id as well.
 pub(crate) const APPLICATION: &str = "5f0d3b8a-1c2e-4b6f-8a9d-7e6c5b4a3f21";
 
 /// Stands in a path for a user's id.
@@ -32,10 +34,12 @@ pub(crate) const BULK_IDS: u32 = 650;
 /// A keep-alive.
 pub(crate) const SET_BODY: &str = r#"{"sessionId":"5f0d3b8a-1c2e-4b6f-8a9d-7e6c5b4a3f21","availability":"Available","activity":"Available","expirationDuration":"PT1H"}"#;
 
-/// What an SDK sends with every request, but without an encoding: the sizes of bodies must not depend on a
-/// compressor.
-pub(crate) const HEADERS: [(&str, &str); 5] = [
-    ("Authorization", "Bearer dev:5f0d3b8a-1c2e-4b6f-8a9d-7e6c5b4a3f21:"),
+/// Whom dev mode takes a request to come from: the demo application, of its own right.
+pub(crate) const AUTHORIZATION: &str = "Bearer dev:5f0d3b8a-1c2e-4b6f-8a9d-7e6c5b4a3f21:";
+
+/// What an SDK sends with every request beside its token, but without an encoding: the sizes of bodies must not depend
+/// on a compressor.
+pub(crate) const HEADERS: [(&str, &str); 4] = [
     ("Accept", "application/json"),
     ("Accept-Encoding", "identity"),
     ("SdkVersion", "graph-python-core/1.3.5 (featureUsage=0)"),
@@ -53,6 +57,8 @@ pub(crate) fn user_id(index: u32) -> String {
 pub(crate) struct Ask {
     pub(crate) method: Method,
     pub(crate) path: String,
+    /// Who asks; `None`: nobody.
+    pub(crate) authorization: Option<Cow<'static, str>>,
     pub(crate) headers: &'static [(&'static str, &'static str)],
     pub(crate) body: Bytes,
 }
@@ -63,16 +69,28 @@ impl Ask {
         Ask {
             method: Method::GET,
             path: PRESENCE.replace(ID, &user_id(user)),
+            authorization: Some(AUTHORIZATION.into()),
             headers: &HEADERS,
             body: Bytes::new(),
         }
+    }
+
+    /// Reads the presence of one user, with a token.
+    pub(crate) fn presence_with(token: &str, user: u32) -> Ask {
+        Ask { authorization: Some(format!("Bearer {token}").into()), ..Ask::presence(user) }
     }
 
     /// Reads the presences of the first users.
     pub(crate) fn bulk() -> Ask {
         let ids: Vec<String> = (0..BULK_IDS).map(user_id).collect();
         let body = format!(r#"{{"ids":["{}"]}}"#, ids.join(r#"",""#));
-        Ask { method: Method::POST, path: BULK.to_owned(), headers: &HEADERS, body: body.into() }
+        Ask {
+            method: Method::POST,
+            path: BULK.to_owned(),
+            authorization: Some(AUTHORIZATION.into()),
+            headers: &HEADERS,
+            body: body.into(),
+        }
     }
 
     /// Keeps a user's session alive.
@@ -80,6 +98,7 @@ impl Ask {
         Ask {
             method: Method::POST,
             path: SET_PRESENCE.replace(ID, &user_id(user)),
+            authorization: Some(AUTHORIZATION.into()),
             headers: &HEADERS,
             body: Bytes::from_static(SET_BODY.as_bytes()),
         }
@@ -87,8 +106,7 @@ impl Ask {
 
     /// Reads the presence of one user, and waits for it to change.
     pub(crate) fn next_presence(user: u32) -> Ask {
-        const WAITING: [(&str, &str); 2] = [HEADERS[0], ("Prefer", "wait=30")];
-        Ask { headers: &WAITING, ..Ask::presence(user) }
+        Ask { headers: &[("Prefer", "wait=30")], ..Ask::presence(user) }
     }
 
     /// Changes what a user shows, and is answered with it.
@@ -101,6 +119,7 @@ impl Ask {
         Ask {
             method: Method::PATCH,
             path: PRESENCE.replace(ID, &user_id(user)),
+            authorization: Some(AUTHORIZATION.into()),
             headers: &HEADERS,
             body: Bytes::from_static(body),
         }
@@ -108,7 +127,13 @@ impl Ask {
 
     /// Reads the server's metrics.
     pub(crate) fn metrics() -> Ask {
-        Ask { method: Method::GET, path: "/porchlight/metrics".to_owned(), headers: &[], body: Bytes::new() }
+        Ask {
+            method: Method::GET,
+            path: "/porchlight/metrics".to_owned(),
+            authorization: None,
+            headers: &[],
+            body: Bytes::new(),
+        }
     }
 
     /// Moves the server's clock forward by an ISO 8601 duration.
@@ -116,6 +141,7 @@ impl Ask {
         Ask {
             method: Method::POST,
             path: "/porchlight/dev/clock".to_owned(),
+            authorization: None,
             headers: &[],
             body: format!(r#"{{"advance":"{by}"}}"#).into(),
         }
@@ -141,6 +167,6 @@ mod tests {
 
     #[test]
     fn a_keep_alive_names_the_application_as_its_session() {
-        assert!(SET_BODY.contains(APPLICATION) && HEADERS[0].1.contains(APPLICATION));
+        assert!(SET_BODY.contains(APPLICATION) && AUTHORIZATION.contains(APPLICATION));
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct Scale {
     pub(crate) warm_up: bool,
     /// Users behind the rows that have a peer.
     pub(crate) users: u32,
+    /// Users who ask with a token of their own.
+    pub(crate) tokens: u32,
     /// Users on disk behind the rows about memory, start-up and fades.
     pub(crate) crowd: u32,
     /// How often the server is started for the start-up row.
@@ -38,6 +40,7 @@ impl Scale {
             seconds: 5,
             warm_up: true,
             users: 100_000,
+            tokens: 10_000,
             crowd: 1_000_000,
             starts: 3,
             streams: 5_000,
@@ -55,6 +58,7 @@ impl Scale {
             seconds: 1,
             warm_up: false,
             users: 20_000,
+            tokens: 1_000,
             crowd: 100_000,
             starts: 1,
             streams: 500,

@@ -60,15 +60,23 @@ pub(crate) fn find_porchlight() -> Result<PathBuf> {
 }
 
 impl Server {
-    /// Starts Porchlight on a data folder.
+    /// Starts Porchlight in dev mode on a data folder.
     pub(crate) fn porchlight(binary: &Path, data: &Path, seed: Option<&Path>) -> Result<Server> {
-        let mut command = Command::new(binary);
-        command.args(["serve", "--dev", "--listen", "127.0.0.1:0", "--access-log", "false"]);
-        command.arg("--data").arg(data);
-        if let Some(seed) = seed {
-            command.arg("--seed").arg(seed);
-        }
+        let mut command = serve(binary, data, seed);
+        command.arg("--dev");
         Server::start(&mut command).context("failed to start porchlight")
+    }
+
+    /// Starts Porchlight as in production, with a configuration file that says whose tokens it takes.
+    pub(crate) fn in_production(
+        binary: &Path,
+        config: &Path,
+        data: &Path,
+        seed: Option<&Path>,
+    ) -> Result<Server> {
+        let mut command = serve(binary, data, seed);
+        command.arg("--config").arg(config);
+        Server::start(&mut command).context("failed to start porchlight as in production")
     }
 
     /// Starts the bare server with a description of its answers.
@@ -162,6 +170,17 @@ impl Server {
         }
         bail!("the server did not stop within {STOP_MAX:?} of SIGTERM{}", self.said)
     }
+}
+
+/// `porchlight serve` on a data folder and a free port.
+fn serve(binary: &Path, data: &Path, seed: Option<&Path>) -> Command {
+    let mut command = Command::new(binary);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--access-log", "false"]);
+    command.arg("--data").arg(data);
+    if let Some(seed) = seed {
+        command.arg("--seed").arg(seed);
+    }
+    command
 }
 
 /// A child that does not outlive this value.

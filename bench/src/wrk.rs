@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::requests::{BULK, BULK_IDS, HEADERS, PRESENCE, SET_BODY, SET_PRESENCE};
+use crate::requests::{AUTHORIZATION, BULK, BULK_IDS, HEADERS, PRESENCE, SET_BODY, SET_PRESENCE};
 
 /// What to do when wrk cannot be had.
 const HELP: &str = "install wrk, on Debian by `apt-get update && apt-get install wrk` as root";
@@ -29,12 +29,14 @@ pub(crate) enum Kind {
 
 /// One run of load.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Load {
+pub(crate) struct Load<'t> {
     pub(crate) kind: Kind,
     pub(crate) connections: u32,
     /// How many users take turns, and where among them to start.
     pub(crate) users: u32,
     pub(crate) start: u32,
+    /// A file with a token for each of them, one a line, to ask for themselves; `None`: the demo application asks.
+    pub(crate) tokens: Option<&'t Path>,
     pub(crate) seconds: u32,
 }
 
@@ -85,7 +87,7 @@ impl Wrk {
     }
 
     /// Loads a server. Anything that went wrong for even one request is an error.
-    pub(crate) fn run(&self, address: SocketAddr, load: Load) -> Result<Run> {
+    pub(crate) fn run(&self, address: SocketAddr, load: Load<'_>) -> Result<Run> {
         let output = Command::new("wrk")
             .arg("-t1")
             .arg(format!("-c{}", load.connections))
@@ -96,6 +98,7 @@ impl Wrk {
             .args(["--", load.kind.name()])
             .arg(load.users.to_string())
             .arg(load.start.to_string())
+            .args(load.tokens)
             .stdin(Stdio::null())
             .output()
             .context("failed to run wrk")?;
@@ -151,6 +154,7 @@ fn script_text() -> String {
     let rest = include_str!("load.lua");
     format!(
         "local HEADERS = {{\n{headers}\n}}\n\
+         local AUTHORIZATION = {AUTHORIZATION:?}\n\
          local PRESENCE, SET_PRESENCE, BULK = {PRESENCE:?}, {SET_PRESENCE:?}, {BULK:?}\n\
          local SET_BODY = {SET_BODY:?}\n\
          local BULK_IDS = {BULK_IDS}\n\n\
@@ -206,7 +210,8 @@ mod tests {
     #[test]
     fn the_script_begins_with_what_to_send() {
         let script = script_text();
-        assert!(script.starts_with("local HEADERS = {\n   [\"Authorization\"] = \"Bearer dev:"));
+        assert!(script.starts_with("local HEADERS = {\n   [\"Accept\"] = \"application/json\","));
+        assert!(script.contains("local AUTHORIZATION = \"Bearer dev:"));
         assert!(script.contains(r#"local SET_BODY = "{\"sessionId\":\""#));
     }
 }

@@ -17,14 +17,19 @@ use crate::requests::{Ask, BULK_IDS};
 use crate::rows::Bench;
 use crate::server::Server;
 use crate::stopwatch;
+use crate::tokens::Tokens;
 use crate::wrk::{Kind, Load};
 
 /// One row.
-pub(super) struct Comparison {
+pub(super) struct Comparison<'t> {
     pub(super) name: &'static str,
-    pub(super) title: &'static str,
+    pub(super) title: String,
     pub(super) kind: Kind,
     pub(super) connections: u32,
+    /// How many users take turns.
+    pub(super) users: u32,
+    /// Their tokens, when they read their own presence; `None`: the demo application asks for everybody.
+    pub(super) tokens: Option<&'t Tokens>,
     /// Porchlight's requests per second should be at least this share of the bare server's.
     pub(super) rate_min: Option<f64>,
     /// Its processor time per request should be at most this multiple.
@@ -37,21 +42,28 @@ struct Answers {
     post: Option<Answer>,
 }
 
-impl Comparison {
-    /// Starts both servers, lets them take turns, and stops them.
+impl Comparison<'_> {
+    /// Starts Porchlight in dev mode, compares it, and stops it.
     pub(super) fn measure(&self, bench: &Bench) -> Result<Outcome> {
         let folder = bench.folder()?;
-        let (data, seed) = write_people(bench, folder.path())?;
+        let (data, seed) = write_people(bench, folder.path(), self.users)?;
         let porchlight = bench.start(&data, Some(&seed))?;
-        bench.runtime.block_on(porchlight.restored(bench.scale.users))?;
-        let answers = bench.runtime.block_on(Answers::of(porchlight.address(), self.kind))?;
+        bench.runtime.block_on(porchlight.restored(self.users))?;
+        let outcome = self.compare(bench, folder.path(), &porchlight)?;
+        porchlight.stop()?;
+        Ok(outcome)
+    }
+
+    /// Starts a bare server, and lets it and a Porchlight that knows the users take turns. `folder` is for its files.
+    pub(super) fn compare(&self, bench: &Bench, folder: &Path, porchlight: &Server) -> Result<Outcome> {
+        let answers = bench.runtime.block_on(self.answers(porchlight.address()))?;
         answers.check(self.kind)?;
 
-        let description = folder.path().join("answers.json");
+        let description = folder.join("answers.json");
         fs::write(&description, bare::describe(answers.get.as_ref(), answers.post.as_ref()).to_string())
             .with_context(|| format!("failed to write {}", description.display()))?;
         let bare = Server::bare(&description)?;
-        let bare_answers = bench.runtime.block_on(Answers::of(bare.address(), self.kind))?;
+        let bare_answers = bench.runtime.block_on(self.answers(bare.address()))?;
 
         if bench.scale.warm_up {
             bench.wrk.run(bare.address(), Load { seconds: 1, ..self.load(bench, 0) })?;
@@ -62,11 +74,10 @@ impl Comparison {
         for run in 0..bench.scale.runs {
             pairs.push(Pair {
                 bare: self.sample(bench, &bare, &bare_answers, run).context("bare server")?,
-                porchlight: self.sample(bench, &porchlight, &answers, run).context("porchlight")?,
+                porchlight: self.sample(bench, porchlight, &answers, run).context("porchlight")?,
             });
         }
         let after = bench.runtime.block_on(Metrics::of(porchlight.address()))?;
-        porchlight.stop()?;
 
         let compared = Compared {
             row: self.name,
@@ -85,13 +96,33 @@ impl Comparison {
         Ok(Outcome { compared: Some(compared), figures })
     }
 
-    fn load(&self, bench: &Bench, run: u32) -> Load {
+    /// Asks a server once for everything that the load will ask for.
+    async fn answers(&self, address: SocketAddr) -> Result<Answers> {
+        let read = match self.tokens {
+            Some(tokens) => Ask::presence_with(tokens.of(0), 0),
+            None => Ask::presence(0),
+        };
+        let mut client = Client::connect(address).await?;
+        let get = match self.kind {
+            Kind::Get | Kind::Mixed => Some(client.send(&read).await?),
+            Kind::Bulk | Kind::Set => None,
+        };
+        let post = match self.kind {
+            Kind::Get => None,
+            Kind::Bulk => Some(client.send(&Ask::bulk()).await?),
+            Kind::Set | Kind::Mixed => Some(client.send(&Ask::set_presence(0)).await?),
+        };
+        Ok(Answers { get, post })
+    }
+
+    fn load(&self, bench: &Bench, run: u32) -> Load<'_> {
         Load {
             kind: self.kind,
             connections: self.connections,
-            users: bench.scale.users,
+            users: self.users,
             // Another place in the round for each run, the same for both servers.
             start: run * 7919,
+            tokens: self.tokens.map(Tokens::file),
             seconds: bench.scale.seconds,
         }
     }
@@ -131,21 +162,6 @@ impl Comparison {
 }
 
 impl Answers {
-    /// Asks a server once for everything that the load will ask for.
-    async fn of(address: SocketAddr, kind: Kind) -> Result<Answers> {
-        let mut client = Client::connect(address).await?;
-        let get = match kind {
-            Kind::Get | Kind::Mixed => Some(client.send(&Ask::presence(0)).await?),
-            Kind::Bulk | Kind::Set => None,
-        };
-        let post = match kind {
-            Kind::Get => None,
-            Kind::Bulk => Some(client.send(&Ask::bulk()).await?),
-            Kind::Set | Kind::Mixed => Some(client.send(&Ask::set_presence(0)).await?),
-        };
-        Ok(Answers { get, post })
-    }
-
     /// Refuses answers that are not what was asked for: speed is no excuse.
     fn check(&self, kind: Kind) -> Result<()> {
         if let Some(get) = &self.get {
@@ -199,12 +215,12 @@ impl Answers {
 }
 
 /// Writes a data folder with sessions that will not fade while anything runs, and a seed file of the same people.
-fn write_people(bench: &Bench, folder: &Path) -> Result<(PathBuf, PathBuf)> {
+pub(super) fn write_people(bench: &Bench, folder: &Path, users: u32) -> Result<(PathBuf, PathBuf)> {
     let (data, seed) = (folder.join("data"), folder.join("users.yaml"));
     let now = stopwatch::wall();
     let fading =
         Fading { first: now.plus(Duration::from_secs(2 * 60 * 60)), over: Duration::from_secs(60 * 60) };
-    write_users(&bench.runtime, &data, bench.scale.users, now, fading)?;
-    write_seed(&seed, bench.scale.users)?;
+    write_users(&bench.runtime, &data, users, now, fading)?;
+    write_seed(&seed, users)?;
     Ok((data, seed))
 }

@@ -4,6 +4,7 @@ mod compared;
 mod fades;
 mod memory;
 mod streams;
+mod tokens;
 mod webhooks;
 
 use std::env;
@@ -29,6 +30,8 @@ use compared::Comparison;
 pub(crate) enum Row {
     /// Reads of one presence.
     Get,
+    /// Reads of one presence, each with a signed token of its own.
+    Tokens,
     /// Reads of 650 presences in one call.
     Bulk,
     /// Durable keep-alives over 64 connections.
@@ -66,6 +69,7 @@ impl Row {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Row::Get => "get",
+            Row::Tokens => "tokens",
             Row::Bulk => "bulk",
             Row::Set64 => "set-64",
             Row::Set256 => "set-256",
@@ -82,6 +86,7 @@ impl Row {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Row::Get => "GET one presence",
+            Row::Tokens => "GET one presence, an RS256 token each",
             Row::Bulk => "getPresencesByUserId, 650 ids",
             Row::Set64 | Row::Set256 => "durable setPresence",
             Row::Mixed => "80 reads, 20 keep-alives",
@@ -96,12 +101,21 @@ impl Row {
     /// Measures it. Takes from seconds to minutes.
     pub(crate) fn measure(self, bench: &Bench) -> Result<Outcome> {
         let compare = |kind, connections, rate_min, cpu_max| {
-            let comparison =
-                Comparison { name: self.name(), title: self.title(), kind, connections, rate_min, cpu_max };
+            let comparison = Comparison {
+                name: self.name(),
+                title: self.title().to_owned(),
+                kind,
+                connections,
+                users: bench.scale.users,
+                tokens: None,
+                rate_min,
+                cpu_max,
+            };
             comparison.measure(bench)
         };
         match self {
             Row::Get => compare(Kind::Get, 64, Some(0.85), Some(1.25)),
+            Row::Tokens => tokens::measure(bench),
             Row::Bulk => compare(Kind::Bulk, 64, Some(0.40), None),
             Row::Set64 => compare(Kind::Set, 64, None, None),
             Row::Set256 => compare(Kind::Set, 256, Some(0.50), None),
@@ -148,9 +162,14 @@ impl Bench {
         folder_in(self.root.path())
     }
 
-    /// Porchlight on a data folder.
+    /// Porchlight in dev mode on a data folder.
     fn start(&self, data: &Path, seed: Option<&Path>) -> Result<Server> {
         Server::porchlight(&self.porchlight, data, seed)
+    }
+
+    /// Porchlight as in production, which takes the tokens of whom `config` names.
+    fn start_in_production(&self, config: &Path, data: &Path, seed: Option<&Path>) -> Result<Server> {
+        Server::in_production(&self.porchlight, config, data, seed)
     }
 }
 

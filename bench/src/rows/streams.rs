@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::client::Client;
 use crate::folder::{Fading, write_seed, write_users};
 use crate::report::{Bound, Figure, Outcome};
-use crate::requests::{Ask, HEADERS, user_id};
+use crate::requests::{AUTHORIZATION, Ask, user_id};
 use crate::rows::Bench;
 use crate::server::Server;
 use crate::spread::{percentile, sorted};
@@ -185,9 +185,8 @@ async fn follow(server: &Server, streams: u32, seconds: u32) -> Result<Found> {
 /// Opens a stream of everybody, and reads it until everything has been told.
 async fn open(address: SocketAddr) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(address).await.context("failed to connect")?;
-    let authorization = HEADERS[0].1;
     let request = format!(
-        "GET /v1.0/communications/presences HTTP/1.1\r\nHost: {address}\r\nAuthorization: {authorization}\r\n\
+        "GET /v1.0/communications/presences HTTP/1.1\r\nHost: {address}\r\nAuthorization: {AUTHORIZATION}\r\n\
          Accept: text/event-stream\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await.context("failed to ask for a stream")?;

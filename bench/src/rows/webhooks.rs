@@ -223,8 +223,6 @@ async fn answer(
 async fn subscribe(client: &mut Client, index: u32, endpoint: SocketAddr) -> Result<Uuid> {
     const OF_ONE: u32 = 100;
     let token = format!("Bearer dev:{:08x}-0000-4000-8000-0000000000aa:", index / OF_ONE + 1);
-    // For as long as the process lives: an ask borrows its headers.
-    let headers = Box::leak(Box::new([("Authorization", &*token.leak()), HEADERS[1]]));
     let body = json!({
         "changeType": "updated",
         "notificationUrl": format!("http://{endpoint}/"),
@@ -234,7 +232,8 @@ async fn subscribe(client: &mut Client, index: u32, endpoint: SocketAddr) -> Res
     let ask = Ask {
         method: Method::POST,
         path: "/v1.0/subscriptions".to_owned(),
-        headers,
+        authorization: Some(token.into()),
+        headers: &HEADERS,
         body: body.to_string().into(),
     };
     let answer = client.send(&ask).await?;
