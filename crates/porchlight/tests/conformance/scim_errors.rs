@@ -16,7 +16,7 @@ async fn whoever_has_no_token_is_told_so_in_scims_words() {
         [USERS.to_owned(), user(ADA), user(NOBODY), format!("{SCIM}/Schemas"), format!("{SCIM}/nowhere")]
     {
         let answer = nobody.get(&path).await;
-        refused(&answer, 401, "", "Access token is empty.");
+        refused(&answer, 401, "", "Access token is empty. (send the header Authorization: Bearer {token})");
         assert!(answer.header("www-authenticate").starts_with("Bearer "), "{answer:?}");
     }
     let foreign = nobody.header("authorization", "Basic eDp5");
