@@ -21,7 +21,7 @@ const GOOD_FOR: i64 = 2 * 60 * 60;
 pub(crate) struct Tokens {
     /// Shows its keys whenever the runtime runs that it was started on.
     issuer: Issuer,
-    tokens: Vec<String>,
+    all: Vec<String>,
     file: PathBuf,
 }
 
@@ -40,12 +40,12 @@ impl Tokens {
             signing.into_iter().flat_map(|signed| signed.join().expect("a good key signs")).collect()
         });
         fs::write(&file, tokens.join("\n")).with_context(|| format!("failed to write {}", file.display()))?;
-        Ok(Tokens { issuer, tokens, file })
+        Ok(Tokens { issuer, all: tokens, file })
     }
 
     /// The token of the user of this index.
     pub(crate) fn of(&self, user: u32) -> &str {
-        &self.tokens[user as usize]
+        &self.all[user as usize]
     }
 
     /// Where they all are.

@@ -47,8 +47,8 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
 
     let length = tokens.of(0).len();
     if let Some(compared) = &mut outcome.compared {
-        compared.note +=
-            &format!("; {users} users, each with a token of {length} characters that was used before");
+        let used = format!("; {users} users, each with a token of {length} characters that was used before");
+        compared.note.push_str(&used);
     }
     outcome.figures.push(Figure {
         row: ROW,

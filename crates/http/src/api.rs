@@ -193,7 +193,19 @@ impl Api {
         if let Some(below) = scim {
             let caller = self.authenticator.authenticate(headers, &connection.last_caller).boxed().await?;
             let origin = self.origin(headers, authority(parts, headers)?, connection);
-            return self.scim(parts, below, headers, Body::Stream(body), ids, &caller, &origin).boxed().await;
+            let call = ScimCall {
+                engine: &self.engine,
+                settings: &self.settings,
+                method: &parts.method,
+                query: parts.uri.query().unwrap_or_default(),
+                headers,
+                caller: &caller,
+                origin: &origin,
+                ids,
+                notes: Notes::default(),
+            };
+            let answer = scim::answer(&call, below, Body::Stream(body)).boxed().await;
+            return Ok(answer.unwrap_or_else(|error| error.reply(self.settings.profile)));
         }
         if let Some(operation) = path.strip_prefix("/porchlight/") {
             *noted = Noted { route: Route::Operations, started: Some(Instant::now()) };
@@ -316,32 +328,6 @@ impl Api {
         body::check_announced_length(&headers, &self.settings.limits)?;
         let call = self.call(context, &step.method, query, &headers, caller);
         graph::answer(&call, &resource, Body::Whole(step.body.clone())).await
-    }
-
-    /// What is under `/porchlight/scim/v2`.
-    async fn scim(
-        &self,
-        parts: &Parts,
-        below: &str,
-        headers: &Headers<'_>,
-        body: Body,
-        ids: &RequestIds,
-        caller: &Caller,
-        origin: &str,
-    ) -> Result<Reply, Error> {
-        let call = ScimCall {
-            engine: &self.engine,
-            settings: &self.settings,
-            method: &parts.method,
-            query: parts.uri.query().unwrap_or_default(),
-            headers,
-            caller,
-            origin,
-            ids,
-            notes: Notes::default(),
-        };
-        let answer = scim::answer(&call, below, body).await;
-        Ok(answer.unwrap_or_else(|error| error.reply(self.settings.profile)))
     }
 
     /// What else is under `/porchlight/`.
@@ -487,19 +473,19 @@ impl Api {
         headers: &Headers<'_>,
         connection: &Connection,
     ) -> HeaderValue {
-        let mut challenge = r#"Bearer realm="""#.to_owned();
+        let mut challenge = vec![r#"Bearer realm="""#.to_owned()];
         let origin = authority(parts, headers).map(|authority| self.origin(headers, authority, connection));
         if let Some((url, audience)) =
             self.authenticator.where_to_sign_in(origin.as_deref().unwrap_or_default())
         {
-            challenge += &format!(r#", authorization_uri="{url}", client_id="{audience}""#);
+            challenge.push(format!(r#"authorization_uri="{url}", client_id="{audience}""#));
         }
         if let Error::Token(error) = error
             && *error != TokenError::Missing
         {
-            challenge += &format!(r#", error="invalid_token", error_description="{}""#, error.hint());
+            challenge.push(format!(r#"error="invalid_token", error_description="{}""#, error.hint()));
         }
-        reply::header_value(&challenge)
+        reply::header_value(&challenge.join(", "))
     }
 
     fn log(&self, parts: &Parts, ids: &RequestIds, reply: &Reply, started: Option<Instant>) {

@@ -39,7 +39,7 @@ pub(crate) struct Place {
 
 /// Every listener of a server.
 pub(crate) struct Doors {
-    doors: Vec<Door>,
+    all: Vec<Door>,
     /// The door that is looked at first, so that none waits for ever behind one where many come.
     first: usize,
     /// Taken by all connections together. A semaphore, since one too many waits.
@@ -65,7 +65,7 @@ impl Doors {
         };
         let limits = &api.settings().limits;
         Ok(Doors {
-            doors: listeners.into_iter().map(open).collect::<io::Result<_>>()?,
+            all: listeners.into_iter().map(open).collect::<io::Result<_>>()?,
             first: 0,
             places: Arc::new(Semaphore::new(limits.connections_max)),
             addresses: Addresses::new(limits.connections_per_address),
@@ -101,7 +101,7 @@ impl Doors {
 
     /// Whoever comes next to any of the doors.
     async fn knock(&mut self) -> io::Result<(std::net::TcpStream, SocketAddr, Option<Arc<Tls>>)> {
-        let (doors, first) = (&self.doors, self.first);
+        let (doors, first) = (&self.all, self.first);
         let (number, (stream, peer)) = std::future::poll_fn(|context| {
             for turn in 0..doors.len() {
                 let number = (first + turn) % doors.len();
@@ -113,6 +113,6 @@ impl Doors {
         })
         .await?;
         self.first = number + 1;
-        Ok((stream.into_std()?, peer, self.doors[number].tls.clone()))
+        Ok((stream.into_std()?, peer, self.all[number].tls.clone()))
     }
 }

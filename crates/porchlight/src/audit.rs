@@ -376,7 +376,7 @@ mod tests {
                 if restart {
                     file = opened(&settings);
                 }
-                let piece: String = lines.iter().map(|line| format!("{line}\n")).collect();
+                let piece: String = lines.iter().map(|line| format!("{line}\n")).collect::<Vec<_>>().concat();
                 write(&mut file, &piece);
                 expected += &piece;
             }

@@ -8,7 +8,7 @@ use crate::exit::{Failure, USAGE};
 use crate::say;
 
 /// What each platform and SDK wants to be told, with `{ca}` for the certificate's file.
-const LINES: &str = r#"
+const LINES: &str = r"
 It can vouch for localhost, this machine's name and the names of --https-name, and for nobody else.
 Paste what fits; what takes it back stands below each.
 
@@ -71,7 +71,7 @@ Java
   keytool -importcert -noprompt -cacerts -storepass changeit -alias porchlight-development -file {ca}
 undo:
   keytool -delete -cacerts -storepass changeit -alias porchlight-development
-"#;
+";
 
 /// Says where the authority is, and how it is trusted.
 pub(crate) fn run(flags: &TrustFlags) -> Result<(), Failure> {

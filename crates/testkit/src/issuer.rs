@@ -85,7 +85,7 @@ impl IssuerKey {
         &self.id
     }
 
-    /// The public half, in DER (SubjectPublicKeyInfo).
+    /// The public half, in DER (`SubjectPublicKeyInfo`).
     ///
     /// # Panics
     ///
@@ -299,11 +299,10 @@ async fn answer(
         })
     };
     match mood {
-        Mood::Well => {}
         Mood::Slow(time) => tokio::time::sleep(time).await,
         Mood::Status(status) => return response.status(status).body(Full::default()),
         Mood::Keys(keys) if wants_keys => return response.body(Full::new(keys)),
-        Mood::Keys(_) => {}
+        Mood::Well | Mood::Keys(_) => {}
         Mood::Elsewhere(url) => {
             return response.status(StatusCode::FOUND).header("location", url).body(Full::default());
         }

@@ -74,7 +74,7 @@ impl Authenticator {
         let keeping = self.sources.iter().map(|(ring, source)| ring.keep(source));
         futures_util::future::join_all(keeping).await;
         // Without an issuer there is nothing to do, for ever.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Where users sign in, and for which audience a token has to be; `origin` is how the client sees this server.
@@ -91,13 +91,12 @@ impl Authenticator {
     /// before on the same connection.
     pub(crate) fn recall(&self, headers: &Headers<'_>, last: &LastCaller) -> Option<Arc<Caller>> {
         let authorization = headers.authorization.only()?;
-        let caller = match last.named_by(authorization) {
-            Some(caller) => caller,
-            None => {
-                let caller = self.verified.get(&hash(bearer(authorization).ok()?))?;
-                last.note(authorization, &caller);
-                caller
-            }
+        let caller = if let Some(caller) = last.named_by(authorization) {
+            caller
+        } else {
+            let caller = self.verified.get(&hash(bearer(authorization).ok()?))?;
+            last.note(authorization, &caller);
+            caller
         };
         (caller.is_current() && caller.standing(self.engine.clock().now()).is_ok()).then_some(caller)
     }
@@ -220,7 +219,7 @@ pub fn new_api_key() -> (String, String) {
     let mut random = [0; 32];
     getrandom::fill(&mut random).expect("the system has random numbers");
     let key = [API_KEY, &URL_SAFE_NO_PAD.encode(random)].concat();
-    let hash = hash(&key).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hash(&key).map(|byte| format!("{byte:02x}")).concat();
     (key, hash)
 }
 

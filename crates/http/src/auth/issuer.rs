@@ -172,7 +172,7 @@ impl Issuer {
         }
     }
 
-    /// A GUID as it is; anything else as the UUIDv5 of issuer and value. Source: 22.1.
+    /// A GUID as it is; anything else as the `UUIDv5` of issuer and value. Source: 22.1.
     fn guid(&self, text: &str) -> Uuid {
         let guid = (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten();
         guid.unwrap_or_else(|| {

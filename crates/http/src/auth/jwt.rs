@@ -90,7 +90,7 @@ impl Claims {
         }
     }
 
-    /// An instant, in Unix milliseconds; `None` when it is absent. Source: RFC 7519 2, NumericDate.
+    /// An instant, in Unix milliseconds; `None` when it is absent. Source: RFC 7519 2, `NumericDate`.
     ///
     /// # Errors
     ///

@@ -298,7 +298,7 @@ mod tests {
             Arc::get_mut(&mut issuer).expect("nobody else has it").fresh_for = fresh_for;
             let ring = kept(&issuer);
             assert_eq!(find(&ring, "one").await, Ok(()));
-            sleep(pause - Duration::from_secs(1)).await;
+            sleep(pause.saturating_sub(Duration::from_secs(1))).await;
             assert_eq!(issuer.fetches(), 1, "{fresh_for:?}");
             sleep(Duration::from_secs(2)).await;
             assert_eq!(issuer.fetches(), 2, "{fresh_for:?}");

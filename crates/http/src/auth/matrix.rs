@@ -152,16 +152,15 @@ mod tests {
             let names: Vec<String> = permissions.names().map(|name| format!("`{name}`")).collect();
             if names.is_empty() { "refused".to_owned() } else { names.join(", ") }
         };
-        for right in MATRIX {
-            page +=
-                &format!("| {} | {} | {} |\n", right.calls, list(right.delegated), list(right.application));
-        }
+        page.extend(MATRIX.map(|right| {
+            format!("| {} | {} | {} |\n", right.calls, list(right.delegated), list(right.application))
+        }));
         page += "| `$metadata`, the service document, discovery documents and keys, `/porchlight/health`, \
                  `/porchlight/limits`, `/porchlight/metrics` | no token | no token |\n\n\
                  ## The permissions\n\n\
                  Those with an id are Microsoft Graph's own and have the same there.\n\n\
                  | Permission | Delegates | Applications |\n| --- | --- | --- |\n";
-        for permission in Permission::ALL {
+        page.extend(Permission::ALL.map(|permission| {
             let (delegated, application) = ids(permission);
             let of_kind = |kind: Permissions, id: &str| match (kind.any(Permissions::of(&[permission])), id) {
                 (false, _) => "–".to_owned(),
@@ -170,8 +169,8 @@ mod tests {
             };
             let delegated = of_kind(Permissions::DELEGATED, delegated);
             let application = of_kind(Permissions::APPLICATION, application);
-            page += &format!("| `{}` | {delegated} | {application} |\n", permission.name());
-        }
+            format!("| `{}` | {delegated} | {application} |\n", permission.name())
+        }));
         page
     }
 

@@ -87,11 +87,13 @@ impl Permissions {
     }
 
     /// Those that are in both.
+    #[must_use]
     pub const fn and(self, other: Permissions) -> Permissions {
         Permissions(self.0 & other.0)
     }
 
     /// Those that are in either.
+    #[must_use]
     pub const fn or(self, other: Permissions) -> Permissions {
         Permissions(self.0 | other.0)
     }

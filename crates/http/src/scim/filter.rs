@@ -208,13 +208,12 @@ fn with_value(scanner: &mut Scanner<'_>, path: AttributePath, depth: usize) -> R
     let before = *scanner;
     let sub = if scanner.symbol('.') { scanner.word() } else { "value" };
     let compared = AttributePath::parse(sub).and_then(|sub| comparison(scanner, sub).ok());
-    let filter = match compared {
-        Some(comparison) => Filter::All(vec![filter, comparison]),
-        None => {
-            // Whatever it is, it is not a comparison of that value.
-            *scanner = before;
-            filter
-        }
+    let filter = if let Some(comparison) = compared {
+        Filter::All(vec![filter, comparison])
+    } else {
+        // Whatever it is, it is not a comparison of that value.
+        *scanner = before;
+        filter
     };
     Ok(Filter::Element(path, Box::new(filter)))
 }
@@ -265,9 +264,9 @@ mod tests {
             (r#"username EQ "ada@x.example""#, true),
             (r#"userName ne "ada@x.example""#, false),
             (r#"title ne "x""#, true),
-            (r#"title eq null"#, true),
-            (r#"title ne null"#, false),
-            (r#"userName ne null"#, true),
+            ("title eq null", true),
+            ("title ne null", false),
+            ("userName ne null", true),
             (r#"displayName co "\"countess\"""#, true),
             (r#"name.familyName sw "love""#, true),
             (r#"name.familyName ew "LACE""#, true),
@@ -313,7 +312,7 @@ mod tests {
             (r#"urn:ietf:params:scim:schemas:core:2.0:User:userName sw "ADA""#, true),
             (r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department eq "engines""#, true),
             (r#"schemas eq "urn:ietf:params:scim:schemas:core:2.0:User""#, true),
-            (r#"urn:example:2.0:User:x pr"#, false),
+            ("urn:example:2.0:User:x pr", false),
         ];
         for (text, expected) in table {
             assert_eq!(Filter::parse(text).map(|filter| filter.matches(&ada())), Ok(expected), "{text}");

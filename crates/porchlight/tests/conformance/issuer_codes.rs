@@ -154,11 +154,13 @@ async fn answers_travel_in_the_query_the_fragment_or_a_form() {
 
 #[tokio::test]
 async fn a_code_needs_the_verifier_of_its_challenge() {
+    /// Parameters that are sent, one that is left out, and what is answered.
+    type Row<'r> = (&'r [(&'r str, &'r str)], Option<&'r str>, &'r str);
     let server = TestServer::start().await;
     let plain = [("code_challenge", VERIFIER), ("code_challenge_method", "plain")];
     let unnamed = [("code_challenge", VERIFIER)];
     let refused = "400 invalid_grant 501481";
-    let table: [(&[(&str, &str)], Option<&str>, &str); 10] = [
+    let table: [Row<'_>; 10] = [
         (&S256, Some(VERIFIER), "200"),
         (&S256, Some(CHALLENGE), refused),
         (&S256, Some("x"), refused),

@@ -73,7 +73,7 @@ pub(crate) fn authorize(members: &[(&str, &str)]) -> String {
     let usual =
         [("client_id", APP_A), ("response_type", "code"), ("redirect_uri", CALLBACK), ("state", "s &=1")];
     let is_other = |name: &str| members.iter().all(|(given, _)| *given != name);
-    let mut all: Vec<(&str, &str)> = usual.into_iter().filter(|(name, _)| is_other(*name)).collect();
+    let mut all: Vec<(&str, &str)> = usual.into_iter().filter(|(name, _)| is_other(name)).collect();
     all.extend(members.iter().filter(|(_, value)| !value.is_empty()));
     format!("{AUTHORIZE}?{}", query(&all))
 }

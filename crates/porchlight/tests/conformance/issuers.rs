@@ -1,11 +1,12 @@
 //! Issuers that are down, slow, or somebody else: subscriptions-and-auth 22.4. How often keys are fetched over the hours is
 //! held by the tests of the key ring itself, on a clock that a test moves.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use porchlight_testkit::{Answer, Issuer, Mood, TestServer};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::time::Instant;
 
 use crate::support::ME;
 use crate::tokens::trusting;

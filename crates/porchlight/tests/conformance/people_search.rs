@@ -11,7 +11,7 @@ use crate::support::{ada, below, change_ada, refused};
 
 /// A text as it stands in a query.
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
 }
 
 /// What stands before the `@` in the names of a page, in the order of the alphabet.

@@ -95,6 +95,7 @@ async fn patch(client: &Client, body: &Value) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one kind after another")]
 async fn every_kind_of_write_has_its_line() {
     let place = Place::new("");
     let (server, receiver) = (place.start(), Receiver::start().await);
