@@ -81,6 +81,23 @@ struct Context<'r> {
     ids: &'r RequestIds,
 }
 
+/// What has no version of the API in its path.
+enum Unversioned<'p> {
+    /// Development's issuer.
+    Issuer(Endpoint<'p>),
+    /// Discovery and keys.
+    Document(Document<'p>),
+}
+
+impl Unversioned<'_> {
+    fn route(&self) -> Route {
+        match self {
+            Unversioned::Issuer(_) => Route::Issuer,
+            Unversioned::Document(_) => Route::Keys,
+        }
+    }
+}
+
 impl Api {
     /// An API over this engine, whose changes `notifier` tells. What it hands out for others to bring back it signs
     /// with `secret`: 16 bytes or more, the same for every server over this log.
@@ -190,46 +207,25 @@ impl Api {
             noted.route = Route::Options;
             return Ok(self.preflight(headers));
         }
+        // What is seldom asked for is answered in a future of its own: a read would carry its state about for nothing.
         if let Some(below) = scim {
-            let caller = self.authenticator.authenticate(headers, &connection.last_caller).boxed().await?;
-            let origin = self.origin(headers, authority(parts, headers)?, connection);
-            let call = ScimCall {
-                engine: &self.engine,
-                settings: &self.settings,
-                method: &parts.method,
-                query: parts.uri.query().unwrap_or_default(),
-                headers,
-                caller: &caller,
-                origin: &origin,
-                ids,
-                notes: Notes::default(),
-            };
-            let answer = scim::answer(&call, below, Body::Stream(body)).boxed().await;
-            return Ok(answer.unwrap_or_else(|error| error.reply(self.settings.profile)));
+            let body = Body::Stream(body);
+            return self.scim(below, parts, headers, body, ids, connection).boxed().await;
         }
         if let Some(operation) = path.strip_prefix("/porchlight/") {
             *noted = Noted { route: Route::Operations, started: Some(Instant::now()) };
             let body = Body::Stream(body);
             return self.operate(&parts.method, operation, headers, body, ids, connection).boxed().await;
         }
-        if let Some(endpoint) = Endpoint::at(path).filter(|found| self.issuer.is_some() || !found.is_shared())
-        {
-            *noted = Noted { route: Route::Issuer, started: Some(Instant::now()) };
-            let issuer = self.issuer.as_ref().ok_or(Error::NotFound)?;
-            let origin = self.origin(headers, authority(parts, headers)?, connection);
-            let query = parts.uri.query().unwrap_or_default();
-            let limits = &self.settings.limits;
-            let asked = Asked { method: &parts.method, query, headers, limits, ids, origin: &origin };
-            return issuer.answer(endpoint, &asked, Body::Stream(body)).boxed().await;
-        }
-        if let Some(document) = Document::at(path) {
-            *noted = Noted { route: Route::Keys, started: Some(Instant::now()) };
-            graph::check_among(&parts.method, &["GET", "HEAD"])?;
-            let origin = self.origin(headers, authority(parts, headers)?, connection);
-            let issuer = self.settings.development.as_ref().map(|development| &development.issuer);
-            return document.answer(&self.engine, &self.notifier, issuer, &origin).boxed().await;
-        }
-        let (version, below) = resource::split_version(path).map_err(path_error)?;
+        let (version, below) = match resource::split_version(path) {
+            Ok(split) => split,
+            Err(error) => {
+                let place = self.unversioned(path).ok_or_else(|| path_error(error))?;
+                *noted = Noted { route: place.route(), started: Some(Instant::now()) };
+                let body = Body::Stream(body);
+                return self.answer_at(place, parts, headers, body, ids, connection).boxed().await;
+            }
+        };
         let parsed = Resource::parse(below);
         if let Err(error @ PathError::Malformed(_)) = parsed {
             return Err(path_error(error));
@@ -328,6 +324,65 @@ impl Api {
         body::check_announced_length(&headers, &self.settings.limits)?;
         let call = self.call(context, &step.method, query, &headers, caller);
         graph::answer(&call, &resource, Body::Whole(step.body.clone())).await
+    }
+
+    /// What is under `/porchlight/scim/v2`.
+    async fn scim(
+        &self,
+        below: &str,
+        parts: &Parts,
+        headers: &Headers<'_>,
+        body: Body,
+        ids: &RequestIds,
+        connection: &Connection,
+    ) -> Result<Reply, Error> {
+        let caller = self.authenticator.authenticate(headers, &connection.last_caller).await?;
+        let call = ScimCall {
+            engine: &self.engine,
+            settings: &self.settings,
+            method: &parts.method,
+            query: parts.uri.query().unwrap_or_default(),
+            headers,
+            caller: &caller,
+            origin: &self.origin(headers, authority(parts, headers)?, connection),
+            ids,
+            notes: Notes::default(),
+        };
+        let answer = scim::answer(&call, below, body).await;
+        Ok(answer.unwrap_or_else(|error| error.reply(self.settings.profile)))
+    }
+
+    /// What is at a path without a version of the API.
+    fn unversioned<'p>(&self, path: &'p str) -> Option<Unversioned<'p>> {
+        let endpoint = Endpoint::at(path).filter(|found| self.issuer.is_some() || !found.is_shared());
+        let document = || Document::at(path).map(Unversioned::Document);
+        endpoint.map(Unversioned::Issuer).or_else(document)
+    }
+
+    async fn answer_at(
+        &self,
+        place: Unversioned<'_>,
+        parts: &Parts,
+        headers: &Headers<'_>,
+        body: Body,
+        ids: &RequestIds,
+        connection: &Connection,
+    ) -> Result<Reply, Error> {
+        let origin = self.origin(headers, authority(parts, headers)?, connection);
+        match place {
+            Unversioned::Issuer(endpoint) => {
+                let issuer = self.issuer.as_ref().ok_or(Error::NotFound)?;
+                let query = parts.uri.query().unwrap_or_default();
+                let limits = &self.settings.limits;
+                let asked = Asked { method: &parts.method, query, headers, limits, ids, origin: &origin };
+                issuer.answer(endpoint, &asked, body).await
+            }
+            Unversioned::Document(document) => {
+                graph::check_among(&parts.method, &["GET", "HEAD"])?;
+                let issuer = self.settings.development.as_ref().map(|development| &development.issuer);
+                document.answer(&self.engine, &self.notifier, issuer, &origin).await
+            }
+        }
     }
 
     /// What else is under `/porchlight/`.

@@ -145,7 +145,7 @@ impl Follower {
     /// The last words to a reader who may not go on. They are to come back with another token, and go on then.
     fn end(&mut self) -> Option<Piece> {
         let teller = &self.teller;
-        let error = teller.asked.caller.standing(teller.engine.clock().now()).err()?;
+        let error = teller.asked.caller.standing(teller.engine.clock()).err()?;
         self.place = Place::Ended;
         let mut piece = Piece::default();
         let message = serde_json::json!({"code": "InvalidAuthenticationToken", "message": error.message()});

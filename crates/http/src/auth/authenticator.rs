@@ -18,7 +18,6 @@ use super::grant::{Grant, Names};
 use super::issuer::{Issuer, Keys};
 use super::jwt::Jwt;
 use super::key_ring::KeyRing;
-use super::key_set::KeySet;
 use super::settings::{ApiKey, AuthSettings, TrustedIssuer};
 use super::{AuthError, Caller, LastCaller, Permission, Permissions, TokenError, development};
 use crate::headers::Headers;
@@ -96,9 +95,9 @@ impl Authenticator {
         } else {
             let caller = self.verified.get(&hash(bearer(authorization).ok()?))?;
             last.note(authorization, &caller);
-            caller
+            caller.is_current().then_some(caller)?
         };
-        (caller.is_current() && caller.standing(self.engine.clock().now()).is_ok()).then_some(caller)
+        caller.standing(self.engine.clock()).is_ok().then_some(caller)
     }
 
     /// The caller of a request with these headers.
@@ -130,7 +129,7 @@ impl Authenticator {
             }
             _ => self.verified(token).await?,
         };
-        caller.standing(self.engine.clock().now())?;
+        caller.standing(self.engine.clock())?;
         last.note(authorization, &caller);
         Ok(caller)
     }
@@ -225,14 +224,13 @@ pub fn new_api_key() -> (String, String) {
 
 /// Development's own issuer. It comes last: what another one issues is the other's.
 fn own(development: &Development) -> Issuer {
-    let keys = KeySet::of(development.issuer.kid(), development.issuer.decoding_key().clone());
     // Neither is asked for: its keys are here, and it has as many names as the server has addresses.
     let settings = TrustedIssuer {
         tenants: vec![development.tenant],
         clock_skew: Duration::ZERO,
         ..TrustedIssuer::new("", "", AUDIENCE)
     };
-    Issuer { settings, keys: Keys::Own(keys) }
+    Issuer { settings, keys: Keys::Own(development.issuer.clone()) }
 }
 
 /// With any of these somebody is here to be present. Source: subscriptions-and-auth 21.6.

@@ -8,9 +8,10 @@ use uuid::Uuid;
 use super::grant::{Grant, Names};
 use super::jwt::{Claims, Jwt};
 use super::key_ring::{KeyError, KeyRing};
-use super::key_set::{Key, KeySet};
+use super::key_set::Key;
 use super::settings::{SigningAlgorithm, TrustedIssuer};
 use super::{AuthError, Permission, Permissions, TokenError};
+use crate::issuer::IssuerKey;
 
 /// The tenant of accounts that belong to nobody's organization. Source: subscriptions-and-auth 23.4.
 const PERSONAL: TenantId = TenantId(Uuid::from_u128(0x9188_040d_6c67_4c5b_b112_36a3_04b6_6dad));
@@ -33,8 +34,8 @@ pub(super) struct Issuer {
 pub(super) enum Keys {
     /// They are fetched.
     Fetched(Arc<KeyRing>),
-    /// They are this program's own.
-    Own(KeySet),
+    /// It is this program's own, made when it is first needed.
+    Own(IssuerKey),
 }
 
 impl Issuer {
@@ -82,7 +83,10 @@ impl Issuer {
     async fn key(&self, jwt: &Jwt<'_>) -> Result<Arc<Key>, AuthError> {
         let id = jwt.key_id.as_deref();
         let key = match &self.keys {
-            Keys::Own(keys) => keys.find(id).cloned().ok_or(KeyError::Unknown),
+            Keys::Own(own) => {
+                let own = (id == Some(own.kid())).then(|| Key::new(own.kid(), own.decoding_key().clone()));
+                own.map(Arc::new).ok_or(KeyError::Unknown)
+            }
             Keys::Fetched(ring) => ring.find(id).await,
         };
         let key = key.map_err(|error| match error {

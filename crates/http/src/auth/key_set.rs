@@ -56,8 +56,9 @@ impl KeySet {
     }
 
     /// A set of one key.
+    #[cfg(test)]
     pub(super) fn of(id: &str, public: DecodingKey) -> KeySet {
-        KeySet(vec![Arc::new(Key { id: Some(id.to_owned()), algorithm: None, issuer: None, public })])
+        KeySet(vec![Arc::new(Key::new(id, public))])
     }
 
     /// The key of this id; without an id the only one that there is.
@@ -71,6 +72,11 @@ impl KeySet {
 }
 
 impl Key {
+    /// A key with this id, for any algorithm of its kind.
+    pub(super) fn new(id: &str, public: DecodingKey) -> Key {
+        Key { id: Some(id.to_owned()), algorithm: None, issuer: None, public }
+    }
+
     /// Whether the key has signed this, by this algorithm.
     pub(super) fn has_signed(&self, signed: &str, signature: &str, algorithm: SigningAlgorithm) -> bool {
         self.algorithm.as_deref().is_none_or(|only| only == algorithm.name())

@@ -17,7 +17,7 @@ mod token_error;
 
 use std::sync::Arc;
 
-use porchlight_engine::{Tenant, WriteError};
+use porchlight_engine::{Clock, Tenant, WriteError};
 use porchlight_presence::{ApplicationId, Timestamp, UserId};
 
 use crate::window::Window;
@@ -61,8 +61,8 @@ impl Caller {
     /// # Errors
     ///
     /// Why not.
-    pub(crate) fn standing(&self, now: Timestamp) -> Result<(), TokenError> {
-        if self.until <= now {
+    pub(crate) fn standing(&self, clock: &Clock) -> Result<(), TokenError> {
+        if self.until < Timestamp::MAX && self.until <= clock.now() {
             return Err(TokenError::Expired);
         }
         let is_refused =
