@@ -8,6 +8,7 @@ mod connection;
 mod development;
 mod disconnects;
 mod doctor;
+mod documents;
 mod encryption;
 mod environment;
 mod examples;
