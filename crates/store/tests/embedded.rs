@@ -89,6 +89,21 @@ fn folder_of_somebody_else_is_left_alone() {
     assert!(matches!(repair(place.path()), Err(RepairError::Open(OpenError::Missing { .. }))));
 }
 
+/// In it are secrets, and what people say of themselves.
+#[test]
+fn folder_that_is_made_is_for_nobody_else_and_one_that_was_there_keeps_its_rights() {
+    let place = tempfile::tempdir().unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let made = place.path().join("data");
+    drop(open(&made, &Recorder::new()));
+    assert_eq!(mode(&made), 0o700);
+    let kept = place.path().join("kept");
+    fs::create_dir(&kept).unwrap();
+    fs::set_permissions(&kept, fs::Permissions::from_mode(0o750)).unwrap();
+    drop(open(&kept, &Recorder::new()));
+    assert_eq!(mode(&kept), 0o750);
+}
+
 #[test]
 fn folder_that_cannot_be_made_or_written_is_refused() {
     let place = tempfile::tempdir().unwrap();

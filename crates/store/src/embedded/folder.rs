@@ -14,9 +14,9 @@
 //! While everything is written anew there is also `fjall.new/`, and for a moment `fjall.old/`. The next one who opens the
 //! folder removes what an interruption has left of them, and puts the old one back if nothing is in its place.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::str::Lines;
 
@@ -62,8 +62,12 @@ struct Marker {
 
 impl Folder {
     /// Locks the data folder at `path`, making it if there is none.
+    ///
+    /// One that is made is for nobody else to read: in it are what people say of themselves, and secrets. One that was
+    /// there keeps its rights, which whoever made it has chosen.
     pub(super) fn open(path: &Path) -> Result<Folder, OpenError> {
-        fs::create_dir_all(path).map_err(|cause| OpenError::writing(path, cause))?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|cause| OpenError::writing(path, cause))?;
         if !has_marker(path)? {
             refuse_foreign(path)?;
         }
