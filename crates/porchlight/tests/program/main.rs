@@ -28,6 +28,7 @@ mod protocols;
 mod restarts;
 mod retries;
 mod scim;
+mod sdks;
 mod slow_readers;
 mod stopping;
 mod support;
