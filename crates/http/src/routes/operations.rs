@@ -13,7 +13,9 @@ use crate::error::duration;
 use crate::instruments::Instruments;
 use crate::issuer;
 use crate::reply::Reply;
-use crate::scim::{COUNT_MAX, FILTER_BYTES_MAX, NAMES_MAX, OPERATIONS_MAX, TEXT_CHARS_MAX, VALUES_MAX};
+use crate::scim::{
+    COUNT_MAX, FILTER_BYTES_MAX, NAMES_MAX, OPERATIONS_MAX, PATCHED_VALUES_MAX, TEXT_CHARS_MAX, VALUES_MAX,
+};
 use crate::settings::{Profile, Settings};
 use crate::window::Rate;
 use crate::windows::WINDOWS_MAX;
@@ -100,6 +102,11 @@ pub(crate) fn limits(engine: &Engine, notify: &porchlight_notify::Settings, sett
         limit("scimAttributesPerList", NAMES_MAX.into(), "400 invalidValue"),
         limit("scimOperationsPerPatch", OPERATIONS_MAX.into(), "400 tooMany"),
         limit("scimValuesPerOperation", VALUES_MAX.into(), "400 invalidValue"),
+        limit(
+            "scimValuesPerUser",
+            PATCHED_VALUES_MAX.into(),
+            "400 invalidValue; after any operation of a patch",
+        ),
         limit("scimTextCharacters", TEXT_CHARS_MAX.into(), "400 invalidValue"),
         limit("sessionsPerUser", presence.sessions_max.into(), "400 InvalidArgument"),
         limit("sessionDurationMin", duration(presence.session_duration_min).into(), "400 InvalidArgument"),

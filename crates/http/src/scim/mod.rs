@@ -29,7 +29,7 @@ pub(crate) use endpoint::{answer, below};
 pub(crate) use error::ScimError;
 pub(crate) use filter::FILTER_BYTES_MAX;
 pub(crate) use list::COUNT_MAX;
-pub(crate) use patch::{OPERATIONS_MAX, VALUES_MAX};
+pub(crate) use patch::{OPERATIONS_MAX, PATCHED_VALUES_MAX, VALUES_MAX};
 pub(crate) use selection::NAMES_MAX;
 pub(crate) use user::TEXT_CHARS_MAX;
 

@@ -20,6 +20,10 @@ pub(crate) const OPERATIONS_MAX: usize = 100;
 /// The most values and members in the value of one operation.
 pub(crate) const VALUES_MAX: usize = 100;
 
+/// The most values and members that a user may have after any operation of a patch: an addition to every value of a
+/// list, done again and again, would grow with the square of the body, and what looks at each of them with it.
+pub(crate) const PATCHED_VALUES_MAX: usize = 200;
+
 /// The schema of a patch; a body that names none is taken for one.
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
@@ -81,12 +85,16 @@ impl Patch {
     ///
     /// # Errors
     ///
-    /// `noTarget`.
+    /// `noTarget`, and `invalidValue` for a user who has become too large.
     pub(super) fn apply(&self, document: &mut Value) -> Result<(), ScimError> {
         for Change { kind, path, value } in &self.changes {
             match kind {
                 Kind::Add | Kind::Replace => put(document, path, *kind, value)?,
                 Kind::Remove => remove(document, path, value),
+            }
+            if size(document) > PATCHED_VALUES_MAX {
+                let expected = "such that the user has at most 200 values and members";
+                return Err(ScimError::InvalidValue { attribute: "value", expected });
             }
         }
         Ok(())
@@ -420,6 +428,30 @@ mod tests {
         let other = json!({"schemas": ["urn:x"], "Operations": [{"op": "remove", "path": "title"}]});
         assert!(Patch::read(&other).is_err());
         assert!(Patch::read(&json!({"operations": [{"op": "remove", "path": "title"}]})).is_ok());
+    }
+
+    /// Every operation here is small. Without a limit the last user would have a million values.
+    #[test]
+    fn operations_cannot_make_a_user_large_together() {
+        let emails = |count: usize| json!({"op": "add", "path": "emails", "value": vec!["a"; count]});
+        let into_each = json!({"op": "add", "path": "emails.value", "value": vec!["x"; VALUES_MAX]});
+        let name = |from: usize| {
+            let members: serde_json::Map<String, Value> =
+                (from..from + VALUES_MAX).map(|at| (format!("x{at}"), Value::Null)).collect();
+            json!({"op": "add", "path": "name", "value": members})
+        };
+        let too_large = [
+            json!([emails(VALUES_MAX), emails(VALUES_MAX)]),
+            json!([emails(1), into_each, into_each]),
+            json!([emails(VALUES_MAX), into_each]),
+            json!([name(0), name(VALUES_MAX)]),
+        ];
+        for operations in too_large {
+            let error = after(operations).expect_err("it is refused");
+            assert_eq!(error.failed(Profile::Open).code, "invalidValue");
+        }
+        assert!(after(json!([emails(VALUES_MAX)])).is_ok());
+        assert!(after(json!([name(0), {"op": "remove", "path": "name"}, name(0)])).is_ok());
     }
 
     /// What operations are made of.
