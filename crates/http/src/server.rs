@@ -320,9 +320,20 @@ enum Version {
     Two,
 }
 
+/// The first pause before another look at a part of HTTP/2's preface, and the longest.
+const PAUSE_MIN: Duration = Duration::from_millis(5);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// The pauses between looks at a part of the preface. They grow, since many connections with a part of it each would
+/// keep a core busy otherwise.
+fn pauses() -> impl Iterator<Item = Duration> {
+    std::iter::successors(Some(PAUSE_MIN), |pause| Some((*pause * 2).min(PAUSE_MAX)))
+}
+
 /// What a connection begins with: HTTP/2's preface or anything else. It stays unread.
 async fn version(stream: &TcpStream) -> io::Result<Version> {
     let mut seen = [0; PREFACE.len()];
+    let mut pauses = pauses();
     loop {
         let count = stream.peek(&mut seen).await?;
         if count == 0 || !PREFACE.starts_with(&seen[..count]) {
@@ -335,6 +346,29 @@ async fn version(stream: &TcpStream) -> io::Result<Version> {
             return Ok(Version::One);
         }
         // A part of the preface: whoever sends it in pieces can wait until the rest has arrived.
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(pauses.next().unwrap_or(PAUSE_MAX)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_sends_the_preface_in_pieces_is_looked_at_at_once_and_then_ever_more_seldom() {
+        let instants: Vec<Duration> = pauses()
+            .scan(Duration::ZERO, |waited, pause| {
+                *waited += pause;
+                Some(*waited)
+            })
+            .take_while(|waited| *waited < Duration::from_secs(30))
+            .collect();
+        assert_eq!(instants[0], Duration::from_millis(5));
+        assert!(instants.len() < 40, "in half a minute: {}", instants.len());
+        // Whatever has been waited already, it is not waited for more than as long again, and a second at most.
+        for pair in instants.windows(2) {
+            let [before, after] = [pair[0], pair[1]];
+            assert!(after - before <= (before + PAUSE_MIN).min(Duration::from_secs(1)), "{pair:?}");
+        }
     }
 }
