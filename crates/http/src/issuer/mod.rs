@@ -52,6 +52,9 @@ pub(crate) const DEVICE_CODE_LIFE: Duration = Duration::from_secs(15 * 60);
 /// How many codes of a kind wait to be redeemed; with one more the oldest goes.
 pub(crate) const CODES_MAX: usize = 1_000;
 
+/// The most parameters of a request.
+pub(crate) const PARAMETERS_MAX: usize = 100;
+
 /// The longest value of a parameter, in bytes as it is sent.
 pub(crate) const PARAMETER_BYTES_MAX: usize = 16 * 1024;
 

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::PARAMETER_BYTES_MAX;
 use super::refusal::Refusal;
+use super::{PARAMETER_BYTES_MAX, PARAMETERS_MAX};
 
 /// Names and values, each name once. Not printable: secrets and codes are among the values.
 pub(super) struct Parameters<'p>(Vec<(Cow<'p, str>, Cow<'p, str>)>);
@@ -15,7 +15,7 @@ impl<'p> Parameters<'p> {
     ///
     /// # Errors
     ///
-    /// A parameter that is there twice, is too long, or is not UTF-8 once it is decoded.
+    /// A parameter that is there twice, is too long, or is not UTF-8 once it is decoded; and too many of them.
     pub(super) fn read(text: &'p str) -> Result<Parameters<'p>, Refusal> {
         let mut parameters: Vec<(Cow<'p, str>, Cow<'p, str>)> = Vec::new();
         for part in text.split('&') {
@@ -29,6 +29,10 @@ impl<'p> Parameters<'p> {
             }
             if parameters.iter().any(|(known, _)| *known == name) {
                 return Err(Refusal::ParameterRepeated(name.into_owned()));
+            }
+            // Each is compared with all before it.
+            if parameters.len() == PARAMETERS_MAX {
+                return Err(Refusal::ParametersTooMany);
             }
             parameters.push((name, decode(value)?));
         }
@@ -112,5 +116,8 @@ mod tests {
         let long = format!("a={}", "x".repeat(PARAMETER_BYTES_MAX + 1));
         assert_eq!(refusal(&long), Refusal::ParameterTooLong("a".to_owned()));
         assert!(Parameters::read(&long[..long.len() - 1]).is_ok());
+        let many: Vec<String> = (0..=PARAMETERS_MAX).map(|number| format!("p{number}=1")).collect();
+        assert_eq!(refusal(&many.join("&")), Refusal::ParametersTooMany);
+        assert!(Parameters::read(&many[..PARAMETERS_MAX].join("&")).is_ok());
     }
 }

@@ -10,7 +10,7 @@ use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use porchlight_presence::{ApplicationId, TenantId, Timestamp};
 use serde_json::json;
 
-use super::{ACCESS_TOKEN_LIFE_MAX, PARAMETER_BYTES_MAX};
+use super::{ACCESS_TOKEN_LIFE_MAX, PARAMETER_BYTES_MAX, PARAMETERS_MAX};
 use crate::error::shown;
 use crate::reply::{Reply, RequestIds};
 use crate::wire::date_time;
@@ -23,6 +23,7 @@ pub(super) enum Refusal {
     ParameterRepeated(String),
     ParameterTooLong(String),
     ParameterUnreadable,
+    ParametersTooMany,
     /// The body is something else than a form.
     NotAForm,
     /// What the path calls the tenant, and the one that there is.
@@ -142,6 +143,11 @@ impl Refusal {
             Refusal::ParameterUnreadable => {
                 row("invalid_request", 90_013, "A parameter is not UTF-8 once it is decoded.")
             }
+            Refusal::ParametersTooMany => row(
+                "invalid_request",
+                90_013,
+                format!("A request can have at most {PARAMETERS_MAX} parameters."),
+            ),
             Refusal::NotAForm => row(
                 "invalid_request",
                 900_144,

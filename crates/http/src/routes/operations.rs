@@ -178,7 +178,7 @@ fn subscription_limits(notify: &porchlight_notify::Settings, profile: Profile) -
 }
 
 /// Those of development's issuer.
-fn issuer_limits() -> [Value; 9] {
+fn issuer_limits() -> [Value; 10] {
     const ANEW: &str = "400 invalid_grant; sign in anew";
     [
         limit("accessTokenTime", duration(issuer::ACCESS_TOKEN_LIFE).into(), "401"),
@@ -188,6 +188,7 @@ fn issuer_limits() -> [Value; 9] {
         limit("authorizationCodes", issuer::CODES_MAX.into(), "the oldest goes"),
         limit("deviceCodeTime", duration(issuer::DEVICE_CODE_LIFE).into(), "400 bad_verification_code"),
         limit("deviceCodes", issuer::CODES_MAX.into(), "the oldest goes"),
+        limit("issuerParameters", issuer::PARAMETERS_MAX.into(), "400 invalid_request"),
         limit("issuerParameterBytes", issuer::PARAMETER_BYTES_MAX.into(), "400 invalid_request"),
         limit("peopleOnSignInPage", issuer::PEOPLE_SHOWN.into(), "others are named by login_hint"),
     ]
