@@ -86,19 +86,43 @@ impl Fetcher {
 impl Fetch for Source {
     async fn fetch(&self) -> Result<Fetched, String> {
         let (_, document) = self.fetcher.get(&self.metadata).await?;
-        let metadata: Metadata = serde_json::from_slice(&document)
-            .map_err(|error| format!("{}: it is no discovery document: {error}", self.metadata))?;
-        if metadata.issuer != self.issuer {
-            return Err(format!(
-                "{}: it is the document of the issuer '{}', not of '{}'",
-                self.metadata, metadata.issuer, self.issuer
-            ));
-        }
+        let metadata = read(&document, &self.issuer, is_https(&self.metadata))
+            .map_err(|error| format!("{}: {error}", self.metadata))?;
         let (headers, keys) = self.fetcher.get(&metadata.jwks_uri).await?;
         let keys = KeySet::read(&keys).map_err(|error| format!("{}: {error}", metadata.jwks_uri))?;
         let fresh_for = headers.get(CACHE_CONTROL).and_then(|value| max_age(value.to_str().ok()?));
         Ok(Fetched { keys, authorization: metadata.authorization_endpoint, fresh_for })
     }
+}
+
+/// Reads the discovery document of this issuer, which may have come over https. Then the keys must, too: a document from
+/// elsewhere is not to send this server to ask others on its own machine. Where users sign in is told to clients in a
+/// header, so it is left out if it could not stand there between quotes.
+///
+/// # Errors
+///
+/// What is wrong with it.
+fn read(document: &[u8], issuer: &str, came_by_https: bool) -> Result<Metadata, String> {
+    let metadata: Metadata =
+        serde_json::from_slice(document).map_err(|error| format!("it is no discovery document: {error}"))?;
+    if metadata.issuer != issuer {
+        return Err(format!("it is the document of the issuer '{}', not of '{issuer}'", metadata.issuer));
+    }
+    if came_by_https && !is_https(&metadata.jwks_uri) {
+        return Err(format!(
+            "the keys must come by https like the document, not from '{}'",
+            metadata.jwks_uri
+        ));
+    }
+    let may_be_quoted =
+        |url: &String| url.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
+    let authorization_endpoint =
+        metadata.authorization_endpoint.filter(|url| may_be_quoted(url) && check_url(url).is_ok());
+    Ok(Metadata { authorization_endpoint, ..metadata })
+}
+
+fn is_https(url: &str) -> bool {
+    url.parse::<Uri>().is_ok_and(|url| url.scheme_str() == Some("https"))
 }
 
 /// Whether keys may come from here: whoever could change them on their way could sign whatever they like.
@@ -151,6 +175,35 @@ mod tests {
             "file:///x",
         ] {
             assert!(check_url(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_document_sends_nobody_astray() {
+        let issuer = "https://id.example";
+        let document = |keys: &str, sign_in: &str| {
+            let document =
+                serde_json::json!({"issuer": issuer, "jwks_uri": keys, "authorization_endpoint": sign_in});
+            document.to_string().into_bytes()
+        };
+        let (far, near) = ("https://keys.example/jwks", "http://127.0.0.1:8500/v1/secrets");
+        let sign_in = "https://id.example/authorize?x=1";
+        let good = read(&document(far, sign_in), issuer, true).unwrap();
+        assert_eq!((good.jwks_uri.as_str(), good.authorization_endpoint.as_deref()), (far, Some(sign_in)));
+        assert!(read(&document(far, sign_in), "https://other.example", true).is_err());
+        assert!(read(&document(near, sign_in), issuer, true).is_err(), "it comes from elsewhere");
+        assert!(read(&document(near, sign_in), issuer, false).is_ok(), "it comes from this machine");
+        let unquotable = [
+            "https://id.example/\", error=\"insufficient_claims",
+            "https://id.example/\\",
+            "https://id.example/\r\nSet-Cookie: x=1",
+            "https://id.example/ä",
+            "javascript:alert(1)",
+            "http://id.example/",
+        ];
+        for url in unquotable {
+            let read = read(&document(far, url), issuer, true).unwrap();
+            assert_eq!(read.authorization_endpoint, None, "{url}");
         }
     }
 
