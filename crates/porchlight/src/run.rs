@@ -89,6 +89,7 @@ async fn run(mut config: Config, sockets: Sockets) -> Result<(), Failure> {
     let api = Api::new(engine.clone(), notifier.clone(), config.settings.clone(), &secret);
     let api = Arc::new(api.map_err(|error| Failure::new(USAGE, error))?);
     warn_of_nobody(&config);
+    warn_of_any_tenant(&config);
     let mut listeners = vec![Listener { socket: sockets.http, tls: None }];
     let tls = certificate.as_ref().map(Certificate::tls);
     listeners.extend(sockets.https.map(|socket| Listener { socket, tls }));
@@ -119,6 +120,20 @@ fn warn_of_nobody(config: &Config) {
     let auth = &config.settings.auth;
     if config.settings.development.is_none() && auth.issuers.is_empty() && auth.api_keys.is_empty() {
         tracing::warn!("nobody can call: the configuration names no [[auth.issuer]] and no [[auth.api_key]]");
+    }
+}
+
+/// An issuer that may name any tenant speaks for the people of the other issuers, too, which is hardly ever meant.
+fn warn_of_any_tenant(config: &Config) {
+    let issuers = &config.settings.auth.issuers;
+    if issuers.len() < 2 {
+        return;
+    }
+    for issuer in issuers.iter().filter(|issuer| issuer.may_name_any_tenant()) {
+        tracing::warn!(
+            issuer = issuer.issuer,
+            "the issuer's tokens may name any tenant, those of other issuers too: give it a tenant or tenants"
+        );
     }
 }
 

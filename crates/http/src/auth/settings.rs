@@ -116,6 +116,12 @@ impl TrustedIssuer {
         }
         Ok(())
     }
+
+    /// Whether its tokens may name any tenant, also one that another issuer speaks for: they are held to none by the
+    /// settings, nor by the issuer's name.
+    pub fn may_name_any_tenant(&self) -> bool {
+        self.tenant.is_none() && self.tenants.is_empty() && !self.issuer.contains("{tenantid}")
+    }
 }
 
 /// How a token may be signed: only ways in which whoever can check it cannot make it. Source: RFC 7518 3.1.

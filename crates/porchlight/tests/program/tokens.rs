@@ -81,6 +81,32 @@ async fn an_api_key_is_made_configured_and_used_and_written_nowhere() {
     assert!(!said.contains(&key[4..]), "{said}");
 }
 
+/// One that may name any tenant could name that of the other. By itself it can do no harm to anybody else's people.
+#[test]
+fn an_issuer_that_may_name_any_tenant_is_warned_of_beside_another() {
+    let issuer = |name: &str, more: &str| {
+        format!(
+            "[[auth.issuer]]\nissuer = \"http://127.0.0.1:9/{name}\"\nmetadata = \"http://127.0.0.1:9/\"\n\
+             audiences = [\"api://porchlight\"]\n{more}\n"
+        )
+    };
+    let held = format!("tenant = \"{TENANT}\"");
+    let table = [
+        (issuer("a", ""), None),
+        (issuer("a", "") + &issuer("b", &held), Some("http://127.0.0.1:9/a")),
+        (issuer("a", &held) + &issuer("b", &format!("tenants = [\"{TENANT}\"]")), None),
+        (issuer("a", &held) + &issuer("{tenantid}/b", ""), None),
+    ];
+    for (lines, warned) in table {
+        let log = configured(&lines).serve().stop().err;
+        let log: Vec<Value> =
+            log.iter().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
+        let is_ours = |line: &&Value| line["message"].to_string().contains("may name any tenant");
+        let found: Vec<_> = log.iter().filter(is_ours).map(|line| line["issuer"].as_str()).collect();
+        assert_eq!(found, warned.map(Some).into_iter().collect::<Vec<_>>(), "{lines}: {log:#?}");
+    }
+}
+
 /// Each mistake names the key of the file, and what to write instead.
 #[test]
 fn a_mistake_in_the_configuration_of_tokens_is_named() {
