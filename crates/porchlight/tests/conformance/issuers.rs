@@ -48,6 +48,25 @@ async fn an_issuer_that_is_down_at_the_start_is_taken_up_when_it_comes() {
     }
 }
 
+/// Both are trusted, and no key of the one makes anybody of the other, by whichever name it is called.
+#[tokio::test]
+async fn a_key_of_one_issuer_is_nothing_to_another() {
+    let (one, other) = (Issuer::start().await, Issuer::start().await);
+    let server = TestServer::builder().production().trust(&one).trust(&other).start().await;
+    for issuer in [&one, &other] {
+        assert_eq!(ask(&server, issuer).await.status, 200);
+    }
+    for (signer, named) in [(&one, &other), (&other, &one)] {
+        let (own, others) = (signer.key().id().to_owned(), named.key().id().to_owned());
+        for (kid, claims) in [(&own, named.claims()), (&others, named.claims()), (&others, signer.claims())] {
+            let header = json!({"alg": "RS256", "typ": "JWT", "kid": kid});
+            let token = signer.key().sign(&header, &claims);
+            let answer = server.anonymous().bearer(&token).get(ME).await;
+            assert_eq!(answer.status, 401, "{header} {claims}: {answer:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_issuer_that_goes_down_later_costs_nobody_anything() {
     let issuer = Issuer::start().await;

@@ -6,6 +6,7 @@ use porchlight_presence::{TenantId, UserId};
 use porchlight_testkit::{ADA, BEN, Client, DEMO, Issuer, Receiver, TestServer};
 use serde_json::{Value, json};
 
+use crate::scim_support::{USERS, patch, user};
 use crate::support::{BATCH, ME, NOBODY, PRESENCES, presence_of, session, unknown_user};
 use crate::tokens::trusting;
 
@@ -189,6 +190,39 @@ async fn a_tenant_writes_for_nobody_of_another() {
     }
     assert_eq!(ada.get(ME).await.json(), before);
     assert_eq!(ada.get("/v1.0/me").await.json()["displayName"], "Ada Lovelace");
+}
+
+/// SCIM has paths, filters and a parser of its own.
+#[tokio::test]
+async fn a_tenant_reaches_nobody_of_another_by_scim() {
+    let both = Neighbours::start().await;
+    let mallory = json!({"userName": "ada@porchlight.example", "displayName": "Mallory", "active": false});
+    let operations = patch(&json!([{"op": "replace", "path": "displayName", "value": "Mallory"}]));
+    for client in both.foreigners() {
+        let changes = [
+            (Method::GET, json!({})),
+            (Method::PUT, mallory.clone()),
+            (Method::PATCH, operations.clone()),
+            (Method::DELETE, json!({})),
+        ];
+        for (method, body) in changes {
+            let answer = client.json(method.clone(), &user(ADA), &body).await;
+            assert_eq!(answer.status, 404, "{method}: {answer:?}");
+        }
+        let lists = [
+            (USERS.to_owned(), 1),
+            (format!("{USERS}?filter=userName%20eq%20%22ada@porchlight.example%22"), 0),
+            (format!("{USERS}?filter=id%20eq%20%22{ADA}%22"), 0),
+            (format!("{USERS}?filter=userName%20co%20%22@%22"), 1),
+        ];
+        for (path, count) in lists {
+            let listed = client.get(&path).await.json();
+            assert_eq!(listed["totalResults"], count, "{path}: {listed}");
+            assert!(!listed.to_string().contains("porchlight.example"), "{listed}");
+        }
+    }
+    let ada = both.ada().get("/v1.0/me?$select=displayName,accountEnabled").await.json();
+    assert_eq!((&ada["displayName"], &ada["accountEnabled"]), (&json!("Ada Lovelace"), &json!(true)));
 }
 
 #[tokio::test]

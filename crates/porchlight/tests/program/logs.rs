@@ -1,5 +1,8 @@
 //! The log: one line for each write, and never a token or what people write about themselves.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
 use http::Method;
 use porchlight_http::Development;
 use porchlight_testkit::{ADA, APP_A, Answer};
@@ -122,6 +125,38 @@ async fn a_change_of_people_leaves_a_line_that_names_nobody() {
         assert_eq!(line["user"] == *id, outcome == "written", "{line}");
     }
     assert!(!log.iter().any(|line| line.to_string().contains(PERSON)), "{log:#?}");
+}
+
+/// What a server answers to these bytes, until it closes the connection.
+fn exchange(address: SocketAddr, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).expect("the server listens");
+    stream.write_all(request).expect("it reads");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("it answers");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Neither a path nor a header passes for a member of a line, or moves the cursor of who reads the log in a terminal.
+#[test]
+fn nobody_writes_into_the_log_what_it_does_not_say() {
+    let server = Program::start(&mut in_memory());
+    let path = "/v1.0/users/\u{9b}31m\u{202e}\"outcome=\"written\"/presence";
+    let read = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let write = "POST /v1.0/me/presence/clearPresence HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
+                 Authorization: Bearer dev:ada:\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\
+                 client-request-id: x\"\toutcome=\"written\" \r\n\r\n{}";
+    for request in [read.as_str(), write] {
+        let answer = exchange(server.address(), request.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
+    let log = server.stop().err;
+    for named in ["31m", "clearPresence"] {
+        assert!(log.iter().any(|line| line.contains(named)), "{named}: {log:#?}");
+    }
+    for line in &log {
+        assert!(!line.contains(|letter: char| letter.is_control() || letter == '\u{202e}'), "{line:?}");
+        assert!(!line.contains(" outcome=\"written\""), "{line}");
+    }
 }
 
 /// Not even when everything is logged, over either protocol, in requests that are done and in those that are refused.
