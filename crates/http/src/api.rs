@@ -215,7 +215,7 @@ impl Api {
         if let Some(operation) = path.strip_prefix("/porchlight/") {
             *noted = Noted { route: Route::Operations, started: Some(Instant::now()) };
             let body = Body::Stream(body);
-            return self.operate(&parts.method, operation, headers, body, ids, connection).boxed().await;
+            return self.operate(parts, operation, headers, body, ids, connection).boxed().await;
         }
         let (version, below) = match resource::split_version(path) {
             Ok(split) => split,
@@ -388,13 +388,14 @@ impl Api {
     /// What else is under `/porchlight/`.
     async fn operate(
         &self,
-        method: &Method,
+        parts: &Parts,
         operation: &str,
         headers: &Headers<'_>,
         body: Body,
         ids: &RequestIds,
         connection: &Connection,
     ) -> Result<Reply, Error> {
+        let method = &parts.method;
         let read = || graph::check_among(method, &["GET", "HEAD"]);
         match operation {
             "health" => read().map(|()| operations::health(&self.engine)),
@@ -416,6 +417,7 @@ impl Api {
                 let (Some(development), Some(lever)) = (development, operation.strip_prefix("dev/")) else {
                     return Err(Error::NotFound);
                 };
+                development::check_origin(headers, authority(parts, headers)?)?;
                 let answer = self.pull(lever, method, headers, body, development).await;
                 if *method == Method::POST && ["clock", "reset", "faults"].contains(&lever) {
                     self.audit_lever(lever, ids, &answer);

@@ -26,6 +26,8 @@ pub(crate) enum Error {
     MissingPermission { required: Permissions, present: Permissions },
     /// E5.
     AnotherUser,
+    /// Only administrators and applications write people.
+    NotAdministrator,
     /// E6.
     MeNeedsUser,
     /// E7.
@@ -122,6 +124,8 @@ pub(crate) enum Error {
     TooManySteps(usize),
     /// Section 17: a step that this one depends on failed.
     FailedDependency,
+    /// A lever of development that somebody else's page pulls, perhaps.
+    LeverFromElsewhere,
     /// A path under `/porchlight/` that is not there.
     NotFound,
     /// Design 3: nobody can go on from this token; with the link to begin anew.
@@ -185,6 +189,12 @@ impl Error {
                 Row::new(status, code, "Cannot set the presence of another user.")
                     .hint("a delegated token writes its own user's presence only; an application token with Presence.ReadWrite.All writes anybody's")
             }
+            Error::NotAdministrator => Row::new(
+                StatusCode::FORBIDDEN,
+                "Forbidden",
+                "Only a Global Administrator's delegate can write people.",
+            )
+            .hint("use an administrator's token (see auth.administrators), or an application's own"),
             Error::MeNeedsUser => Row::new(
                 StatusCode::BAD_REQUEST,
                 "Request_BadRequest",
@@ -337,6 +347,10 @@ impl Error {
                 "The sync state is not known, or is too old to go on from.",
             )
             .hint("begin anew with the link in the Location header, and forget what was told before"),
+            Error::LeverFromElsewhere => {
+                Row::new(StatusCode::FORBIDDEN, "Forbidden", "The levers of development are for this machine alone.")
+                    .hint("call them by localhost or 127.0.0.1, and not from a page of another origin")
+            }
             Error::NotFound => Row::new(StatusCode::NOT_FOUND, "NotFound", "There is nothing here."),
             Error::Subscription(error) => error.row(),
         }

@@ -29,7 +29,7 @@ use crate::tls::{HTTP_2, Tls};
 
 /// The largest request head that is parsed at all. More than the documented limit, so that what is a little too large
 /// gets a proper answer, and so that a filter of 650 ids fits into a request line.
-const HEAD_BYTES: usize = 128 * 1024;
+const HEAD_BYTES: usize = 64 * 1024;
 
 /// Requests of one HTTP/2 connection that are answered at the same time.
 const STREAMS: u32 = 256;

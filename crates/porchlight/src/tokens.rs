@@ -21,6 +21,7 @@ pub(crate) struct AuthSection {
     api_key: Vec<ApiKeySection>,
     denied_apps: HashSet<Uuid>,
     denied_users: HashSet<Uuid>,
+    administrators: HashSet<Uuid>,
     tokens_remembered: Option<usize>,
     ca: Option<PathBuf>,
 }
@@ -96,6 +97,7 @@ pub(crate) fn settings(auth: &AuthSection, users: &UsersSection) -> Result<AuthS
         api_keys: auth.api_key.iter().map(api_key).collect::<Result<_, _>>()?,
         denied_applications: auth.denied_apps.iter().copied().map(ApplicationId).collect(),
         denied_users: auth.denied_users.iter().copied().map(UserId).collect(),
+        administrators: auth.administrators.iter().copied().map(UserId).collect(),
         provision: users.auto_provision.unwrap_or(usual.provision),
         tokens_max: auth.tokens_remembered.unwrap_or(usual.tokens_max).max(1),
         ca: auth.ca.clone(),

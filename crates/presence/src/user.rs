@@ -260,17 +260,18 @@ impl User {
             limits.session_duration_min,
             limits.session_duration_max,
         )?;
-        let earlier = self.sessions.iter().position(|session| session.key == set.session);
-        let mut session = Session::new(set.session, set.pair.get(), now, duration, limits);
-        if let Some(earlier) = earlier {
-            let ended = self.sessions[earlier].ends_at;
-            session.renewed_late = ended <= now && now.since(ended) <= RENEWED_LATE;
-            self.sessions[earlier] = session;
-            return Ok(());
-        }
-        let live = self.sessions.iter().filter(|session| session.pair_at(now).is_some()).count();
-        if live >= limits.sessions_max {
+        let live = || self.sessions.iter().filter(|session| session.pair_at(now).is_some());
+        // One that has ended is one more, though its place is still there.
+        if live().all(|session| session.key != set.session) && live().count() >= limits.sessions_max {
             return Err(Refusal::TooManySessions { max: limits.sessions_max });
+        }
+        let mut session = Session::new(set.session, set.pair.get(), now, duration, limits);
+        let earlier = self.sessions.iter_mut().find(|session| session.key == set.session);
+        if let Some(earlier) = earlier {
+            let ended = earlier.ends_at;
+            session.renewed_late = ended <= now && now.since(ended) <= RENEWED_LATE;
+            *earlier = session;
+            return Ok(());
         }
         self.sessions.push(session);
         Ok(())

@@ -14,7 +14,7 @@ use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use super::fetch::{Fetcher, Source};
-use super::grant::{Grant, Names};
+use super::grant::Grant;
 use super::issuer::{Issuer, Keys};
 use super::jwt::Jwt;
 use super::key_ring::KeyRing;
@@ -183,8 +183,10 @@ impl Authenticator {
             application: grant.application,
             user: grant.user,
             permissions: grant.permissions,
-            is_administrator: grant.is_administrator,
+            is_administrator: grant.is_administrator
+                || grant.user.is_some_and(|user| self.settings.administrators.contains(&user)),
             until: grant.until,
+            names: grant.names,
             directory,
             window,
         })
@@ -194,10 +196,10 @@ impl Authenticator {
 impl Authenticator {
     /// Somebody signs in whom the directory does not have: they are put in, if that is the setting.
     async fn sign_in(&self, user: UserId, grant: &Grant) -> Result<(), AuthError> {
-        if !self.settings.provision || !grant.permissions.any(PRESENCE) {
+        let Some(names) = grant.names.clone().filter(|_| self.settings.provision) else { return Ok(()) };
+        if !grant.permissions.any(PRESENCE) {
             return Ok(());
         }
-        let names = grant.names.clone();
         let introduced = Introduction {
             user_principal_name: names.user_principal_name,
             display_name: names.display_name,
@@ -246,7 +248,7 @@ fn granted(key: &ApiKey) -> Grant {
         permissions: key.permissions.and(kind),
         until: Timestamp::MAX,
         is_administrator: false,
-        names: Names::default(),
+        names: None,
     }
 }
 

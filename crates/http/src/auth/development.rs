@@ -40,6 +40,7 @@ pub(super) fn caller(
         permissions: granted(permissions, kind),
         is_administrator: false,
         until: Timestamp::MAX,
+        names: None,
         directory,
         window,
     })

@@ -17,7 +17,8 @@ pub(super) struct Grant {
     pub(super) until: Timestamp,
     /// Whether the user may see everything of their tenant.
     pub(super) is_administrator: bool,
-    pub(super) names: Names,
+    /// `None` for whoever is not put in by signing in.
+    pub(super) names: Option<Names>,
 }
 
 /// What a token calls its user: for a person who is not in the directory yet, never to decide anything by.

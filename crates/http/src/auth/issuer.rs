@@ -147,7 +147,7 @@ impl Issuer {
                 permissions: roles,
                 until,
                 is_administrator: false,
-                names: Names::default(),
+                names: None,
             });
         }
         Ok(Grant {
@@ -157,7 +157,7 @@ impl Issuer {
             permissions: granted(&scopes, Permissions::DELEGATED),
             until,
             is_administrator: claims.list("wids", None).contains(&GLOBAL_ADMINISTRATOR),
-            names: Names::of(claims),
+            names: Some(Names::of(claims)),
         })
     }
 

@@ -82,7 +82,8 @@ impl Right {
     pub(crate) const READ_BY_SCIM: Right =
         Right { calls: "Reading by SCIM", delegated: READ_BY_SCIM, application: READ_BY_SCIM };
     pub(crate) const WRITE_PEOPLE: Right = Right {
-        calls: "POST `/users`; PATCH and DELETE of a user; writing by SCIM",
+        calls: "POST `/users`; PATCH and DELETE of a user; writing by SCIM. A user's delegate only for a Global \
+                Administrator (`wids`, `auth.administrators`)",
         delegated: Permissions::of(&[Permission::UserReadWriteAll]),
         application: Permissions::of(&[Permission::UserReadWriteAll]),
     };

@@ -44,6 +44,8 @@ pub(crate) struct Caller {
     pub(crate) is_administrator: bool,
     /// When the token expires, as far as it does.
     until: Timestamp,
+    /// What the token calls its user, if they are put in by signing in.
+    names: Option<Names>,
     /// The version of the directory in which whom the token names was looked up.
     directory: u64,
     /// Where the application's requests are counted, if they are limited.
@@ -80,6 +82,7 @@ impl Caller {
             permissions: Permissions::APPLICATION,
             is_administrator: false,
             until: Timestamp::MAX,
+            names: None,
             directory: 0,
             window: None,
         }
@@ -99,7 +102,7 @@ impl Caller {
             permissions: self.permissions,
             until: self.until,
             is_administrator: self.is_administrator,
-            names: Names::default(),
+            names: self.names.clone(),
         }
     }
 }

@@ -20,6 +20,9 @@ pub struct AuthSettings {
     pub denied_applications: HashSet<ApplicationId>,
     /// Users who are refused, whatever their tokens say.
     pub denied_users: HashSet<UserId>,
+    /// Users who may see and write everything of their tenant that their permissions are for, besides those whose
+    /// tokens say so (`wids`).
+    pub administrators: HashSet<UserId>,
     /// Whether a person whom nobody has put in is created when they first sign in. Default: yes.
     pub provision: bool,
     /// How many tokens are remembered once they have been verified; more are verified again. Default 65,536.
@@ -35,6 +38,7 @@ impl Default for AuthSettings {
             api_keys: Vec::new(),
             denied_applications: HashSet::new(),
             denied_users: HashSet::new(),
+            administrators: HashSet::new(),
             provision: true,
             tokens_max: 65_536,
             ca: None,

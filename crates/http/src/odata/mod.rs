@@ -9,6 +9,6 @@ mod reader;
 mod select;
 
 pub(crate) use filter::Filter;
-pub(crate) use options::{Options, decode};
-pub(crate) use people_filter::PeopleFilter;
+pub(crate) use options::{OPTIONS_MAX, Options, decode};
+pub(crate) use people_filter::{COMPARISONS_MAX, PeopleFilter};
 pub(crate) use select::{Part, Select};

@@ -7,6 +7,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use crate::error::Error;
 use crate::settings::Profile;
 
+/// More options than there are.
+pub(crate) const OPTIONS_MAX: usize = 32;
+
 /// The system query options of one request: those whose name begins with `$`. Others are ignored.
 #[derive(Debug, Default)]
 pub(crate) struct Options<'q> {
@@ -24,6 +27,11 @@ impl<'q> Options<'q> {
             let name = decode(name)?;
             if !name.starts_with('$') {
                 continue;
+            }
+            if options.len() == OPTIONS_MAX {
+                return Err(Error::BadQuery(format!(
+                    "At most {OPTIONS_MAX} query options can be specified."
+                )));
             }
             if options.iter().any(|(known, _)| known.eq_ignore_ascii_case(&name)) {
                 return Err(Error::BadQuery(format!("Query option '{name}' was specified more than once.")));

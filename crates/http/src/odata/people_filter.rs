@@ -89,6 +89,19 @@ impl Joined for PeopleFilter {
     }
 }
 
+/// Comparisons of one expression: each of them is made with everybody.
+pub(crate) const COMPARISONS_MAX: usize = 100;
+
+/// One more comparison.
+fn count(comparisons: &mut usize) -> Result<(), Error> {
+    *comparisons += 1;
+    if *comparisons <= COMPARISONS_MAX {
+        Ok(())
+    } else {
+        Err(Error::BadQuery(format!("An expression can have at most {COMPARISONS_MAX} comparisons.")))
+    }
+}
+
 impl PeopleFilter {
     /// Reads a `$filter`.
     ///
@@ -96,8 +109,11 @@ impl PeopleFilter {
     ///
     /// E28 for what is not in the grammar, E21 for more than `texts_max` texts in lists.
     pub(crate) fn parse(text: &str, texts_max: usize) -> Result<PeopleFilter, Error> {
-        let mut texts = 0;
-        reader::read(text, Grammar::FILTER, &mut |reader| comparison(reader, &mut texts, texts_max))
+        let (mut texts, mut comparisons) = (0, 0);
+        reader::read(text, Grammar::FILTER, &mut |reader| {
+            count(&mut comparisons)?;
+            comparison(reader, &mut texts, texts_max)
+        })
     }
 
     /// Reads a `$search`.
@@ -106,7 +122,11 @@ impl PeopleFilter {
     ///
     /// E28 for what is not in the grammar.
     pub(crate) fn parse_search(text: &str) -> Result<PeopleFilter, Error> {
-        reader::read(text, SEARCH, &mut clause)
+        let mut comparisons = 0;
+        reader::read(text, SEARCH, &mut |reader| {
+            count(&mut comparisons)?;
+            clause(reader)
+        })
     }
 
     /// Whether it holds for a person.
@@ -288,6 +308,19 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(finds(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn an_expression_has_a_hundred_comparisons_at_most() {
+        let filter = |count| vec!["startswith(mail,'x')"; count].join(" or ");
+        let search = |count| vec![r#""mail:x""#; count].join(" OR ");
+        assert!(
+            PeopleFilter::parse(&filter(100), 650).is_ok()
+                && PeopleFilter::parse_search(&search(100)).is_ok()
+        );
+        let refused = Err(Error::BadQuery("An expression can have at most 100 comparisons.".to_owned()));
+        assert_eq!(PeopleFilter::parse(&filter(101), 650).map(drop), refused);
+        assert_eq!(PeopleFilter::parse_search(&search(101)).map(drop), refused);
     }
 
     #[test]

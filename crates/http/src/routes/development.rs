@@ -21,6 +21,26 @@ use crate::wire::duration::{self, DurationError};
 use crate::wire::json::Json;
 use crate::wire::presence::instant;
 
+/// Refuses what a page of somebody else's might send by a browser on this machine: levers need no token.
+///
+/// # Errors
+///
+/// 403 when the request comes from another origin than this machine's, or calls this machine by another name.
+pub(crate) fn check_origin(headers: &Headers<'_>, authority: &str) -> Result<(), Error> {
+    let origin = headers.origin.first.map(|origin| origin.to_str().unwrap_or_default());
+    let origin = origin.map(|origin| origin.split_once("://").map_or("", |(_, authority)| authority));
+    let is_here = is_this_machine(authority) && origin.is_none_or(is_this_machine);
+    if is_here { Ok(()) } else { Err(Error::LeverFromElsewhere) }
+}
+
+/// Whether host and port name this machine to itself. A name that anybody can own does not.
+fn is_this_machine(authority: &str) -> bool {
+    let Ok(authority) = authority.parse::<http::uri::Authority>() else { return false };
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    let is_loopback = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    is_loopback || host == "localhost" || host.ends_with(".localhost")
+}
+
 /// GET `/porchlight/dev/clock`: what time it is, and how far that was moved.
 pub(crate) fn clock(engine: &Engine) -> Reply {
     let mut now = Vec::new();

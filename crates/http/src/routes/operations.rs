@@ -12,6 +12,7 @@ use super::subscriptions::{LIFETIME_MIN, PAGE};
 use crate::error::duration;
 use crate::instruments::Instruments;
 use crate::issuer;
+use crate::odata::{COMPARISONS_MAX, OPTIONS_MAX};
 use crate::reply::Reply;
 use crate::scim::{
     COUNT_MAX, FILTER_BYTES_MAX, NAMES_MAX, OPERATIONS_MAX, PATCHED_VALUES_MAX, TEXT_CHARS_MAX, VALUES_MAX,
@@ -92,6 +93,12 @@ pub(crate) fn limits(engine: &Engine, notify: &porchlight_notify::Settings, sett
             "more are closed at once; IPv6 counts by /64; 0: no limit",
         ),
         limit("idsPerCall", http.ids_max.into(), "400 InvalidArgument"),
+        limit("queryOptions", OPTIONS_MAX.into(), "400 BadRequest"),
+        limit(
+            "comparisonsOfPeople",
+            COMPARISONS_MAX.into(),
+            "400 BadRequest; in one $filter or $search of users",
+        ),
         limit("batchSteps", http.batch_steps_max.into(), "400 MaximumValueExceeded"),
         limit("presencesPerPage", 650.into(), "400 InvalidArgument"),
         limit("usersPerPage", 999.into(), "400 InvalidArgument"),

@@ -73,7 +73,7 @@ pub(crate) async fn list(call: &Call<'_>) -> Result<Reply, Error> {
 /// POST `/users`
 pub(crate) async fn create(call: &Call<'_>, body: Body) -> Result<Reply, Error> {
     let level = call.metadata_level()?;
-    call.caller.may_write_people()?;
+    call.caller.may_write_people(call.settings)?;
     let select = select(call)?;
     let bytes = body.read_json(call.headers, &call.settings.limits).await?;
     let id = UserId(Uuid::new_v4());

@@ -50,7 +50,7 @@ impl ScimCall<'_> {
     ///
     /// 403 for a caller who may not write people.
     pub(super) fn may_write(&self) -> Result<(), ScimError> {
-        Ok(self.caller.require(&Right::WRITE_PEOPLE)?)
+        Ok(self.caller.may_write_people(self.settings)?)
     }
 
     /// The JSON that the body must be.

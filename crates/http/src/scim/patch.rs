@@ -447,11 +447,11 @@ mod tests {
             json!([name(0), name(VALUES_MAX)]),
         ];
         for operations in too_large {
-            let error = after(operations).expect_err("it is refused");
+            let error = after(&operations).expect_err("it is refused");
             assert_eq!(error.failed(Profile::Open).code, "invalidValue");
         }
-        assert!(after(json!([emails(VALUES_MAX)])).is_ok());
-        assert!(after(json!([name(0), {"op": "remove", "path": "name"}, name(0)])).is_ok());
+        assert!(after(&json!([emails(VALUES_MAX)])).is_ok());
+        assert!(after(&json!([name(0), {"op": "remove", "path": "name"}, name(0)])).is_ok());
     }
 
     /// What operations are made of.

@@ -174,3 +174,31 @@ async fn levers_have_methods_like_everything_else() {
     let unknown = server.anonymous().get("/porchlight/dev/nothing").await;
     assert_eq!(unknown.status, 404);
 }
+
+/// A page of somebody else's, open in a browser on this machine, cannot pull a lever; nor can a name of theirs that
+/// leads here.
+#[tokio::test]
+async fn levers_are_for_this_machine_alone() {
+    let server = TestServer::start().await;
+    let from = |name: &str, value: &str| server.anonymous().header(name, value);
+    for (name, value) in [
+        ("origin", "https://elsewhere.example"),
+        ("origin", "null"),
+        ("origin", "http://localhost.elsewhere.example"),
+        ("host", "elsewhere.example"),
+        ("host", "127.0.0.1.elsewhere.example:8080"),
+    ] {
+        for lever in ["reset", "clock"] {
+            let path = format!("/porchlight/dev/{lever}");
+            let answer = from(name, value).post(&path, &json!({"advance": "PT1H"})).await;
+            let refusal = "403 Forbidden The levers of development are for this machine alone.";
+            assert_eq!(answer.error(), refusal, "{name}: {value}");
+        }
+    }
+    for (name, value) in
+        [("origin", "http://localhost:3000"), ("host", "[::1]:8080"), ("host", "app.localhost")]
+    {
+        let answer = from(name, value).get("/porchlight/dev/clock").await;
+        assert_eq!(answer.status, 200, "{name}: {value}");
+    }
+}

@@ -11,6 +11,9 @@ use crate::support::{ME, ME_NEEDS_A_USER, NOBODY, PRESENCES, lacks, presence_of,
 
 const INVALID: &str = "401 InvalidAuthenticationToken Access token validation failure.";
 
+/// The role of Global Administrators.
+const ADMINISTRATOR: &str = "62e90394-69f5-4237-9190-012177145e10";
+
 /// A server that takes the tokens of this issuer alone.
 pub(crate) async fn trusting(issuer: &Issuer) -> TestServer {
     TestServer::builder().production().trust(issuer).start().await
@@ -249,7 +252,7 @@ async fn a_global_administrator_sees_everybodys_subscriptions_of_the_tenant() {
     let seen = async |changes: Value| {
         server.anonymous().bearer(&issuer.token_with(&changes)).get(&path).await.status
     };
-    let administrator = json!(["62e90394-69f5-4237-9190-012177145e10"]);
+    let administrator = json!([ADMINISTRATOR]);
     let all = "Subscription.Read.All Presence.Read.All";
     assert_eq!(seen(json!({"scp": all, "wids": administrator})).await, 200);
     assert_eq!(seen(json!({"scp": all})).await, 404, "whoever is none sees their own");
@@ -397,10 +400,45 @@ async fn whoever_signs_in_first_becomes_a_person() {
     assert_eq!(person["displayName"], "Nora New");
     assert_eq!(person["userPrincipalName"], "nora@porchlight.example");
 
-    let ada = server.anonymous().bearer(&issuer.token_with(&json!({"scp": "User.ReadWrite.All"})));
+    let ada = server
+        .anonymous()
+        .bearer(&issuer.token_with(&json!({"scp": "User.ReadWrite.All", "wids": [ADMINISTRATOR]})));
     assert_eq!(ada.delete(&format!("/v1.0/users/{NOBODY}")).await.status, 204);
     refused(&nora.get(ME).await, INVALID);
     refused(&new(json!({"jti": "another token"})).get(ME).await, INVALID);
+}
+
+/// As with the original, the permission of a user's delegate does not go further than the user's own right.
+#[tokio::test]
+async fn people_are_written_by_administrators_and_applications_only() {
+    let issuer = Issuer::start().await;
+    let builder = TestServer::builder().production().trust(&issuer);
+    let server = builder
+        .settings(|settings| {
+            settings.auth.administrators.insert(UserId(guid(BEN)));
+        })
+        .start()
+        .await;
+    let all = "User.Read.All User.ReadWrite.All";
+    let refusal = "403 Forbidden Only a Global Administrator's delegate can write people.";
+    let scim = format!("/porchlight/scim/v2/Users/{NOBODY}");
+    let table = [
+        (json!({"scp": all}), false),
+        (json!({"scp": all, "wids": ["another role"]}), false),
+        (json!({"scp": all, "wids": [ADMINISTRATOR]}), true),
+        (json!({"scp": all, "oid": BEN}), true),
+        (json!({"scp": null, "roles": ["User.ReadWrite.All"]}), true),
+    ];
+    for (changes, may) in table {
+        let client = server.anonymous().bearer(&issuer.token_with(&changes));
+        let body = json!({"jobTitle": "Astronomer"});
+        for path in [format!("/v1.0/users/{ADA}"), format!("/v1.0/users/{NOBODY}")] {
+            let answer = client.patch(&path, &body).await;
+            assert_eq!(answer.status == 403, !may, "{changes} {path}: {answer:?}");
+            assert!(may || answer.error() == refusal, "{answer:?}");
+        }
+        assert_eq!(client.delete(&scim).await.status == 403, !may, "{changes}");
+    }
 }
 
 /// 21.6

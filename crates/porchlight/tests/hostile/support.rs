@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The host that raw requests name.
-pub(crate) const HOST: &str = "porchlight.example";
+pub(crate) const HOST: &str = "porchlight.localhost";
 
 /// Where most requests here go.
 pub(crate) const ME: &str = "/v1.0/me/presence";

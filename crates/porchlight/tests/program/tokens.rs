@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use futures_util::future::join_all;
 use porchlight_engine::Clock;
 use porchlight_testkit::{ADA, DEMO, Issuer, TENANT};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{ME, Program, porchlight, presence_of, refusal, run, text};
