@@ -383,6 +383,9 @@ impl Notifier {
 
     /// Has an endpoint prove itself; on the courier's runtime, which owns the connections.
     async fn validate(&self, property: &'static str, url: &str, request: Uuid) -> Result<(), KeepError> {
+        if self.shared.settings.skip_validation {
+            return Ok(());
+        }
         let _one_of_them = self.shared.validations.try_acquire().map_err(|_| KeepError::Busy)?;
         let (shared, url) = (Arc::clone(&self.shared), url.to_owned());
         let validation = self.runtime.spawn(async move {

@@ -19,6 +19,8 @@ pub struct Settings {
     pub lifetime_max: Duration,
     /// How long an endpoint may take to prove itself when a subscription is made. Longer: 400 E21. Default 10 s.
     pub validation_timeout: Duration,
+    /// Believe endpoints without a proof. For development alone: whoever is named is told. Default off.
+    pub skip_validation: bool,
     /// How long an endpoint may take to answer at first. Longer: told again. Default 3 s.
     pub first_timeout: Duration,
     /// How long it may take when it is told again. Default 10 s.
@@ -81,6 +83,7 @@ impl Default for Settings {
             per_owner_max: 100,
             lifetime_max: Duration::from_secs(60 * 60),
             validation_timeout: Duration::from_secs(10),
+            skip_validation: false,
             first_timeout: Duration::from_secs(3),
             retry_timeout: Duration::from_secs(10),
             underway_max: 8,

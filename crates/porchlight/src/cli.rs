@@ -47,6 +47,9 @@ pub(crate) struct ServeFlags {
     /// Let development mode listen on an address that others can reach. Whoever reaches it may do anything.
     #[arg(long, env = "PORCHLIGHT_DEV_ALLOW_REMOTE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub(crate) dev_allow_remote: Option<bool>,
+    /// In development mode, make subscriptions without asking their endpoints for a proof.
+    #[arg(long, env = "PORCHLIGHT_DEV_SKIP_VALIDATION", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub(crate) dev_skip_validation: Option<bool>,
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, env = "PORCHLIGHT_LISTEN")]
     pub(crate) listen: Option<SocketAddr>,

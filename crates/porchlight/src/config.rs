@@ -52,6 +52,7 @@ pub(crate) enum LogPlace {
 struct File {
     dev: Option<bool>,
     dev_allow_remote: Option<bool>,
+    dev_skip_validation: Option<bool>,
     listen: Option<SocketAddr>,
     data: Option<PathBuf>,
     ephemeral: Option<bool>,
@@ -161,6 +162,10 @@ impl Config {
         let auth = tokens::settings(&file.auth, &file.users)?;
         let settings = settings(flags, &file, auth, dev.then(|| development(&seeds)))?;
         let strict = settings.profile == Profile::Strict;
+        let skip_validation = flags.dev_skip_validation.or(file.dev_skip_validation).unwrap_or(false);
+        if skip_validation && !dev {
+            return Err(Failure::usage("dev_skip_validation is for development mode: give --dev too"));
+        }
         Ok(Config {
             listen,
             https,
@@ -172,7 +177,10 @@ impl Config {
             presence: presence(&file.presence)?,
             settings,
             audit: file.audit.file()?,
-            telling: telling::settings(&file.subscriptions, &file.egress, &file.wire, strict, dev)?,
+            telling: porchlight_notify::Settings {
+                skip_validation,
+                ..telling::settings(&file.subscriptions, &file.egress, &file.wire, strict, dev)?
+            },
             seeds,
         })
     }

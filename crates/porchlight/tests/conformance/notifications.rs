@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use http::Method;
 use porchlight_http::{ODataTypeCase, Profile};
-use porchlight_testkit::{ADA, APP_A, BEN, Reaction, Receiver, START, TestServer};
+use porchlight_testkit::{ADA, APP_A, BEN, Reaction, Receiver, START, TestServer, Validation};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -604,4 +604,22 @@ async fn what_an_endpoint_did_not_take_is_told_at_the_new_place() {
     let items = new.items(2).await;
     assert_eq!(items.iter().map(whose).collect::<Vec<_>>(), [ADA, BEN]);
     assert_eq!(dead.seen(), 1);
+}
+
+/// subscriptions-and-auth 25.1
+#[tokio::test]
+async fn development_may_do_without_the_proof_of_an_endpoint() {
+    let server = TestServer::builder().notify(|notify| notify.skip_validation = true).start().await;
+    let receiver = Receiver::start().await;
+    receiver.validate_with(Validation::Status(500));
+    let body = json!({
+        "changeType": "updated", "resource": format!("communications/presences/{ADA}"),
+        "notificationUrl": receiver.url("/"), "expirationDateTime": "2026-11-20T09:50:00Z",
+    });
+    let made = server.client("ada:").post("/v1.0/subscriptions", &body).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    assert!(receiver.validations().is_empty());
+    let session = json!({"sessionId": APP_A, "availability": "Busy", "activity": "InACall"});
+    assert_eq!(server.client("ada:").post("/v1.0/me/presence/setPresence", &session).await.status, 200);
+    assert_eq!(receiver.items(1).await.len(), 1);
 }

@@ -195,6 +195,7 @@ async fn every_key_of_the_file_is_in_force() {
         r#"
         dev = true
         dev_allow_remote = false
+        dev_skip_validation = false
         listen = "127.0.0.1:0"
         data = "{}"
         ephemeral = false

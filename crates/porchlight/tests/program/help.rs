@@ -146,6 +146,12 @@ fn help_of_serve_lists_flags_variables_examples_and_exit_codes() {
               [env: PORCHLIGHT_DEV_ALLOW_REMOTE=]
               [possible values: true, false]
 
+          --dev-skip-validation [<BOOL>]
+              In development mode, make subscriptions without asking their endpoints for a proof
+
+              [env: PORCHLIGHT_DEV_SKIP_VALIDATION=]
+              [possible values: true, false]
+
           --listen <LISTEN>
               Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
 
