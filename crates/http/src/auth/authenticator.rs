@@ -10,7 +10,9 @@ use http::HeaderValue;
 use porchlight_engine::{Engine, Introduction, PersonError};
 use porchlight_notify::RootsError;
 use porchlight_presence::{Timestamp, UserId};
-use quick_cache::sync::Cache;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use rapidhash::fast::RandomState;
 use sha2::{Digest, Sha256};
 
 use super::fetch::{Fetcher, Source};
@@ -40,7 +42,7 @@ pub(crate) struct Authenticator {
     /// Where the keys of each issuer that has to be asked for them come from.
     sources: Vec<(Arc<KeyRing>, Source)>,
     api_keys: HashMap<Hash, ApiKey>,
-    verified: Cache<Hash, Arc<Caller>>,
+    verified: Cache<Hash, Arc<Caller>, UnitWeighter, RandomState>,
     windows: Windows,
 }
 
@@ -64,7 +66,9 @@ impl Authenticator {
         }
         issuers.extend(development.as_ref().map(own));
         let api_keys = settings.api_keys.iter().map(|key| (key.hash, key.clone())).collect();
-        let verified = Cache::new(settings.tokens_max);
+        let most = settings.tokens_max;
+        let verified =
+            Cache::with(most, most as u64, UnitWeighter, RandomState::default(), DefaultLifecycle::default());
         Ok(Authenticator { engine, settings, development, issuers, sources, api_keys, verified, windows })
     }
 
@@ -122,7 +126,7 @@ impl Authenticator {
         if headers.authorization.repeated {
             return Err(TokenError::Malformed.into());
         }
-        let token = bearer(authorization)?;
+        let token = str::from_utf8(bearer(authorization)?).map_err(|_| TokenError::Malformed)?;
         let caller = match &self.development {
             Some(development) if development::is_one(token) => {
                 Arc::new(development::caller(token, &self.engine, &self.windows, development)?)
@@ -252,16 +256,21 @@ fn granted(key: &ApiKey) -> Grant {
     }
 }
 
-fn hash(token: &str) -> Hash {
+fn hash(token: impl AsRef<[u8]>) -> Hash {
     Sha256::digest(token).into()
 }
 
-/// The bearer token. The scheme's name is compared without case.
-fn bearer(authorization: &HeaderValue) -> Result<&str, TokenError> {
-    let value = authorization.to_str().map_err(|_| TokenError::Malformed)?.trim();
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    if value.is_empty() || (scheme.eq_ignore_ascii_case("bearer") && token.trim().is_empty()) {
+/// The bearer token. The scheme's name is compared without case. What is no text is no token; that is left to whoever
+/// reads it, since one that is remembered need not be looked at byte by byte.
+fn bearer(authorization: &HeaderValue) -> Result<&[u8], TokenError> {
+    let value = authorization.as_bytes().trim_ascii();
+    let (scheme, token) = match value.iter().position(|byte| *byte == b' ') {
+        Some(space) => (&value[..space], value[space..].trim_ascii_start()),
+        None => (value, &value[value.len()..]),
+    };
+    let is_bearer = scheme.eq_ignore_ascii_case(b"bearer");
+    if value.is_empty() || (is_bearer && token.is_empty()) {
         return Err(TokenError::Missing);
     }
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(TokenError::Malformed) }
+    if is_bearer { Ok(token) } else { Err(TokenError::Malformed) }
 }

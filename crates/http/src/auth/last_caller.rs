@@ -13,21 +13,29 @@ use super::Caller;
 /// it looks into tables whose locks all cores share. What can change under a token is asked each time: whether the
 /// directory is still the same, and whether the user was hidden meanwhile.
 #[derive(Debug, Default)]
-pub(crate) struct LastCaller(Mutex<Option<(Authorization, Arc<Caller>)>>);
+pub(crate) struct LastCaller(Mutex<Last>);
 
-/// A header's bytes. Not the value itself, which would keep the whole buffer that the request was read into.
-type Authorization = Box<[u8]>;
+#[derive(Debug, Default)]
+struct Last {
+    /// The header's bytes. Not the value itself, which would keep the whole buffer that the request was read into. The
+    /// room is used again: on a gateway's connection each request may have another token.
+    authorization: Vec<u8>,
+    caller: Option<Arc<Caller>>,
+}
 
 impl LastCaller {
     /// The caller whom this header names, if it is the last one's and nobody was put in or taken out since.
     pub(super) fn named_by(&self, authorization: &HeaderValue) -> Option<Arc<Caller>> {
         let last = self.0.lock();
-        let (_, caller) = last.as_ref().filter(|(known, _)| **known == *authorization.as_bytes())?;
+        let caller = last.caller.as_ref().filter(|_| *last.authorization == *authorization.as_bytes())?;
         Some(Arc::clone(caller)).filter(|caller| caller.is_current())
     }
 
     /// Notes whom this header names.
     pub(super) fn note(&self, authorization: &HeaderValue, caller: &Arc<Caller>) {
-        *self.0.lock() = Some((authorization.as_bytes().into(), Arc::clone(caller)));
+        let mut last = self.0.lock();
+        last.authorization.clear();
+        last.authorization.extend_from_slice(authorization.as_bytes());
+        last.caller = Some(Arc::clone(caller));
     }
 }

@@ -125,6 +125,7 @@ fn help_of_token_tells_for_whom_and_for_what() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "as long as the help")]
 fn help_of_serve_lists_flags_variables_examples_and_exit_codes() {
     insta::assert_snapshot!(said(&["serve", "--help"]), @r"
     Runs the server
