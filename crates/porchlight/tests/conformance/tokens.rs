@@ -65,6 +65,11 @@ async fn s30_t13_each_row_of_401_has_its_text_and_its_challenge() {
             "Lifetime validation failed, the token is expired.",
         ),
         (
+            "expired, and for somebody else",
+            issuer.token_with(&json!({"exp": 1_795_165_200 - 301, "aud": "api://other"})),
+            "Lifetime validation failed, the token is expired.",
+        ),
+        (
             "not yet valid",
             issuer.token_with(&json!({"nbf": 1_795_165_200 + 301})),
             "Access token has expired or is not yet valid.",
@@ -163,6 +168,7 @@ async fn the_kind_of_a_token_is_told_by_its_claims_in_their_order() {
     let table = [
         (json!({"idtyp": "app", "roles": roles}), ME_NEEDS_A_USER.to_owned()),
         (json!({"idtyp": "user", "roles": roles}), "200".to_owned()),
+        (json!({"idtyp": "user", "roles": roles, "scp": null}), lacks(read)),
         (json!({"roles": roles}), "200".to_owned()),
         (json!({"roles": roles, "scp": null}), ME_NEEDS_A_USER.to_owned()),
         (json!({"roles": roles, "scp": ""}), ME_NEEDS_A_USER.to_owned()),
@@ -406,6 +412,8 @@ async fn whoever_signs_in_first_becomes_a_person() {
     assert_eq!(ada.delete(&format!("/v1.0/users/{NOBODY}")).await.status, 204);
     refused(&nora.get(ME).await, INVALID);
     refused(&new(json!({"jti": "another token"})).get(ME).await, INVALID);
+    let nothing_of_presence = new(json!({"scp": "User.Read.All", "jti": "a third"}));
+    refused(&nothing_of_presence.get(&format!("/v1.0/users/{ADA}")).await, INVALID);
 }
 
 /// As with the original, the permission of a user's delegate does not go further than the user's own right.
