@@ -1,15 +1,16 @@
 //! The way of a request: limits, path, token, route; then headers, compression, log and metrics.
 
+mod finish;
+mod operate;
+mod origin;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::header::{
-    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
-    HeaderValue, STRICT_TRANSPORT_SECURITY, VARY, WWW_AUTHENTICATE,
-};
+use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -18,7 +19,8 @@ use porchlight_notify::{Notifier, RootsError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::audit::{Entry, Notes, Outcome};
+use self::origin::authority;
+use crate::audit::Notes;
 use crate::auth::{Authenticator, Caller, TokenError};
 use crate::body::{self, Body};
 use crate::bookmark::Bookmarks;
@@ -29,14 +31,14 @@ use crate::graph;
 use crate::headers::{Field, Headers};
 use crate::instruments::Instruments;
 use crate::issuer::{Asked, Endpoint, Issuer};
-use crate::reply::{self, CLIENT_REQUEST_ID, MetadataLevel, Reply, RequestIds, Sent, header_id};
+use crate::reply::{self, MetadataLevel, Reply, RequestIds, Sent};
 use crate::resource::{self, PathError, Resource, Version};
 use crate::route::Route;
 use crate::routes::batch::Batch;
 use crate::routes::keys::Document;
-use crate::routes::{development, documents, operations, stream};
+use crate::routes::{documents, stream};
 use crate::scim::{self, ScimCall, ScimError};
-use crate::settings::{Development, Settings};
+use crate::settings::Settings;
 use crate::wire::date_time;
 use crate::wire::presence::instant;
 
@@ -385,131 +387,6 @@ impl Api {
         }
     }
 
-    /// What else is under `/porchlight/`.
-    async fn operate(
-        &self,
-        parts: &Parts,
-        operation: &str,
-        headers: &Headers<'_>,
-        body: Body,
-        ids: &RequestIds,
-        connection: &Connection,
-    ) -> Result<Reply, Error> {
-        let method = &parts.method;
-        let read = || graph::check_among(method, &["GET", "HEAD"]);
-        match operation {
-            "health" => read().map(|()| operations::health(&self.engine)),
-            "limits" => {
-                let notify = self.notifier.settings();
-                read().map(|()| operations::limits(&self.engine, notify, &self.settings))
-            }
-            "metrics" => {
-                read()?;
-                Ok(operations::metrics(&self.engine, &self.notifier, &self.instruments).await)
-            }
-            _ => {
-                // Levers need no token, so they are for this machine alone.
-                let development = self
-                    .settings
-                    .development
-                    .as_ref()
-                    .filter(|_| connection.peer.to_canonical().is_loopback());
-                let (Some(development), Some(lever)) = (development, operation.strip_prefix("dev/")) else {
-                    return Err(Error::NotFound);
-                };
-                development::check_origin(headers, authority(parts, headers)?)?;
-                let answer = self.pull(lever, method, headers, body, development).await;
-                if *method == Method::POST && ["clock", "reset", "faults"].contains(&lever) {
-                    self.audit_lever(lever, ids, &answer);
-                }
-                answer
-            }
-        }
-    }
-
-    /// What is under `/porchlight/dev/`.
-    async fn pull(
-        &self,
-        lever: &str,
-        method: &Method,
-        headers: &Headers<'_>,
-        body: Body,
-        development: &Development,
-    ) -> Result<Reply, Error> {
-        let limits = &self.settings.limits;
-        match (lever, method) {
-            ("clock", &Method::GET | &Method::HEAD) => Ok(development::clock(&self.engine)),
-            ("clock", &Method::POST) => development::advance_clock(&self.engine, headers, body, limits).await,
-            ("clock", _) => Err(Error::MethodNotAllowed(&["GET", "HEAD", "POST"])),
-            ("reset", &Method::POST) => development::reset(&self.engine, development).await,
-            ("ca", &Method::GET | &Method::HEAD) => development::certificate_authority(development),
-            ("deliveries", &Method::GET | &Method::HEAD) => Ok(development::deliveries(&self.notifier)),
-            ("ca" | "deliveries", _) => Err(Error::MethodNotAllowed(&["GET", "HEAD"])),
-            ("faults", &Method::POST) => {
-                development::make_faults(&self.notifier, headers, body, limits).await
-            }
-            ("reset" | "faults", _) => Err(Error::MethodNotAllowed(&["POST"])),
-            _ => Err(Error::NotFound),
-        }
-    }
-
-    fn audit_lever(&self, lever: &str, ids: &RequestIds, answer: &Result<Reply, Error>) {
-        let entry = Entry {
-            action: lever,
-            request: ids.request,
-            client_request: &ids.client,
-            caller: None,
-            now: self.engine.clock().now(),
-            notes: &Notes::default(),
-        };
-        entry.write(&Outcome::of(answer, self.settings.profile));
-    }
-
-    /// The URL up to and with the version, as the client sees it.
-    fn base(
-        &self,
-        parts: &Parts,
-        headers: &Headers<'_>,
-        version: Version,
-        connection: &Connection,
-    ) -> Result<Arc<str>, Error> {
-        let last = &connection.last_base;
-        // What a proxy says may be another thing with every request.
-        let is_plain = parts.uri.authority().is_none() && !self.settings.trust_forwarded;
-        let host = headers.host.only().filter(|_| is_plain);
-        if let Some(base) = host.and_then(|host| last.of(host, version)) {
-            return Ok(base);
-        }
-        let origin = self.origin(headers, authority(parts, headers)?, connection);
-        let base = [origin.as_str(), "/", version.name()].concat().into();
-        if let Some(host) = host {
-            last.note(host, version, &base);
-        }
-        Ok(base)
-    }
-
-    /// The URL up to the version, as the client sees it.
-    fn origin(&self, headers: &Headers<'_>, authority: &str, connection: &Connection) -> String {
-        if let Some(url) = &self.settings.public_url {
-            return url.clone();
-        }
-        let scheme = if connection.secure { "https" } else { "http" };
-        if !self.settings.trust_forwarded {
-            return [scheme, "://", authority].concat();
-        }
-        let header = |name: &str| headers.all.get(name).and_then(|value| value.to_str().ok());
-        // RFC 7239: the first element is the client's own proxy's.
-        let element = header("forwarded").and_then(|value| value.split(',').next()).unwrap_or_default();
-        let pairs = || element.split(';').filter_map(|pair| pair.trim().split_once('='));
-        let named = |name: &str| {
-            let value = pairs().find(|(known, _)| known.eq_ignore_ascii_case(name));
-            value.map(|(_, value)| value.trim_matches('"'))
-        };
-        let scheme = named("proto").or_else(|| header("x-forwarded-proto")).unwrap_or(scheme);
-        let host = named("host").or_else(|| header("x-forwarded-host")).unwrap_or(authority);
-        [scheme, "://", host].concat()
-    }
-
     fn check_header_size(&self, headers: &Headers<'_>) -> Result<(), Error> {
         let max = self.settings.limits.header_bytes_max;
         if headers.bytes > max { Err(Error::HeadersTooLarge(max)) } else { Ok(()) }
@@ -585,145 +462,10 @@ fn below_version<'u>(url: &'u str, context: &Context<'_>) -> Result<(&'u str, &'
     Ok((path.strip_prefix('/').unwrap_or(path), query))
 }
 
-/// Host and port as a request names them: `:authority`, or the one `Host` that RFC 9112 3.2 asks for.
-///
-/// # Errors
-///
-/// 400 when there is none, more than one, or one that is no host.
-fn authority<'r>(parts: &'r Parts, headers: &Headers<'r>) -> Result<&'r str, Error> {
-    const BAD: Error = Error::BadPath("The request must have one valid Host header.");
-    if let Some(authority) = parts.uri.authority() {
-        return Ok(authority.as_str());
-    }
-    if headers.host.first.is_none() && parts.version < http::Version::HTTP_11 {
-        return Ok("localhost");
-    }
-    let host = headers.host.only().ok_or(BAD)?.to_str().map_err(|_| BAD)?;
-    if !is_plain(host) {
-        host.parse::<http::uri::Authority>().map_err(|_| BAD)?;
-    }
-    Ok(host)
-}
-
-/// A host name or IPv4 address with or without a port: what most requests name, and cheaper to tell than to parse.
-fn is_plain(host: &str) -> bool {
-    let (name, port) = match host.bytes().rposition(|byte| byte == b':') {
-        None => (host, "80"),
-        Some(colon) => (&host[..colon], &host[colon + 1..]),
-    };
-    let in_name = |byte: u8| matches!(byte, b'0'..=b'9' | b'.' | b'a'..=b'z' | b'A'..=b'Z' | b'-');
-    !name.is_empty() && name.bytes().all(in_name) && port.parse::<u16>().is_ok()
-}
-
 fn path_error(error: PathError) -> Error {
     match error {
         PathError::Version(version) => Error::InvalidVersion(version),
         PathError::Malformed(what) => Error::BadPath(what),
         PathError::Segment(segment) => Error::UnknownSegment(segment),
     }
-}
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
-const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
-const DIAGNOSTIC: HeaderName = HeaderName::from_static("x-ms-ags-diagnostic");
-const FOUR: HeaderValue = HeaderValue::from_static("4.0");
-const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
-/// For a year a browser asks this host by https alone. Source: RFC 6797.
-const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
-
-/// What every response gets.
-impl Api {
-    fn finish(
-        &self,
-        reply: Reply,
-        method: &Method,
-        asked: &Headers<'_>,
-        ids: RequestIds,
-        connection: &Connection,
-    ) -> Response<Sent> {
-        let Reply { status, mut headers, mut body, stream, until_sent, held: _ } = reply;
-        headers.insert(REQUEST_ID, header_id(ids.request));
-        headers.insert(CLIENT_REQUEST_ID, ids.client);
-        headers.insert(ODATA_VERSION, FOUR);
-        headers.entry(CACHE_CONTROL).or_insert(NO_CACHE);
-        headers.insert(DIAGNOSTIC, self.diagnostic.clone());
-        // Not in development: a browser would refuse http://localhost from then on, whichever program listens there.
-        if connection.secure && self.settings.development.is_none() {
-            headers.insert(STRICT_TRANSPORT_SECURITY, A_YEAR);
-        }
-        if !self.settings.cors_origins.is_empty() {
-            self.allow_origin(asked, &mut headers);
-        }
-        if body.len() >= self.settings.limits.compress_bytes_min && headers.contains_key(CONTENT_TYPE) {
-            headers.entry(VARY).or_insert(HeaderValue::from_static("Accept-Encoding"));
-            if accepts_gzip(asked) {
-                headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                body = gzip(&body);
-            }
-        }
-        if *method == Method::HEAD {
-            headers.insert(CONTENT_LENGTH, body.len().into());
-            body = Bytes::new();
-        }
-        let mut response = Response::new(Sent::new(body, stream, until_sent));
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        response
-    }
-
-    /// OPTIONS: needs no token, since browsers send none with it.
-    fn preflight(&self, asked: &Headers<'_>) -> Reply {
-        const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PATCH, DELETE, OPTIONS");
-        let mut reply = Reply::empty(StatusCode::NO_CONTENT).with(ALLOW, METHODS);
-        if !self.settings.cors_origins.is_empty() && asked.origin.first.is_some() {
-            let headers = asked.all.get("access-control-request-headers").cloned();
-            let headers = headers.unwrap_or(HeaderValue::from_static("authorization, content-type"));
-            reply.headers.insert("access-control-allow-methods", METHODS);
-            reply.headers.insert("access-control-allow-headers", headers);
-            reply.headers.insert("access-control-max-age", HeaderValue::from_static("600"));
-        }
-        reply
-    }
-
-    fn allow_origin(&self, asked: &Headers<'_>, headers: &mut HeaderMap) {
-        const EXPOSED: HeaderValue = HeaderValue::from_static(
-            "request-id, client-request-id, Retry-After, Location, ETag, porchlight-revision, porchlight-effective",
-        );
-        let allowed = &self.settings.cors_origins;
-        let everybody = allowed.iter().any(|allowed| allowed == "*");
-        if !everybody {
-            headers.append(VARY, HeaderValue::from_static("Origin"));
-        }
-        let Some(origin) = asked.origin.first else { return };
-        let allowed = if everybody {
-            HeaderValue::from_static("*")
-        } else if allowed.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) {
-            origin.clone()
-        } else {
-            return;
-        };
-        headers.insert("access-control-allow-origin", allowed);
-        headers.insert("access-control-expose-headers", EXPOSED);
-    }
-}
-
-fn accepts_gzip(headers: &Headers<'_>) -> bool {
-    if headers.accept_encoding.first.is_none() {
-        return false;
-    }
-    let ranges = headers.all.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    ranges.flat_map(|value| value.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
-        let refused = parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)));
-        named && !refused
-    })
-}
-
-fn gzip(body: &[u8]) -> Bytes {
-    use std::io::Write;
-    let mut encoder =
-        flate2::write::GzEncoder::new(Vec::with_capacity(body.len() / 4), flate2::Compression::fast());
-    let written = encoder.write_all(body).and_then(|()| encoder.finish());
-    written.expect("a vector takes any number of bytes").into()
 }
