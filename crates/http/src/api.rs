@@ -172,13 +172,13 @@ impl Api {
             Err(Error::Internal)
         });
         let reply = outcome.unwrap_or_else(|error| {
-            let challenge = self.challenge(&error, &parts, &headers, connection);
+            let token = if let Error::Token(error) = &error { Some(*error) } else { None };
             let reply = match noted.route {
                 Route::Scim => ScimError::from(error).reply(self.settings.profile),
                 _ => self.error(&error, &ids),
             };
             if reply.status == StatusCode::UNAUTHORIZED {
-                reply.with(WWW_AUTHENTICATE, challenge)
+                reply.with(WWW_AUTHENTICATE, self.challenge(token, &parts, &headers, connection))
             } else {
                 reply
             }
@@ -402,7 +402,7 @@ impl Api {
     /// Where to get a token, and what was wrong with the one that came. Source: subscriptions-and-auth 23.1.
     fn challenge(
         &self,
-        error: &Error,
+        token: Option<TokenError>,
         parts: &Parts,
         headers: &Headers<'_>,
         connection: &Connection,
@@ -414,9 +414,7 @@ impl Api {
         {
             challenge.push(format!(r#"authorization_uri="{url}", client_id="{audience}""#));
         }
-        if let Error::Token(error) = error
-            && *error != TokenError::Missing
-        {
+        if let Some(error) = token.filter(|error| *error != TokenError::Missing) {
             challenge.push(format!(r#"error="invalid_token", error_description="{}""#, error.hint()));
         }
         reply::header_value(&challenge.join(", "))

@@ -7,12 +7,12 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use porchlight_presence::UserId;
-use uuid::Uuid;
 
 use crate::odata::{Filter, Options};
 use crate::resource::{PresencePath, Resource, Root, UserKey};
 use crate::settings::Profile;
 use crate::subscription_error::SubscriptionError;
+use crate::wire::guid;
 
 /// Whom a resource names, before any name is looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,9 +88,9 @@ fn one<'r>(id: &str) -> Option<Subject<'r>> {
     guid(id).map(|user| Subject::Users(vec![user]))
 }
 
-/// A GUID in the form 8-4-4-4-12.
+/// The user of an id.
 fn guid(text: &str) -> Option<UserId> {
-    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten().map(UserId)
+    guid::parse(text).map(UserId)
 }
 
 #[cfg(test)]

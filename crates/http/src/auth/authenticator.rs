@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
-use porchlight_engine::{Engine, Introduction, PersonError};
+use porchlight_engine::{Engine, PersonError};
 use porchlight_notify::RootsError;
 use porchlight_presence::{Timestamp, UserId};
 use quick_cache::UnitWeighter;
@@ -190,26 +190,19 @@ impl Authenticator {
             is_administrator: grant.is_administrator
                 || grant.user.is_some_and(|user| self.settings.administrators.contains(&user)),
             until: grant.until,
-            names: grant.names,
+            introduction: grant.introduction,
             directory,
             window,
         })
     }
-}
 
-impl Authenticator {
     /// Somebody signs in whom the directory does not have: they are put in, if that is the setting.
     async fn sign_in(&self, user: UserId, grant: &Grant) -> Result<(), AuthError> {
-        let Some(names) = grant.names.clone().filter(|_| self.settings.provision) else { return Ok(()) };
-        if !grant.permissions.any(PRESENCE) {
+        let introduction = grant.introduction.as_ref().filter(|_| self.settings.provision);
+        let Some(introduced) = introduction.filter(|_| grant.permissions.any(PRESENCE)) else {
             return Ok(());
-        }
-        let introduced = Introduction {
-            user_principal_name: names.user_principal_name,
-            display_name: names.display_name,
-            mail: names.mail,
         };
-        match self.engine.sign_in(grant.tenant, user, &introduced).await {
+        match self.engine.sign_in(grant.tenant, user, introduced).await {
             Ok(()) => Ok(()),
             Err(PersonError::Write(error)) => Err(AuthError::Write(error)),
             // Whoever was deleted does not come back by an old token.
@@ -252,7 +245,7 @@ fn granted(key: &ApiKey) -> Grant {
         permissions: key.permissions.and(kind),
         until: Timestamp::MAX,
         is_administrator: false,
-        names: None,
+        introduction: None,
     }
 }
 

@@ -4,11 +4,11 @@
 
 use porchlight_engine::{Engine, Tenant};
 use porchlight_presence::{ApplicationId, Timestamp, UserId};
-use uuid::Uuid;
 
 use super::{Caller, Permission, Permissions, TokenError};
 use crate::settings::Development;
 use crate::windows::Windows;
+use crate::wire::guid;
 
 /// Whether a token is one of these: no other kind has a colon.
 pub(super) fn is_one(token: &str) -> bool {
@@ -40,7 +40,7 @@ pub(super) fn caller(
         permissions: granted(permissions, kind),
         is_administrator: false,
         until: Timestamp::MAX,
-        names: None,
+        introduction: None,
         directory,
         window,
     })
@@ -52,11 +52,11 @@ fn whom(
     development: &Development,
 ) -> Result<(Option<UserId>, ApplicationId), TokenError> {
     if let Some((user, application)) = who.rsplit_once('@')
-        && let Some(application) = guid(application)
+        && let Some(application) = guid::parse(application)
     {
         return Ok((Some(person(user, tenant)?), ApplicationId(application)));
     }
-    match guid(who) {
+    match guid::parse(who) {
         Some(id) if !tenant.is_somebody(UserId(id)) && !tenant.was_deleted(UserId(id)) => {
             Ok((None, ApplicationId(id)))
         }
@@ -67,16 +67,12 @@ fn whom(
 /// An id, a user principal name or what stands before its `@`.
 pub(crate) fn person(who: &str, tenant: &Tenant) -> Result<UserId, TokenError> {
     let directory = tenant.directory();
-    let named = match guid(who) {
+    let named = match guid::parse(who) {
         Some(id) => Some(UserId(id)).filter(|id| tenant.is_somebody(*id)),
         None if who.contains('@') => directory.named(who),
         None => directory.short_named(who),
     };
     named.ok_or(TokenError::Unknown)
-}
-
-fn guid(text: &str) -> Option<Uuid> {
-    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
 }
 
 /// Unknown names, and those that a token of this kind cannot have, grant nothing; an empty list grants all.

@@ -1,5 +1,6 @@
 //! What a token grants, before anybody has looked into the directory.
 
+use porchlight_engine::Introduction;
 use porchlight_presence::{ApplicationId, TenantId, Timestamp, UserId};
 
 use super::Permissions;
@@ -18,24 +19,15 @@ pub(super) struct Grant {
     /// Whether the user may see everything of their tenant.
     pub(super) is_administrator: bool,
     /// `None` for whoever is not put in by signing in.
-    pub(super) names: Option<Names>,
+    pub(super) introduction: Option<Introduction>,
 }
 
 /// What a token calls its user: for a person who is not in the directory yet, never to decide anything by.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Names {
-    pub(super) user_principal_name: Option<String>,
-    pub(super) display_name: Option<String>,
-    pub(super) mail: Option<String>,
-}
-
-impl Names {
-    pub(super) fn of(claims: &Claims) -> Names {
-        let first = |names: &[&str]| names.iter().find_map(|name| claims.text(name)).map(str::to_owned);
-        Names {
-            user_principal_name: first(&["upn", "preferred_username", "unique_name", "email"]),
-            display_name: first(&["name"]),
-            mail: first(&["email"]),
-        }
+pub(super) fn introduction(claims: &Claims) -> Introduction {
+    let first = |names: &[&str]| names.iter().find_map(|name| claims.text(name)).map(str::to_owned);
+    Introduction {
+        user_principal_name: first(&["upn", "preferred_username", "unique_name", "email"]),
+        display_name: first(&["name"]),
+        mail: first(&["email"]),
     }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use porchlight_presence::{ApplicationId, TenantId, Timestamp, UserId};
 use uuid::Uuid;
 
-use super::grant::{Grant, Names};
+use super::grant::{Grant, introduction};
 use super::jwt::{Claims, Jwt};
 use super::key_ring::{KeyError, KeyRing};
 use super::key_set::Key;
 use super::settings::{SigningAlgorithm, TrustedIssuer};
 use super::{AuthError, Permission, Permissions, TokenError};
 use crate::issuer::IssuerKey;
+use crate::wire::guid;
 
 /// The tenant of accounts that belong to nobody's organization. Source: subscriptions-and-auth 23.4.
 const PERSONAL: TenantId = TenantId(Uuid::from_u128(0x9188_040d_6c67_4c5b_b112_36a3_04b6_6dad));
@@ -147,7 +148,7 @@ impl Issuer {
                 permissions: roles,
                 until,
                 is_administrator: false,
-                names: None,
+                introduction: None,
             });
         }
         Ok(Grant {
@@ -157,7 +158,7 @@ impl Issuer {
             permissions: granted(&scopes, Permissions::DELEGATED),
             until,
             is_administrator: claims.list("wids", None).contains(&GLOBAL_ADMINISTRATOR),
-            names: Some(Names::of(claims)),
+            introduction: Some(introduction(claims)),
         })
     }
 
@@ -178,8 +179,7 @@ impl Issuer {
 
     /// A GUID as it is; anything else as the `UUIDv5` of issuer and value. Source: 22.1.
     fn guid(&self, text: &str) -> Uuid {
-        let guid = (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten();
-        guid.unwrap_or_else(|| {
+        guid::parse(text).unwrap_or_else(|| {
             let issuer = Uuid::new_v5(&Uuid::NAMESPACE_URL, self.settings.issuer.as_bytes());
             Uuid::new_v5(&issuer, text.as_bytes())
         })

@@ -17,7 +17,7 @@ mod token_error;
 
 use std::sync::Arc;
 
-use porchlight_engine::{Clock, Tenant, WriteError};
+use porchlight_engine::{Clock, Introduction, Tenant, WriteError};
 use porchlight_presence::{ApplicationId, Timestamp, UserId};
 
 use crate::window::Window;
@@ -25,7 +25,7 @@ pub(crate) use authenticator::Authenticator;
 pub use authenticator::new_api_key;
 pub(crate) use development::person;
 use fetch::check_url;
-use grant::{Grant, Names};
+use grant::Grant;
 pub(crate) use last_caller::LastCaller;
 pub(crate) use matrix::Right;
 pub use permissions::{Permission, Permissions};
@@ -45,7 +45,7 @@ pub(crate) struct Caller {
     /// When the token expires, as far as it does.
     until: Timestamp,
     /// What the token calls its user, if they are put in by signing in.
-    names: Option<Names>,
+    introduction: Option<Introduction>,
     /// The version of the directory in which whom the token names was looked up.
     directory: u64,
     /// Where the application's requests are counted, if they are limited.
@@ -82,7 +82,7 @@ impl Caller {
             permissions: Permissions::APPLICATION,
             is_administrator: false,
             until: Timestamp::MAX,
-            names: None,
+            introduction: None,
             directory: 0,
             window: None,
         }
@@ -102,7 +102,7 @@ impl Caller {
             permissions: self.permissions,
             until: self.until,
             is_administrator: self.is_administrator,
-            names: self.names.clone(),
+            introduction: self.introduction.clone(),
         }
     }
 }

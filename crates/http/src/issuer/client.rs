@@ -3,11 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use porchlight_presence::ApplicationId;
-use uuid::Uuid;
 
 use super::parameters::{self, Parameters};
 use super::refusal::Refusal;
 use crate::headers::Headers;
+use crate::wire::guid;
 
 /// An application, and how it says that it is the one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +65,7 @@ impl Client {
 ///
 /// [`Refusal::ApplicationNotGuid`].
 pub(super) fn application(text: &str) -> Result<ApplicationId, Refusal> {
-    let id = (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten();
-    id.map(ApplicationId).ok_or_else(|| Refusal::ApplicationNotGuid(text.to_owned()))
+    guid::parse(text).map(ApplicationId).ok_or_else(|| Refusal::ApplicationNotGuid(text.to_owned()))
 }
 
 /// The application that a `Basic` header names, if there is one.

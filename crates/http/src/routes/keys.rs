@@ -7,11 +7,11 @@ use porchlight_engine::Engine;
 use porchlight_notify::{Notifier, SigningKey};
 use porchlight_presence::TenantId;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::error::Error;
 use crate::issuer::IssuerKey;
 use crate::reply::Reply;
+use crate::wire::guid;
 
 /// One of the documents, and whose.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +48,7 @@ impl<'p> Document<'p> {
         if name.eq_ignore_ascii_case("common") {
             return Some(Document { kind, name, tenant: None });
         }
-        let tenant = (name.len() == 36).then(|| Uuid::try_parse(name).ok()).flatten()?;
-        Some(Document { kind, name, tenant: Some(TenantId(tenant)) })
+        Some(Document { kind, name, tenant: Some(TenantId(guid::parse(name)?)) })
     }
 
     /// GET `/{common or tenant}/.well-known/openid-configuration`, `…/discovery/keys` and the same of `v2.0`; `origin`

@@ -25,6 +25,7 @@ use crate::subject::Subject;
 use crate::subscription_error::{Operation, SubscriptionError};
 use crate::wire::date_time::Instant100;
 use crate::wire::delivery::delivery;
+use crate::wire::guid;
 use crate::wire::json::Json;
 use crate::wire::presence::instant;
 use crate::wire::query_options;
@@ -304,8 +305,7 @@ fn read_certificate(text: &str, id: &str) -> Result<Certificate, SubscriptionErr
 
 /// The subscription of this id, if it has not ended, or ended less than `grace` ago.
 fn find(call: &Call<'_>, id: &str, grace: Duration) -> Option<Arc<Subscription>> {
-    let id = (id.len() == 36).then(|| Uuid::try_parse(id).ok()).flatten()?;
-    let found = call.notifier.registry().get(id)?;
+    let found = call.notifier.registry().get(guid::parse(id)?)?;
     (call.engine.now() < found.expires_at.plus(grace)).then_some(found)
 }
 

@@ -18,6 +18,7 @@ use super::{ScimError, user};
 use crate::body::Body;
 use crate::reply::{Reply, header_value};
 use crate::walk::LOOKS;
+use crate::wire::guid;
 use crate::wire::person::differing;
 
 /// GET `/Users/{id}`
@@ -121,9 +122,9 @@ fn find(call: &ScimCall<'_>, id: &str) -> Result<UserId, ScimError> {
     Ok(user)
 }
 
-/// A GUID in the form 8-4-4-4-12, in any case.
+/// The user of an id.
 fn guid(text: &str) -> Option<UserId> {
-    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten().map(UserId)
+    guid::parse(text).map(UserId)
 }
 
 /// The id that a person has at the identity provider, where that is one: tokens name the person by it.

@@ -9,12 +9,12 @@ use porchlight_presence::{
     NewLocation, NewStatusMessage, OutOfOffice, Pair, Patch, PreferredPair, SessionId, SessionKey,
     SessionPair, SetPreferred, SetPresence, StandingPair, Timestamp,
 };
-use uuid::Uuid;
 
 use crate::error::Error;
 use crate::settings::Profile;
 use crate::wire::date_time::{self, DateTimeError};
 use crate::wire::duration::{self, DurationError};
+use crate::wire::guid;
 use crate::wire::json::{Json, Object};
 
 /// The command of a setPresence body.
@@ -167,8 +167,7 @@ fn session_key(
 ) -> Result<SessionKey, Error> {
     let text = text.filter(|text| !text.is_empty()).ok_or(Error::SessionIdMissing)?;
     let bare = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
-    let session =
-        (bare.len() == 36).then(|| Uuid::try_parse(bare).ok()).flatten().ok_or(Error::SessionIdNotGuid)?;
+    let session = guid::parse(bare).ok_or(Error::SessionIdNotGuid)?;
     if profile == Profile::Strict && session != application.0 {
         return Err(Error::SessionIdNotCaller);
     }

@@ -29,6 +29,11 @@ pub(crate) fn text(id: Uuid) -> [u8; LENGTH] {
     text
 }
 
+/// The GUID of a text in the form 8-4-4-4-12, in any case. The library takes other forms, too, which Graph does not.
+pub(crate) fn parse(text: &str) -> Option<Uuid> {
+    (text.len() == LENGTH).then(|| Uuid::try_parse(text).ok()).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -40,6 +45,10 @@ mod tests {
         fn the_text_is_the_librarys(id in any::<u128>()) {
             let id = Uuid::from_u128(id);
             prop_assert_eq!(text(id).to_vec(), id.hyphenated().to_string().into_bytes());
+            prop_assert_eq!(parse(&id.hyphenated().to_string().to_uppercase()), Some(id));
+            for other in [id.simple().to_string(), id.braced().to_string(), id.urn().to_string()] {
+                prop_assert_eq!(parse(&other), None);
+            }
         }
     }
 }
