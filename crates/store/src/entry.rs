@@ -11,7 +11,8 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LogId(pub Uuid);
 
-/// The place of an append in its log: one increasing number for the whole log, never used twice.
+/// The place of an append in its log: a number that increases for all keys of one [part](Key::part), never used twice
+/// there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u64);
 
@@ -49,6 +50,15 @@ impl Key {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What keys have in common that belong together: the second of the key's parts, or the whole key when it has but
+    /// one. That of `user/{tenant}/{id}` is the tenant.
+    ///
+    /// Entries of one part come in the order of their revisions from every log; of two parts only some logs say which
+    /// came first.
+    pub fn part(&self) -> &str {
+        self.0.split('/').nth(1).unwrap_or(&self.0)
+    }
 }
 
 impl fmt::Display for Key {
@@ -75,8 +85,10 @@ pub enum Value {
 pub struct Entry {
     /// The name of the entry.
     pub key: Key,
-    /// The append that wrote it.
+    /// Its place in the log; what an append that follows it expects.
     pub revision: Revision,
+    /// The append that wrote it: the same as `revision`, unless the log has moved the entry since without changing it.
+    pub written: Revision,
     /// What it wrote.
     pub value: Value,
 }

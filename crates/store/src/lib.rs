@@ -10,6 +10,7 @@
 //! This crate never looks inside a value: what the bytes mean is its callers' business.
 
 mod append;
+mod cluster;
 #[doc(hidden)]
 pub mod contract;
 mod embedded;
@@ -19,6 +20,7 @@ mod memory;
 mod record;
 
 pub use append::{Append, AppendError, Hold, Receipt};
+pub use cluster::{Cluster, Leases, Node};
 pub use embedded::{
     Compacted, Durability, Embedded, OpenError, Options, Repair, RepairError, compact, repair,
 };

@@ -1,8 +1,10 @@
 //! The contract of every log.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
-use crate::{Append, AppendError, Entry, Hold, Key, LogId, Receipt, Revision};
+use crate::{Append, AppendError, Cluster, Entry, Hold, Key, LogId, Receipt, Revision};
 
 /// Keyed records with revisions, durable when answered.
 ///
@@ -12,8 +14,8 @@ use crate::{Append, AppendError, Entry, Hold, Key, LogId, Receipt, Revision};
 ///    and, at full durability, of the machine. A log that promises less says so where it is made.
 /// 2. **Compare and set.** An append happens only if its key is at the expected revision; otherwise it is answered
 ///    [`AppendError::Conflict`] with the newest revision and changes nothing.
-/// 3. **One order.** Revisions increase over the whole log and are never used twice, not even after the newest entry
-///    was purged and the log reopened.
+/// 3. **One order.** Revisions of keys of one [part](Key::part) increase and are never used twice, not even after the
+///    newest entry was purged and the log reopened.
 /// 4. **The log finishes the write.** A durable entry goes to the [`Replica`] first; then the hold is dropped; then
 ///    the receipt is answered. This happens whether or not anybody still waits for the receipt. Nothing reaches the
 ///    replica before it is durable.
@@ -22,8 +24,9 @@ use crate::{Append, AppendError, Entry, Hold, Key, LogId, Receipt, Revision};
 ///    new appends are answered [`AppendError::Unavailable`]; after it, appends go on. No acknowledged entry is lost
 ///    by it.
 /// 6. **Replay.** Opening a log hands every key's newest entry, tombstones included, to the replica before anything
-///    else: each key once, in any order, possibly from several threads. After that, entries come in revision order
-///    from one thread at a time.
+///    else: each key once, in any order, possibly from several threads. After that, entries come in the order of their
+///    revisions, those of one part from one thread at a time. Where other processes write to the log too, their entries
+///    come like one's own, and one that was followed by another of its key before it came may be left out.
 /// 7. **Bounded.** A log holds a bounded number of waiting appends; one more is answered [`AppendError::Busy`].
 pub trait Log: Send + Sync {
     /// The identity of this log.
@@ -54,6 +57,11 @@ pub trait Log: Send + Sync {
     /// Counts since the log was opened.
     fn stats(&self) -> Stats;
 
+    /// Those who share the log; `None` for a log that is this process's alone.
+    fn cluster(&self) -> Option<Arc<Cluster>> {
+        None
+    }
+
     /// Stops taking appends, finishes those that wait, makes everything durable and releases what it holds on disk.
     /// Blocks until that is done. Later appends are answered [`AppendError::Unavailable`]. Doing it again does
     /// nothing. In the middle of a fault it ends the attempts to recover: what is unknown then stays unknown until
@@ -74,6 +82,18 @@ pub trait Replica: Send + Sync {
 
     /// Forgets a tombstone that the log has purged, if the key still has this revision.
     fn purge(&self, key: &Key, revision: Revision);
+
+    /// What the replica's clock shows, in Unix milliseconds. Asked by a log that is shared: for [`Replica::is_current`],
+    /// and to compare the clocks of those who share it.
+    fn now(&self) -> i64 {
+        0
+    }
+
+    /// Told by a log that is shared, every other second unless it is cut off: whatever anybody's append had made durable
+    /// when this replica's clock showed `at`, it has been given.
+    fn is_current(&self, at: i64) {
+        let _ = at;
+    }
 }
 
 /// Whether a log takes writes.

@@ -200,7 +200,8 @@ impl State {
         self.revision.0 += 1;
         self.attempts += 1;
         let fault = self.faults.remove(&self.attempts);
-        Ok((Entry { key: append.key, revision: self.revision, value: append.value }, fault))
+        let (revision, written) = (self.revision, self.revision);
+        Ok((Entry { key: append.key, revision, written, value: append.value }, fault))
     }
 
     fn write(&mut self, entry: &Entry) {

@@ -146,7 +146,8 @@ impl Committer {
             batch.head.contents.replace(key, newest, self.revision);
             keys.insert(digest);
             let Waiting { append, owner } = waiting;
-            batch.entries.push(Entry { key: append.key, revision: self.revision, value: append.value });
+            let (key, revision, value) = (append.key, self.revision, append.value);
+            batch.entries.push(Entry { key, revision, written: revision, value });
             batch.owners.push(owner);
         }
         batch.head.revision = self.revision;

@@ -168,7 +168,7 @@ fn read_chunk(rows: &mut Iter, end: End) -> Result<Vec<KvPair>, fjall::Error> {
 fn decode(key: &[u8], stored: &[u8]) -> Result<Entry, RecordError> {
     let text = str::from_utf8(key).map_err(|_| RecordError::KeyNotText)?;
     let (revision, value) = record::decode(stored)?;
-    Ok(Entry { key: Key::new(text), revision, value })
+    Ok(Entry { key: Key::new(text), revision, written: revision, value })
 }
 
 #[cfg(test)]
