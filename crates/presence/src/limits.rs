@@ -43,6 +43,12 @@ pub struct Limits {
     pub location_days: u16,
     /// The zone whose midnight that is. Default UTC.
     pub zone: TimeZone,
+    /// How far ahead a write looks for what it may prevent. Default 0, which is right for a node by itself.
+    ///
+    /// In a cluster other nodes may have told of a change that a record makes by itself before they learn of
+    /// a write that prevents it. A write to a record that would have changed by itself within this time
+    /// counts as a change, and is stamped after that.
+    pub foresight: Duration,
 }
 
 impl Default for Limits {
@@ -61,6 +67,7 @@ impl Default for Limits {
             out_of_office_chars_max: 2048,
             location_days: 1,
             zone: TimeZone::UTC,
+            foresight: Duration::ZERO,
         }
     }
 }

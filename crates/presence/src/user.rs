@@ -70,6 +70,12 @@ impl User {
     ///
     /// `now` counts as at least the instant of the last write. Nothing is changed by a refusal.
     ///
+    /// A write that changes what shows is stamped after every change before it; one that does not leaves the
+    /// stamps alone. But whoever has not learned of the write yet goes on telling what this record does by
+    /// itself. So if it would change by itself within [`Limits::foresight`] after `now`, any write is a
+    /// change: stamped after the last of those changes, and of the pair too if one of them is, whether or not
+    /// the write prevents them.
+    ///
     /// # Errors
     ///
     /// Every way in which a command can be refused; see [`Refusal`].
@@ -84,9 +90,11 @@ impl User {
         next.as_of = now;
         let before = self.presence(now);
         let after = next.presence_with(now, before.stamps);
+        let foreseen = self.stamps_by(now.plus(limits.foresight));
         // Who follows is told of the hidden as gone, which is a change even where nothing else showed.
-        let same = before == after && self.hidden == next.hidden;
-        next.stamps = if same { before.stamps } else { before.stamps.after(now, before.pair != after.pair) };
+        let same = before == after && self.hidden == next.hidden && foreseen == before.stamps;
+        let pair_changed = before.pair != after.pair || foreseen.state_since != before.stamps.state_since;
+        next.stamps = if same { foreseen } else { foreseen.after(now, pair_changed) };
         Ok(next)
     }
 

@@ -6,7 +6,7 @@ use crate::{LocationSource, LocationType, OutOfOffice, Pair, Timestamp};
 /// Since when.
 ///
 /// Both are strictly increasing from change to change of one user and may therefore run a few milliseconds ahead of
-/// the clock.
+/// the clock, and where writes look ahead, by [`Limits::foresight`](crate::Limits::foresight) more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamps {
     /// Since when the whole view is as it is.

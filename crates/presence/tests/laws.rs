@@ -13,7 +13,7 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::FileFailurePersistence;
 use uuid::Uuid;
 
-use support::histories::histories;
+use support::histories::{cluster_histories, histories};
 use support::model::{Model, View};
 use support::{DAY_0, command, out_of_office};
 
@@ -32,7 +32,9 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn a_record_shows_what_its_complete_history_says(history in histories(MILLISECOND)) {
+    fn a_record_shows_what_its_complete_history_says(
+        history in prop_oneof![histories(MILLISECOND), cluster_histories(MILLISECOND)],
+    ) {
         let mut user = User::default();
         let mut model = Model::new(&history.limits);
         for (now, command) in &history.writes {
@@ -51,7 +53,7 @@ proptest! {
 
     #[test]
     fn nothing_changes_before_the_next_change(
-        history in prop_oneof![histories(MILLISECOND), histories(MINUTE)],
+        history in prop_oneof![histories(MILLISECOND), histories(MINUTE), cluster_histories(MINUTE)],
         moments in proptest::collection::vec(0..40_000_u32, 1..6),
     ) {
         let user = history.user();
@@ -98,6 +100,31 @@ proptest! {
     }
 
     #[test]
+    fn who_learns_of_writes_late_sees_every_change_with_a_larger_stamp(
+        history in cluster_histories(MILLISECOND),
+        delays in proptest::collection::vec(0..=4_u32, 12),
+    ) {
+        let mut user = User::default();
+        let mut clock = history.writes.iter().map(|(now, _)| *now).min().expect("at least one write");
+        let mut seen = Seen::of(&user, clock);
+        for ((now, command), delay) in history.writes.iter().zip(delays) {
+            let Ok(next) = user.apply(command, *now, &history.limits) else { continue };
+            let learns = next.as_of().plus(history.limits.foresight.min(history.unit * delay));
+            // Until then, and in that very millisecond, the old record is all there is to see.
+            while clock < learns {
+                clock = clock.next();
+                seen = seen.overtaken_by(&user, clock)?;
+            }
+            user = next;
+            seen = seen.overtaken_by(&user, clock)?;
+        }
+        for _ in 0..20 {
+            clock = clock.next();
+            seen = seen.overtaken_by(&user, clock)?;
+        }
+    }
+
+    #[test]
     fn the_pair_is_the_one_that_the_algorithm_of_the_api_finds(
         mut sessions in proptest::collection::vec(
             (select(SessionPair::ALL), 0..=12_u32, select(vec![5_u32, 10, 60])),
@@ -131,7 +158,7 @@ proptest! {
 
     #[test]
     fn an_explanation_tells_what_is_seen(
-        history in histories(MILLISECOND),
+        history in prop_oneof![histories(MILLISECOND), cluster_histories(MILLISECOND)],
         moments in proptest::collection::vec(0..40_u32, 1..6),
     ) {
         let user = history.user();
@@ -157,7 +184,9 @@ proptest! {
     }
 
     #[test]
-    fn a_record_is_read_as_it_was_written(history in prop_oneof![histories(MILLISECOND), histories(MINUTE)]) {
+    fn a_record_is_read_as_it_was_written(
+        history in prop_oneof![histories(MILLISECOND), histories(MINUTE), cluster_histories(MINUTE)],
+    ) {
         let mut user = User::default();
         for (now, command) in &history.writes {
             user = user.apply(command, *now, &history.limits).unwrap_or(user);
@@ -259,6 +288,22 @@ impl Seen {
         prop_assert_eq!(next.stamps, expected, "at {:?}", now);
         Ok(next)
     }
+
+    /// The same for somebody who learns of writes late: a stamp need not say when, but what came later has a
+    /// larger one.
+    fn overtaken_by(self, user: &User, now: Timestamp) -> Result<Seen, TestCaseError> {
+        let next = Seen::of(user, now);
+        let (earlier, later) = (self.stamps, next.stamps);
+        prop_assert!(later.changed_at >= earlier.changed_at, "at {:?}", now);
+        prop_assert!(later.state_since >= earlier.state_since, "at {:?}", now);
+        if next.view != self.view || next.hidden != self.hidden {
+            prop_assert!(later.changed_at > earlier.changed_at, "at {:?}", now);
+        }
+        if next.view.pair != self.view.pair {
+            prop_assert!(later.state_since > earlier.state_since, "at {:?}", now);
+        }
+        Ok(next)
+    }
 }
 
 /// presence-api 11.3, for sessions given as pair, age and life in minutes.
@@ -317,11 +362,12 @@ fn prefer(pair: Pair, standing: bool) -> Command {
 /// A record that can be read can be evaluated at any time, and written again.
 fn use_if_read(bytes: &[u8]) -> Result<(), TestCaseError> {
     let Ok(user) = User::decode(bytes) else { return Ok(()) };
+    let limits = Limits { foresight: MINUTE, ..Limits::default() };
     for now in [Timestamp::ZERO, user.as_of(), Timestamp::from_millis(DAY_0), Timestamp::MAX] {
         let explanation = user.explain(now);
         prop_assert_eq!(explanation.pair, user.presence(now).pair);
         prop_assert_eq!(explanation.next_change, user.next_change(now));
-        let _ = user.apply(&command("manual remote"), now, &Limits::default());
+        let _ = user.apply(&command("manual remote"), now, &limits);
     }
     prop_assert_eq!(User::decode(&user.encode()), Ok(user));
     Ok(())

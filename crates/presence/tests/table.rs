@@ -881,10 +881,51 @@ fn each_change_of_one_millisecond_gets_a_stamp_of_its_own() {
         12:05:00     | A sets Available/Available | 12:05:00.001 | 12:05:00.001
         12:10:00     | A sets Available/Available | 12:10:00.001 | 12:10:00.001
     ";
+    follow_stamps(&Limits::default(), table);
+}
+
+#[test]
+fn a_write_is_stamped_after_the_changes_that_others_may_have_told_of() {
+    let table = "
+        12:00:00     | A sets Away/Away           | 12:00:00     | 12:00:00
+        Too early to matter: without it the session would have ended at 12:05:00.
+        12:04:49.999 | A sets Away/Away           | 12:00:00     | 12:00:00
+        Others may see the end at 12:09:49.999.
+        12:09:39.999 | A sets Away/Away           | 12:09:50     | 12:09:50
+        12:09:40     | says Tea until 12:10:00    | 12:09:50.001 | 12:09:50
+        The message ends all the same, and the write counts.
+        12:09:55     | A sets Away/Away           | 12:10:00.001 | 12:09:50
+        12:09:59.999 |                            | 12:10:00.001 | 12:09:50
+        12:10:00     |                            | 12:10:00.002 | 12:09:50
+        Others may see the end of the session at 12:14:55, and then that of the message.
+        12:14:00     | says Tea until 12:14:58    | 12:14:00     | 12:09:50
+        12:14:50     | manual office              | 12:14:58.001 | 12:14:58.001
+        They may see both ends after this write too, at 12:14:58.002 and 12:14:58.003.
+        12:14:51     | A sets Busy/InACall        | 12:14:58.004 | 12:14:58.004
+        12:14:58     |                            | 12:14:58.005 | 12:14:58.004
+    ";
+    follow_stamps(&Limits { foresight: duration("PT10S"), ..Limits::default() }, table);
+}
+
+#[test]
+fn who_has_told_of_a_fade_is_told_that_a_write_prevented_it_only_with_foresight() {
+    let user = written("A sets Away/Away", clock("12:00:00"), &Limits::default());
+    let told = user.presence(clock("12:05:00")).stamps;
+    for (foresight, is_told) in [("PT0S", false), ("PT5S", true)] {
+        let limits = Limits { foresight: duration(foresight), ..Limits::default() };
+        let renewed = after(&user, "A sets Away/Away", clock("12:04:55"), &limits);
+        let stamps = renewed.presence(clock("12:05:00")).stamps;
+        assert_eq!(stamps.changed_at > told.changed_at, is_told, "{foresight}");
+        assert_eq!(stamps.state_since > told.state_since, is_told, "{foresight}");
+    }
+}
+
+/// Plays a table of `clock | step | changed at | in this state since` for one user, from nothing.
+fn follow_stamps(limits: &Limits, table: &str) {
     let mut user = User::default();
     for [at, step, changed_at, state_since] in rows(table) {
         if !step.is_empty() {
-            user = after(&user, step, clock(at), &Limits::default());
+            user = after(&user, step, clock(at), limits);
         }
         let stamps = user.presence(clock(at)).stamps;
         assert_eq!(stamps.changed_at, clock(changed_at), "{step:?} at {at}");

@@ -70,6 +70,14 @@ pub(crate) fn histories(unit: Duration) -> impl Strategy<Value = History> {
     })
 }
 
+/// The same with writes that look up to four units ahead, as in a cluster.
+pub(crate) fn cluster_histories(unit: Duration) -> impl Strategy<Value = History> {
+    (histories(unit), 1..=4_u32).prop_map(move |(mut history, foresight)| {
+        history.limits.foresight = unit * foresight;
+        history
+    })
+}
+
 /// The units between two writes: mostly none, and now and then the clock steps back.
 fn pauses() -> impl Strategy<Value = i32> {
     prop_oneof![6 => Just(0), 4 => 1..=2_i32, 2 => 3..=5_i32, 1 => Just(-1)]

@@ -222,16 +222,32 @@ impl Model {
             for count in earlier..=until_then {
                 let (view, hidden) = (self.view(count, at), self.hidden(count));
                 let last = moments.last().expect("there is a moment before all others");
-                if view == last.view && hidden == last.hidden {
+                let before =
+                    if count > earlier { self.foreseen(count - 1, at, last.stamps) } else { last.stamps };
+                if view == last.view && hidden == last.hidden && before == last.stamps {
                     continue;
                 }
-                let changed_at = Timestamp::from_millis(at.max(last.stamps.changed_at.as_millis() + 1));
-                let same_pair = view.pair == last.view.pair;
-                let state_since = if same_pair { last.stamps.state_since } else { changed_at };
-                moments.push(Moment { at, view, hidden, stamps: Stamps { changed_at, state_since } });
+                let same_pair = view.pair == last.view.pair && before.state_since == last.stamps.state_since;
+                moments.push(Moment { at, view, hidden, stamps: stamped(at, before, same_pair) });
             }
         }
         Timeline(moments)
+    }
+
+    /// The stamps that others may have told of by the time at which they learn of a write at `at`, the first
+    /// `count` writes being all that they know until then.
+    fn foreseen(&self, count: usize, at: i64, mut stamps: Stamps) -> Stamps {
+        let instants: BTreeSet<i64> =
+            self.writes[..count].iter().flat_map(|write| self.instants_of(write)).collect();
+        let mut view = self.view(count, at);
+        for later in instants.range(at..=at + millis(self.limits.foresight)) {
+            let next = self.view(count, *later);
+            if next != view {
+                stamps = stamped(*later, stamps, next.pair == view.pair);
+                view = next;
+            }
+        }
+        stamps
     }
 
     /// Every instant, from just before the last write on, at which a mistake could show.
@@ -443,6 +459,12 @@ impl Model {
     fn location_refused(&self, location: &NewLocation) -> Option<Refusal> {
         text_refused(location.place.as_deref()?, Text::PlaceId, self.limits.place_chars_max)
     }
+}
+
+/// The stamps of a change at `at` that follows on others.
+fn stamped(at: i64, last: Stamps, same_pair: bool) -> Stamps {
+    let changed_at = Timestamp::from_millis(at.max(last.changed_at.as_millis() + 1));
+    Stamps { changed_at, state_since: if same_pair { last.state_since } else { changed_at } }
 }
 
 /// No location in either layer.
