@@ -98,6 +98,20 @@ impl User {
         Ok(next)
     }
 
+    /// The same layers, without whatever has ended by `now`, as a record written at `now` with stamps of its
+    /// own.
+    ///
+    /// Both stamps are later than any that this record has had by then, as if everything had changed. This is
+    /// for a write that turned out durable so late that who asks what has changed may have passed over its
+    /// stamps. `now` counts as at least the instant of the last write.
+    #[must_use]
+    pub fn restamped(&self, now: Timestamp) -> User {
+        let now = now.max(self.as_of);
+        let mut next = User { as_of: now, stamps: self.stamps_by(now).after(now, true), ..self.clone() };
+        next.drop_ended(now);
+        next
+    }
+
     /// What an observer sees at `now`, and since when.
     ///
     /// An instant before the last write counts as that of the last write.

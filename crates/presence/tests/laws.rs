@@ -125,6 +125,31 @@ proptest! {
     }
 
     #[test]
+    fn a_record_that_is_stamped_anew_shows_the_same_with_larger_stamps(
+        history in prop_oneof![histories(MILLISECOND), cluster_histories(MINUTE)],
+        moment in 0..40_u32,
+    ) {
+        let user = history.user();
+        let now = history.start.plus(history.unit * moment);
+        let anew = user.restamped(now);
+        let stamps = anew.stamps_at_write();
+        prop_assert_eq!(anew.as_of(), now.max(user.as_of()));
+        prop_assert_eq!(anew.is_hidden(), user.is_hidden());
+        prop_assert!(stamps.changed_at >= anew.as_of());
+        prop_assert!(stamps.changed_at > user.presence(now).stamps.changed_at);
+        prop_assert_eq!(stamps.state_since, stamps.changed_at);
+        prop_assert_eq!(User::decode(&anew.encode()), Ok(anew.clone()));
+        let mut next = Some(now);
+        while let Some(then) = next {
+            let (old, new) = (user.presence(then), anew.presence(then));
+            prop_assert_eq!(View::of(&new), View::of(&old), "at {:?}", then);
+            prop_assert!(new.stamps.changed_at >= old.stamps.changed_at, "at {:?}", then);
+            prop_assert_eq!(anew.next_change(then), user.next_change(then));
+            next = user.next_change(then);
+        }
+    }
+
+    #[test]
     fn the_pair_is_the_one_that_the_algorithm_of_the_api_finds(
         mut sessions in proptest::collection::vec(
             (select(SessionPair::ALL), 0..=12_u32, select(vec![5_u32, 10, 60])),
