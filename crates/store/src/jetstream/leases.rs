@@ -5,9 +5,9 @@
 //! | `table` | all decisions: what to renew, take and release, and until when work may begin |
 //! | `simulation` | several tables over one bucket that loses, delays and stalls |
 //!
-//! This file is what is around them: the bucket, the watch on it, the attempts, and [`Leases`]. A slot's key is
-//! `slot.{number}`; its value says who holds it. Each renewal writes the same value again, which gives the key a new
-//! revision; that is what the others look for.
+//! This file is what is around them: the bucket, the watch on it, the attempts, and [`Leases`]. A slot's key
+//! is `slot.{number}`; its value says who holds it. Each renewal writes the same value again, which gives the
+//! key a new revision; that is what the others look for.
 
 #[cfg(test)]
 mod simulation;
@@ -34,8 +34,12 @@ use super::JetStreamError;
 use crate::{Leases, Node};
 use table::{Answer, Mark, SLOTS, Step, Table};
 
-/// How long an attempt may take; after that its outcome counts as unknown.
-const ANSWER: Duration = Duration::from_secs(2);
+/// How long an attempt may take; after that its outcome counts as unknown. The next one is to come before the
+/// lease is of no more use.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// How long NATS may take to answer anything else: to make the bucket, or to begin a watch.
+const QUESTION: Duration = Duration::from_secs(5);
 
 /// How often the table is looked at when nothing happens.
 const PASS: Duration = Duration::from_millis(250);
@@ -71,8 +75,8 @@ impl KvLeases {
     ///
     /// # Errors
     ///
-    /// [`JetStreamError::WrongShape`] for a bucket that is there and cannot be used, [`JetStreamError::Nats`] for
-    /// whatever else goes wrong.
+    /// [`JetStreamError::WrongShape`] for a bucket that is there and cannot be used; [`JetStreamError::Nats`]
+    /// when NATS answers something else.
     pub(super) async fn open(
         context: &Context,
         bucket: &str,
@@ -81,7 +85,7 @@ impl KvLeases {
         nodes: watch::Receiver<Arc<[Node]>>,
     ) -> Result<Arc<KvLeases>, JetStreamError> {
         // A context of its own, since a renewal must not wait behind the log's appends.
-        let context = ContextBuilder::new().timeout(ANSWER).build(context.client());
+        let context = ContextBuilder::new().timeout(QUESTION).build(context.client());
         let store = open_bucket(&context, bucket, replicas).await?;
         let start = Instant::now();
         let state = State { table: Table::new(me, start), leaving: Vec::new() };
@@ -101,8 +105,8 @@ impl KvLeases {
         tokio::join!(self.follow(), self.keep());
     }
 
-    /// Sees every change of the bucket. The watch itself goes on after a disconnect; when it fails all the same, a new one
-    /// begins with the newest revision of each key.
+    /// Sees every change of the bucket. The watch itself goes on after a disconnect; when it fails all the
+    /// same, a new one begins with the newest revision of each key.
     async fn follow(&self) {
         loop {
             let cause = match self.store.watch_with_history(">").await {
@@ -236,13 +240,13 @@ impl Leases for KvLeases {
         self.change(|table, now| table.leave(now));
         self.wake.notify_one();
         if receiver.recv_timeout(RELEASE).is_err() {
-            tracing::warn!("the slots could not be released; others take them when their leases have expired");
+            tracing::warn!("the slots were not released in time; others take them when their leases expire");
         }
     }
 }
 
-/// Whether an attempt was refused for certain because the key, or the subject, has another revision than expected. A
-/// stream with several replicas says so with a code of its own.
+/// Whether a write was refused for certain because its key, or subject, has another revision than it
+/// expected. A stream with several replicas may say so with a code of its own.
 pub(super) fn is_refusal(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -260,7 +264,7 @@ pub(super) fn is_refusal(error: &(dyn Error + 'static)) -> bool {
 async fn open_bucket(context: &Context, bucket: &str, replicas: usize) -> Result<Store, JetStreamError> {
     let store = match context.get_key_value(bucket).await {
         Ok(store) => store,
-        // It is not there, or something is wrong that making it tells better. Others may make it at the same time.
+        // It is not there, or making it tells what is wrong. Others may make it at the same time.
         Err(_) => context.create_key_value(config(bucket, replicas)).await.map_err(JetStreamError::nats)?,
     };
     let problems = problems(&store.stream.cached_info().config, replicas);
@@ -342,7 +346,8 @@ mod tests {
 
     #[test]
     fn a_bucket_of_the_wrong_shape_is_told_with_what_mends_it() {
-        let right = stream::Config { num_replicas: 3, storage: StorageType::File, ..stream::Config::default() };
+        let right =
+            stream::Config { num_replicas: 3, storage: StorageType::File, ..stream::Config::default() };
         assert!(problems(&right, 3).is_empty());
         let wrong = stream::Config {
             name: "KV_porchlight-leases".to_owned(),

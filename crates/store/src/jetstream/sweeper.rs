@@ -1,15 +1,18 @@
 //! The sweeper: keeps a stream about as wide as what lives in it.
 //!
-//! A stream keeps the newest message of each subject. What was overwritten leaves a hole, and NATS remembers every hole
-//! between the first message and the last. One user who has not been heard of for months pins the first message, and the
-//! holes behind it grow without bound. So the oldest messages are appended again as they are, which moves the first one on.
+//! A stream keeps the newest message of each subject. What was overwritten leaves a hole, and NATS remembers
+//! every hole between the first message and the last. One user who has not been heard of for months pins the
+//! first message, and the holes behind it grow without bound. So the oldest messages are appended again as
+//! they are, which moves the first one on.
 //!
-//! A message that was moved says in [`WRITTEN`] which append has written it: nothing has changed, so nobody is told.
+//! A message that was moved says in [`WRITTEN`] which append has written it: nothing has changed, so nobody
+//! is told.
 //!
-//! Why this is right whatever happens, also when several nodes do it at once: a message is moved by compare-and-set on its
-//! own sequence. If somebody has written its key meanwhile, or moved it already, NATS refuses, and there is nothing left to
-//! move. If the answer is lost, or the node dies, the message was either moved or not; both are states of the stream that
-//! mean the same, and the next look begins with whatever is oldest then.
+//! Why this is right whatever happens, also when several nodes do it at once: a message is moved by
+//! compare-and-set on its own sequence. If somebody has written its key meanwhile, or moved it already, NATS
+//! refuses, and there is nothing left to move. If the answer is lost, or the node dies, the message was
+//! either moved or not; both are states of the stream that mean the same, and the next look begins with
+//! whatever is oldest then.
 //!
 //! Heartbeats are not moved. The last one of a node that is gone is removed when it is old enough.
 
@@ -32,7 +35,8 @@ pub(super) const WRITTEN: &str = "Porchlight-Written";
 /// How often the stream is looked at.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// A stream is too wide when there is more room from its first message to its last than this for each message…
+/// A stream is too wide when there is more room from its first message to its last than this for each
+/// message…
 const WIDTH_PER_MESSAGE: u64 = 4;
 
 /// …and this besides, so that a small stream is left alone.
@@ -41,7 +45,8 @@ const WIDTH_SPARE: u64 = 10_000;
 /// How many messages are read before the stream is looked at again.
 const BATCH: usize = 1_000;
 
-/// How many messages are moved at the same time. Few beside the appends that may be underway, which are not to wait.
+/// How many messages are moved at the same time. Few beside the appends that may be underway, which are not
+/// to wait.
 const UNDERWAY: usize = 256;
 
 /// How long reading a batch may take.
@@ -55,7 +60,7 @@ const BEAT_AGE: i64 = 600;
 
 /// Sweeps one stream for ever, as long as `is_mine` says that this node is the one to do it.
 pub(super) async fn run(context: Context, stream: String, is_mine: impl Fn() -> bool) {
-    let mut sweeper = Sweeper { context, stream, reader: None, moved: 0 };
+    let mut sweeper = Sweeper { context, stream, reader: None, end: 0, moved: 0 };
     loop {
         let goes_on = is_mine() && sweeper.goes_on().await;
         if !goes_on {
@@ -71,6 +76,8 @@ struct Sweeper {
     stream: String,
     /// Reads the stream from its oldest message on; `None` between two sweeps.
     reader: Option<PullConsumer>,
+    /// Where the stream ended when this sweep began. What comes after that was moved there by it, or is new.
+    end: u64,
     /// How many messages were moved in this sweep.
     moved: usize,
 }
@@ -91,10 +98,12 @@ impl Sweeper {
             return Ok(false);
         }
         let batch = self.read(state).await?;
+        let mut read_to = self.end;
         let now = state.last_timestamp.unix_timestamp();
         let mut entries = Vec::with_capacity(batch.len());
         for message in &batch {
             let info = message.info().map_err(JetStreamError::nats)?;
+            read_to = info.stream_sequence;
             if !is_heartbeat(&message.subject) {
                 entries.push((message, info.stream_sequence));
             } else if now - info.published.unix_timestamp() > BEAT_AGE {
@@ -106,14 +115,17 @@ impl Sweeper {
             let moves = some.iter().map(|(message, sequence)| move_on(&self.context, message, *sequence));
             self.moved += try_join_all(moves).await?.into_iter().filter(|moved| *moved).count();
         }
-        Ok(!batch.is_empty())
+        Ok(read_to < self.end)
     }
 
     /// The oldest messages that were not read yet in this sweep.
     async fn read(&mut self, state: &State) -> Result<Vec<Message>, JetStreamError> {
         let reader = match self.reader.take() {
             Some(reader) => reader,
-            None => open_reader(&self.context, &self.stream, state.first_sequence).await?,
+            None => {
+                self.end = state.last_sequence;
+                open_reader(&self.context, &self.stream, state.first_sequence).await?
+            }
         };
         let reading = async {
             let mut messages =
@@ -122,7 +134,7 @@ impl Sweeper {
             while let Some(message) = messages.next().await {
                 batch.push(message.map_err(JetStreamError::nats)?);
             }
-            Ok(batch)
+            Ok::<_, JetStreamError>(batch)
         };
         let batch = timeout(READ, reading).await.map_err(JetStreamError::nats)??;
         self.reader = Some(reader);
@@ -185,7 +197,8 @@ fn is_too_wide(first: u64, last: u64, messages: u64) -> bool {
     width > WIDTH_PER_MESSAGE * messages + WIDTH_SPARE
 }
 
-/// Whether a subject of a log is that of a node's heartbeat: `{prefix}.{cell}.node.{id}`. No prefix has a dot.
+/// Whether a subject of a log is that of a node's heartbeat: `{prefix}.{cell}.node.{id}`. No prefix has a
+/// dot.
 fn is_heartbeat(subject: &str) -> bool {
     subject.split('.').nth(2) == Some("node")
 }

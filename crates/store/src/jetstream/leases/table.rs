@@ -1,19 +1,21 @@
-//! What is known of the slots, and what to do about it: all decisions about leases, without I/O and without a clock.
+//! What is known of the slots, and what to do about it: all decisions about leases, without I/O and without a
+//! clock.
 //!
 //! No two processes begin work for one slot at the same time, provided that their clocks run at one rate:
 //!
-//! 1. Whoever holds a slot begins work until [`WORK`] after its newest acknowledged renewal was *sent*, so until less
-//!    than that after the renewal was written.
-//! 2. Whoever takes the slot over has seen that very renewal [`EXPIRY`] ago, which is later than it was written; and
-//!    takes it by compare-and-set, so that a renewal which came in meanwhile forestalls it.
-//! 3. Whoever gives a slot up has stopped to begin work before it says so.
+//! 1. Whoever holds a slot begins work until [`WORK`] after its newest acknowledged renewal was *sent*, so
+//!    until less than that after the renewal was written.
+//! 2. Whoever takes the slot over has seen that very renewal [`EXPIRY`] ago or longer, and it was written
+//!    before it was seen. It is taken by compare-and-set, so that a renewal which came in meanwhile
+//!    forestalls it.
+//! 3. Whoever gives a slot up has stopped beginning work before it says so.
 //!
-//! An attempt whose outcome is unknown changes nothing of this: it counts as no renewal, and what it wrote, if it did, is
-//! seen as anybody's write is.
+//! An attempt whose outcome is unknown changes nothing of this: it counts as no renewal, and what it wrote,
+//! if it did, is seen as anybody's write is.
 //!
-//! The shares are a matter of courtesy, not of safety: a process takes no more than its share of the slots, as far as it
-//! knows who else there is. A slot that nobody takes all the same is taken beyond the share, and surplus is given up one
-//! slot after the other while none is free.
+//! The shares are a matter of courtesy, not of safety: a process takes no more than its share of the slots,
+//! as far as it knows who else there is. A slot that nobody takes all the same is taken beyond the share, and
+//! surplus is given up one slot after the other while none is free.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -36,19 +38,22 @@ const EXPIRY: Duration = Duration::from_secs(6);
 /// How long after an attempt of unknown outcome the next one is.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Whoever has heard nothing of the bucket for this long does not judge by silence: the others could not renew either.
+/// Whoever has heard nothing of the bucket for this long does not judge the others by their silence: perhaps
+/// they could not renew either.
 const SILENCE: Duration = Duration::from_secs(3);
 
 /// How long a slot may be free before it is taken beyond the share.
 const FREE_MAX: Duration = Duration::from_secs(3);
 
-/// How long a process that took a slot beyond its share gives none up: those for whom it would do not take them.
+/// How long a process that took a slot beyond its share gives none up: those for whom it would do not take
+/// any.
 const CONTENT: Duration = Duration::from_secs(30);
 
 /// How long a slot that was given up is left to the others.
 const REST: Duration = Duration::from_secs(6);
 
-/// How long a process that left or was silent gets no share; after that it is not among the living any more, or is again.
+/// How long a process that left or was silent gets no share. After that it either is not among the living any
+/// more, or is one of them again.
 const GONE: Duration = Duration::from_secs(15);
 
 /// What the value under a slot's key says.
@@ -287,7 +292,8 @@ impl Table {
         }
     }
 
-    /// What to attempt now; `live` are the ids of all who live. Each step is to be [answered](Table::answered), once.
+    /// What to attempt now; `live` are the ids of all who live. Each step is to be
+    /// [answered](Table::answered) once.
     pub(super) fn plan(&mut self, now: Instant, live: &[Uuid]) -> Vec<Step> {
         self.note_the_silent(now);
         let share = self.share(live);
@@ -302,7 +308,7 @@ impl Table {
         steps
     }
 
-    /// The bucket has shown a sign of life. After a long silence the others get time to renew before they are judged.
+    /// The bucket has shown a sign of life. After a long silence the others get time to renew.
     fn hear(&mut self, now: Instant) {
         if now >= self.heard + SILENCE {
             for slot in &mut self.slots {
@@ -328,11 +334,11 @@ impl Table {
         usize::from(SLOTS).div_ceil(others.count() + 1)
     }
 
-    /// Gives one slot up if there are too many, the others have none left to take, and the last one was handed over.
+    /// Gives one slot up if there are too many, and there is none that the others could take instead.
     fn shed(&mut self, now: Instant, share: usize) {
         let held = self.held();
-        let is_pending = self.slots.iter().any(|slot| slot.is_given_up || self.free_since(slot, now).is_some());
-        if held.len() <= share || is_pending || now < self.content_until {
+        let is_offered = |slot: &Slot| slot.is_given_up || self.free_since(slot, now).is_some();
+        if held.len() <= share || now < self.content_until || self.slots.iter().any(is_offered) {
             return;
         }
         if let Some(last) = held.last() {
