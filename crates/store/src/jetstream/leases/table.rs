@@ -303,7 +303,10 @@ impl Table {
             steps.extend(self.to_take(now, share));
         }
         for step in &steps {
-            self.slots[usize::from(step.slot)].is_asked = true;
+            let slot = &mut self.slots[usize::from(step.slot)];
+            slot.is_asked = true;
+            // What is being released may be somebody else's at any time, also if this process goes on.
+            slot.is_given_up |= step.mark != Mark::Held(self.me);
         }
         steps
     }
@@ -546,5 +549,14 @@ mod tests {
         table.answered(renewal, Answer::Written(100), start + ms(2_002));
         let release = attempt(&mut table, 0, start + ms(2_003), &[ME]).unwrap();
         assert_eq!((release.expects, release.mark), (100, Mark::Left(ME)));
+    }
+
+    #[test]
+    fn a_slot_that_is_being_released_is_not_held_again_by_going_on() {
+        let (mut table, start) = holder();
+        table.leave(start + ms(10));
+        table.plan(start + ms(20), &[ME]);
+        table.take();
+        assert!(table.held().is_empty() && !may_begin(&table, 0, start + ms(30)));
     }
 }
