@@ -2,14 +2,17 @@
 //!
 //! [`TestServer`] starts one; [`Client`] calls it as somebody; [`Answer`] is what came back, whole. A [`Receiver`] is
 //! whom it notifies, and a [`PrivateKey`] what that reads encrypted notifications with. An [`Authority`] signs the
-//! certificates that TLS is spoken with. An [`Issuer`] issues tokens, and a [`Jwt`] is a token, read.
+//! certificates that TLS is spoken with. An [`Issuer`] issues tokens, and a [`Jwt`] is a token, read. [`Nats`] is a NATS
+//! server and [`NatsCluster`] several, and a [`Proxy`] a network that can be broken.
 
 mod authority;
 mod client;
 mod events;
 mod issuer;
 mod jwt;
+mod nats;
 mod private_key;
+mod proxy;
 mod receiver;
 mod server;
 
@@ -18,8 +21,10 @@ pub use client::{Answer, Client};
 pub use events::{Event, Events};
 pub use issuer::{AUDIENCE, Issuer, IssuerKey, Mood, TENANT, unsigned};
 pub use jwt::Jwt;
+pub use nats::{Nats, NatsBuilder, NatsCluster};
 pub use porchlight_notify::Egress;
 pub use private_key::PrivateKey;
+pub use proxy::Proxy;
 pub use receiver::{Delivery, Reaction, Receiver, Validation};
 pub use server::{Builder, TestServer};
 
