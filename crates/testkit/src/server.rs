@@ -1,5 +1,6 @@
 //! A server in the test's own process.
 
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use porchlight_engine::{Clock, Engine, Options, Seed};
 use porchlight_http::{Api, Development, Listener, NotificationWords, Profile, Server, Settings, Tls};
 use porchlight_notify::{Egress, Notifier};
 use porchlight_presence::{Limits, Timestamp};
-use porchlight_store::{Embedded, Log, Memory, OpenError, Replica};
+use porchlight_store::{Embedded, JetStream, JetStreamOptions, Log, Memory, Replica};
 
 use crate::{Authority, Client, Issuer, START};
 
@@ -21,11 +22,18 @@ pub struct Builder {
     limits: Limits,
     append_timeout: Duration,
     start: Timestamp,
-    /// The data folder; `None`: a log in memory.
-    data: Option<PathBuf>,
+    place: Place,
     /// Who is put in besides development's people.
     people: Vec<Seed>,
     https: bool,
+}
+
+/// Where a server's log is.
+#[derive(Clone)]
+enum Place {
+    Memory,
+    Folder(PathBuf),
+    JetStream(JetStreamOptions),
 }
 
 /// A running server. It stops when dropped.
@@ -62,7 +70,7 @@ impl Default for Builder {
             limits: Limits::default(),
             append_timeout: Duration::from_millis(200),
             start: Timestamp::from_millis(START),
-            data: None,
+            place: Place::Memory,
             people: Vec::new(),
             https: false,
         }
@@ -116,7 +124,16 @@ impl Builder {
     /// A log in this folder instead of memory.
     #[must_use]
     pub fn data(mut self, folder: impl Into<PathBuf>) -> Builder {
-        self.data = Some(folder.into());
+        self.place = Place::Folder(folder.into());
+        self
+    }
+
+    /// A log in JetStream instead of memory, and what is of use with others beside: the system's clock instead of one
+    /// that stands still, and 10 s for an append instead of 200 ms.
+    #[must_use]
+    pub fn jetstream(mut self, options: JetStreamOptions) -> Builder {
+        self.place = Place::JetStream(options);
+        self.append_timeout = Duration::from_secs(10);
         self
     }
 
@@ -127,7 +144,7 @@ impl Builder {
         self
     }
 
-    /// The clock begins here, in Unix milliseconds, instead of at [`START`].
+    /// The clock begins here, in Unix milliseconds, instead of at [`START`]; not with [`Builder::jetstream`].
     #[must_use]
     pub fn start_at(mut self, millis: i64) -> Builder {
         self.start = Timestamp::from_millis(millis);
@@ -140,7 +157,10 @@ impl Builder {
     ///
     /// When it does not start.
     pub async fn start(self) -> TestServer {
-        let clock = Arc::new(Clock::manual(self.start));
+        let clock = Arc::new(match self.place {
+            Place::Memory | Place::Folder(_) => Clock::manual(self.start),
+            Place::JetStream(_) => Clock::system(),
+        });
         let options = Options {
             limits: self.limits,
             append_timeout: self.append_timeout,
@@ -149,13 +169,17 @@ impl Builder {
         };
         let mut memory = None;
         let open = |replica: Arc<dyn Replica>| {
-            if let Some(folder) = &self.data {
-                let log = Embedded::open(folder, porchlight_store::Options::default(), replica)?;
-                return Ok::<_, OpenError>(Arc::new(log) as Arc<dyn Log>);
-            }
-            let log = Arc::new(Memory::new(replica));
-            memory = Some(Arc::clone(&log));
-            Ok(log as Arc<dyn Log>)
+            let log: Arc<dyn Log> = match self.place {
+                Place::Memory => Arc::clone(memory.insert(Arc::new(Memory::new(replica)))) as Arc<dyn Log>,
+                Place::Folder(folder) => {
+                    let log = Embedded::open(&folder, porchlight_store::Options::default(), replica);
+                    Arc::new(log.expect("the folder's log opens"))
+                }
+                Place::JetStream(options) => {
+                    Arc::new(JetStream::open(options, replica).expect("JetStream's log opens"))
+                }
+            };
+            Ok::<_, Infallible>(log)
         };
         let engine = Engine::open(clock, options, open).expect("the engine opens");
         let development = self.settings.development.iter().flat_map(|development| &development.seeds);
@@ -260,7 +284,7 @@ impl TestServer {
         self.https.as_ref().expect("the server speaks https")
     }
 
-    /// Moves the clock ahead.
+    /// Moves the clock ahead; the system's clock, where that is used, for this server alone.
     pub fn advance(&self, by: Duration) {
         self.engine.clock().advance(by);
     }
