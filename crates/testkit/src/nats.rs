@@ -4,6 +4,7 @@
 
 mod builder;
 mod cluster;
+mod credentials;
 mod process;
 mod server;
 

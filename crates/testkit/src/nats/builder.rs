@@ -1,14 +1,15 @@
 //! What a NATS server is told to be.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::credentials::Credentials;
 use super::process::StartError;
 use super::server::Nats;
+use crate::Authority;
 
 /// How often a server is started on other ports because somebody else was quicker to take one.
 pub(super) const ATTEMPTS: usize = 10;
@@ -23,7 +24,25 @@ const READY_IN_CLUSTER: &str = "Listening for route connections";
 pub struct NatsBuilder {
     sync: bool,
     user: Option<(String, String)>,
+    credentials: Option<Credentials>,
+    tls: Option<Tls>,
     payload_max: Option<usize>,
+}
+
+/// What a server speaks TLS with; all in PEM.
+#[derive(Clone)]
+struct Tls {
+    authority: String,
+    certificate: String,
+    key: String,
+    clients: Clients,
+}
+
+/// Whether clients must show a certificate of the same authority.
+#[derive(Clone, Copy, PartialEq)]
+enum Clients {
+    Anybody,
+    Certified,
 }
 
 /// The ports of a server, on 127.0.0.1.
@@ -39,13 +58,15 @@ pub(super) struct Ports {
 
 impl Default for NatsBuilder {
     fn default() -> NatsBuilder {
-        NatsBuilder { sync: true, user: None, payload_max: None }
+        NatsBuilder { sync: true, user: None, credentials: None, tls: None, payload_max: None }
     }
 }
 
 impl NatsBuilder {
     /// The configuration's name in the server's folder.
     pub(super) const FILE: &str = "nats.json";
+    /// The name of the user's credentials in the server's folder.
+    pub(super) const CREDENTIALS: &str = "user.creds";
 
     /// Whether everything is on disk before it is acknowledged (`sync_interval: always`), as it is unless said
     /// otherwise; else every other minute, as a server does that is told nothing.
@@ -59,6 +80,27 @@ impl NatsBuilder {
     #[must_use]
     pub fn user(mut self, name: &str, password: &str) -> NatsBuilder {
         self.user = Some((name.to_owned(), password.to_owned()));
+        self
+    }
+
+    /// Lets in nobody but the owner of [`Nats::credentials_file`].
+    #[must_use]
+    pub fn credentials(mut self) -> NatsBuilder {
+        self.credentials = Some(Credentials::generate());
+        self
+    }
+
+    /// Speaks TLS, with a certificate of this authority for localhost and 127.0.0.1.
+    #[must_use]
+    pub fn tls(mut self, authority: &Authority) -> NatsBuilder {
+        self.tls = Some(Tls::new(authority, Clients::Anybody));
+        self
+    }
+
+    /// As [`NatsBuilder::tls`], and lets in nobody without a certificate of the same authority.
+    #[must_use]
+    pub fn mutual_tls(mut self, authority: &Authority) -> NatsBuilder {
+        self.tls = Some(Tls::new(authority, Clients::Certified));
         self
     }
 
@@ -93,11 +135,12 @@ impl NatsBuilder {
         if !routes.is_empty() {
             configuration["cluster"] = cluster(ports, routes);
         }
-        write(&folder, NatsBuilder::FILE, &configuration.to_string());
+        write(folder.path(), NatsBuilder::FILE, &configuration.to_string());
         let ready = if routes.is_empty() { READY } else { READY_IN_CLUSTER };
         Nats::in_folder(folder, ports, ready)
     }
 
+    /// The configuration; the files that it names are in the folder then.
     fn configuration(&self, folder: &Path, ports: Ports, name: &str) -> Value {
         let mut configuration = json!({
             "server_name": name,
@@ -111,10 +154,34 @@ impl NatsBuilder {
         if let Some((user, password)) = &self.user {
             configuration["authorization"] = json!({"user": user, "password": password});
         }
+        if let Some(credentials) = &self.credentials {
+            credentials.configure(&mut configuration);
+            write(folder, NatsBuilder::CREDENTIALS, credentials.file());
+        }
+        if let Some(tls) = &self.tls {
+            configuration["tls"] = tls.configure(folder);
+        }
         if let Some(payload_max) = self.payload_max {
             configuration["max_payload"] = json!(payload_max);
         }
         configuration
+    }
+}
+
+impl Tls {
+    fn new(authority: &Authority, clients: Clients) -> Tls {
+        let certified = authority.certify(&["localhost", "127.0.0.1"], 2100);
+        let (certificate, key) = (certified.pem(), certified.key_pem());
+        Tls { authority: authority.pem(), certificate, key, clients }
+    }
+
+    fn configure(&self, folder: &Path) -> Value {
+        json!({
+            "ca_file": write(folder, "authority.pem", &self.authority),
+            "cert_file": write(folder, "certificate.pem", &self.certificate),
+            "key_file": write(folder, "key.pem", &self.key),
+            "verify": self.clients == Clients::Certified,
+        })
     }
 }
 
@@ -144,6 +211,9 @@ fn local(port: u16) -> String {
     format!("{}:{port}", Ipv4Addr::LOCALHOST)
 }
 
-fn write(folder: &TempDir, name: &str, text: &str) {
-    std::fs::write(folder.path().join(name), text).expect("a file can be written");
+/// Writes a file, and says where.
+fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let file = folder.join(name);
+    std::fs::write(&file, text).expect("a file can be written");
+    file
 }

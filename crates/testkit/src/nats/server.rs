@@ -62,6 +62,11 @@ impl Nats {
         format!("http://{}", self.monitoring_address())
     }
 
+    /// The credentials of the one whom it lets in, if it was told to by [`NatsBuilder::credentials`].
+    pub fn credentials_file(&self) -> PathBuf {
+        self.folder.path().join(NatsBuilder::CREDENTIALS)
+    }
+
     /// A new way to this server, to be broken on demand. It tells its clients of no other.
     pub fn proxied(&self) -> Proxy {
         Proxy::start(self.address())
