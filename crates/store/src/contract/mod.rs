@@ -34,7 +34,7 @@ pub trait Subject: Sync {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! log_contract {
-    (@laws $subject:expr; $($law:ident)+) => {
+    (@tests [$subject:expr] $($law:ident)+) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $law() {
@@ -42,26 +42,37 @@ macro_rules! log_contract {
             }
         )+
     };
+    (@together [$subject:expr] $($law:ident)+) => {
+        $($crate::contract::$law(&$subject).await;)+
+    };
+    (@laws $how:ident $subject:tt) => {
+        $crate::log_contract!(@$how $subject
+            answered_append_is_there_after_a_restart
+            conflict_changes_nothing
+            key_is_created_once
+            tombstone_is_followed_by_what_expects_its_revision
+            revisions_increase_over_a_restart
+            revision_is_not_used_again_after_a_purge
+            purge_leaves_what_is_newer
+            replica_comes_before_hold_and_hold_before_receipt
+            dropped_receipt_changes_nothing
+            concurrent_appends_arrive_once_and_in_order
+            one_of_two_appends_to_a_key_wins
+            full_log_is_busy
+            closed_log_finishes_what_it_took
+            replay_hands_each_key_once
+        );
+    };
     ($name:ident, $subject:expr) => {
         mod $name {
             use super::*;
 
-            $crate::log_contract!(@laws $subject;
-                answered_append_is_there_after_a_restart
-                conflict_changes_nothing
-                key_is_created_once
-                tombstone_is_followed_by_what_expects_its_revision
-                revisions_increase_over_a_restart
-                revision_is_not_used_again_after_a_purge
-                purge_leaves_what_is_newer
-                replica_comes_before_hold_and_hold_before_receipt
-                dropped_receipt_changes_nothing
-                concurrent_appends_arrive_once_and_in_order
-                one_of_two_appends_to_a_key_wins
-                full_log_is_busy
-                closed_log_finishes_what_it_took
-                replay_hands_each_key_once
-            );
+            $crate::log_contract!(@laws tests [$subject]);
         }
     };
+}
+
+/// Tries every law, one after another, each on a new subject: for logs whose making takes long.
+pub async fn every_law<S: Subject>(subject: impl Fn() -> S) {
+    crate::log_contract!(@laws together [subject()]);
 }
