@@ -4,8 +4,8 @@
 //! whole log, and is durable when it is answered. What a log has made durable it hands, in revision order, to the
 //! one [`Replica`] it was opened with; that, not the answer to whoever asked, is what finishes a write.
 //!
-//! Two logs so far: [`Memory`] for tests and throw-away servers, with faults that a test can inject, and
-//! [`Embedded`], a folder on disk. Both pass the one suite in [`contract`].
+//! Three logs: [`Memory`] for tests and throw-away servers, with faults that a test can inject; [`Embedded`], a folder
+//! on disk; and [`JetStream`], which several processes share. All pass the one suite in [`contract`].
 //!
 //! This crate never looks inside a value: what the bytes mean is its callers' business.
 
@@ -15,9 +15,11 @@ mod cluster;
 pub mod contract;
 mod embedded;
 mod entry;
+mod jetstream;
 mod log;
 mod memory;
 mod record;
+mod tombstones;
 
 pub use append::{Append, AppendError, Hold, Receipt};
 pub use cluster::{Cluster, Leases, Node};
@@ -25,6 +27,7 @@ pub use embedded::{
     Compacted, Durability, Embedded, OpenError, Options, Repair, RepairError, compact, repair,
 };
 pub use entry::{Entry, Key, LogId, Revision, Value};
+pub use jetstream::{JetStream, JetStreamError, JetStreamOptions};
 pub use log::{Health, Log, Replica, Stats};
 pub use memory::{Fault, Memory};
 pub use record::RecordError;

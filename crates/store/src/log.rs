@@ -19,10 +19,10 @@ use crate::{Append, AppendError, Cluster, Entry, Hold, Key, LogId, Receipt, Revi
 /// 4. **The log finishes the write.** A durable entry goes to the [`Replica`] first; then the hold is dropped; then
 ///    the receipt is answered. This happens whether or not anybody still waits for the receipt. Nothing reaches the
 ///    replica before it is durable.
-/// 5. **Unknown is said, and resolved.** After a fault in the middle of a write the receipt says
-///    [`AppendError::Unknown`] at once, while the hold stays until the log has found out. From the fault until then
-///    new appends are answered [`AppendError::Unavailable`]; after it, appends go on. No acknowledged entry is lost
-///    by it.
+/// 5. **Unknown is said, and resolved.** After a fault in the middle of a write the log finds out what became of it, and
+///    the hold stays until it has. A log that cannot write until then says [`AppendError::Unknown`] at once, and answers
+///    new appends [`AppendError::Unavailable`]; one that can leaves the receipt open. After it, appends go on. No
+///    acknowledged entry is lost by it.
 /// 6. **Replay.** Opening a log hands every key's newest entry, tombstones included, to the replica before anything
 ///    else: each key once, in any order, possibly from several threads. After that, entries come in the order of their
 ///    revisions, those of one part from one thread at a time. Where other processes write to the log too, their entries

@@ -1,4 +1,5 @@
-//! How the embedded log stores an entry under its key.
+//! How a log stores an entry under its key. The embedded one does so as below; one in JetStream, whose messages have
+//! revisions of their own, without the revision.
 //!
 //! | bytes | version 1 |
 //! |---|---|
@@ -57,40 +58,64 @@ impl RecordError {
 
 /// Makes `stored` the bytes to store for this value of this revision; what was in it is gone.
 pub(crate) fn encode(revision: Revision, value: &Value, stored: &mut Vec<u8>) {
-    let instant;
-    let (kind, payload): (u8, &[u8]) = match value {
-        Value::Live(bytes) => (LIVE, &bytes[..]),
-        Value::Tombstone { at } => {
-            instant = at.to_le_bytes();
-            (TOMBSTONE, &instant[..])
-        }
-    };
     stored.clear();
     stored.push(VERSION);
     stored.extend_from_slice(&revision.0.to_le_bytes());
-    stored.push(kind);
-    stored.extend_from_slice(payload);
+    push_value(value, stored);
 }
 
 /// The revision and the value in these stored bytes.
 pub(crate) fn decode(stored: &[u8]) -> Result<(Revision, Value), RecordError> {
     let wrong_length = RecordError::WrongLength { bytes: stored.len() };
-    let (&version, rest) = stored.split_first().ok_or(wrong_length)?;
-    if version != VERSION {
-        return Err(RecordError::unknown_version(version));
-    }
+    let rest = after_version(stored)?;
     let (revision, rest) = rest.split_first_chunk::<8>().ok_or(wrong_length)?;
-    let (&kind, payload) = rest.split_first().ok_or(wrong_length)?;
-    let value = match kind {
-        // A copy: a slice would keep alive the block, many records long, that the storage engine read it from.
-        LIVE => Value::Live(Bytes::copy_from_slice(payload)),
+    Ok((Revision(u64::from_le_bytes(*revision)), value(rest, stored.len())?))
+}
+
+/// The bytes to store for this value where something else keeps its revision: the version, the kind and the rest.
+pub(crate) fn encode_value(value: &Value) -> Vec<u8> {
+    let mut stored = vec![VERSION];
+    push_value(value, &mut stored);
+    stored
+}
+
+/// The value in these stored bytes without a revision.
+pub(crate) fn decode_value(stored: &[u8]) -> Result<Value, RecordError> {
+    value(after_version(stored)?, stored.len())
+}
+
+fn push_value(value: &Value, stored: &mut Vec<u8>) {
+    match value {
+        Value::Live(bytes) => {
+            stored.push(LIVE);
+            stored.extend_from_slice(bytes);
+        }
+        Value::Tombstone { at } => {
+            stored.push(TOMBSTONE);
+            stored.extend_from_slice(&at.to_le_bytes());
+        }
+    }
+}
+
+fn after_version(stored: &[u8]) -> Result<&[u8], RecordError> {
+    let wrong_length = RecordError::WrongLength { bytes: stored.len() };
+    let (&version, rest) = stored.split_first().ok_or(wrong_length)?;
+    if version == VERSION { Ok(rest) } else { Err(RecordError::unknown_version(version)) }
+}
+
+/// The value behind its kind; `bytes` in all were stored.
+fn value(stored: &[u8], bytes: usize) -> Result<Value, RecordError> {
+    let wrong_length = RecordError::WrongLength { bytes };
+    let (&kind, payload) = stored.split_first().ok_or(wrong_length)?;
+    match kind {
+        // A copy: a slice would keep alive the block, many records long, that it was read from.
+        LIVE => Ok(Value::Live(Bytes::copy_from_slice(payload))),
         TOMBSTONE => {
             let at: [u8; 8] = payload.try_into().map_err(|_| wrong_length)?;
-            Value::Tombstone { at: i64::from_le_bytes(at) }
+            Ok(Value::Tombstone { at: i64::from_le_bytes(at) })
         }
-        found => return Err(RecordError::UnknownKind { found }),
-    };
-    Ok((Revision(u64::from_le_bytes(*revision)), value))
+        found => Err(RecordError::UnknownKind { found }),
+    }
 }
 
 #[cfg(test)]

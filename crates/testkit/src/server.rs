@@ -33,7 +33,7 @@ pub struct Builder {
 enum Place {
     Memory,
     Folder(PathBuf),
-    JetStream(JetStreamOptions),
+    JetStream(Box<JetStreamOptions>),
 }
 
 /// A running server. It stops when dropped.
@@ -132,7 +132,7 @@ impl Builder {
     /// that stands still, and 10 s for an append instead of 200 ms.
     #[must_use]
     pub fn jetstream(mut self, options: JetStreamOptions) -> Builder {
-        self.place = Place::JetStream(options);
+        self.place = Place::JetStream(Box::new(options));
         self.append_timeout = Duration::from_secs(10);
         self
     }
@@ -176,7 +176,7 @@ impl Builder {
                     Arc::new(log.expect("the folder's log opens"))
                 }
                 Place::JetStream(options) => {
-                    Arc::new(JetStream::open(options, replica).expect("JetStream's log opens"))
+                    Arc::new(JetStream::open(*options, replica).expect("JetStream's log opens"))
                 }
             };
             Ok::<_, Infallible>(log)

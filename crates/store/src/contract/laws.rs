@@ -60,7 +60,8 @@ pub async fn answered_append_is_there_after_a_restart(subject: &dyn Subject) {
     let second = Recorder::new();
     let log = subject.open(second.clone());
     assert_eq!(log.id(), id);
-    let entry = |name: &str, revision, value| Some(Entry { key: key(name), revision, written: revision, value });
+    let entry =
+        |name: &str, revision, value| Some(Entry { key: key(name), revision, written: revision, value });
     assert_eq!(second.entry(&key("kept")), entry("kept", kept, live("one")));
     assert_eq!(second.entry(&key("empty")), entry("empty", empty, live("")));
     assert_eq!(second.entry(&key("gone")), entry("gone", gone, Value::Tombstone { at: 7 }));
@@ -262,7 +263,8 @@ pub async fn one_of_two_appends_to_a_key_wins(subject: &dyn Subject) {
         let two = must_submit(&*log, &a, expected, live(format!("{round} two")));
         let revision = one.await.expect("it was the first");
         assert_eq!(two.await, Err(AppendError::Conflict { newest: revision }));
-        let entry = Entry { key: a.clone(), revision, written: revision, value: live(format!("{round} one")) };
+        let entry =
+            Entry { key: a.clone(), revision, written: revision, value: live(format!("{round} one")) };
         assert_eq!(replica.entry(&a), Some(entry));
         expected = revision;
     }

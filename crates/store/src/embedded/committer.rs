@@ -22,8 +22,8 @@ use super::options::{Durability, Options};
 use super::queue::{BATCH_MAX, Waiting, Work};
 use super::recovery::RETRY_MIN;
 use super::shared::Shared;
-use super::tombstones::{Tombstone, Tombstones};
 use crate::append::Owner;
+use crate::tombstones::{Tombstone, Tombstones};
 use crate::{AppendError, Entry, Health, Replica, Revision};
 
 /// How long written appends may stay unsynced at relaxed durability.

@@ -10,8 +10,8 @@ use super::head::Head;
 use super::journal::{self, TailState};
 use super::options::Options;
 use super::replay::Replayed;
-use super::tombstones::Tombstones;
 use crate::Replica;
+use crate::tombstones::Tombstones;
 
 /// An open log, as a committer takes it over.
 pub(super) struct Loaded {

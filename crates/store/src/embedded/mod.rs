@@ -9,7 +9,7 @@
 //! | `head` | count and digest of all entries |
 //! | `replay`, `load` | reading everything, and opening with the check that everything is there |
 //! | `queue` | what waits |
-//! | `committer`, `tombstones` | writing in batches, and purging |
+//! | `committer` | writing in batches, and purging |
 //! | `recovery` | what is done about a fault |
 //! | `repair` | what is done about a torn batch when somebody asks for it |
 //! | `compact` | writing everything anew, without what was deleted |
@@ -31,7 +31,6 @@ mod replay;
 mod shared;
 #[cfg(test)]
 mod tests;
-mod tombstones;
 
 pub use compact::{Compacted, compact};
 pub use error::{OpenError, RepairError};

@@ -28,8 +28,8 @@ use super::journal;
 use super::load;
 use super::queue::Waiting;
 use super::replay::Replayed;
-use super::tombstones::{Tombstone, Tombstones};
 use crate::append::Owner;
+use crate::tombstones::{Tombstone, Tombstones};
 use crate::{AppendError, Entry, Health, Hold};
 
 /// How long to wait before the first attempt, and at most before each other: every one waits twice as long as the one

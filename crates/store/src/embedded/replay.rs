@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::database::{Database, HEAD};
 use super::error::OpenError;
 use super::head::Contents;
-use super::tombstones::Tombstone;
+use crate::tombstones::Tombstone;
 use crate::{Entry, Key, RecordError, Revision, record};
 
 /// Entries handed on at a time.

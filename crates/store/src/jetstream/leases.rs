@@ -237,7 +237,7 @@ impl Leases for KvLeases {
     fn release(&self) {
         let (sender, receiver) = mpsc::channel();
         self.state.lock().leaving.push(sender);
-        self.change(|table, now| table.leave(now));
+        self.change(Table::leave);
         self.wake.notify_one();
         if receiver.recv_timeout(RELEASE).is_err() {
             tracing::warn!("the slots were not released in time; others take them when their leases expire");

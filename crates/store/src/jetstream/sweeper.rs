@@ -120,12 +120,11 @@ impl Sweeper {
 
     /// The oldest messages that were not read yet in this sweep.
     async fn read(&mut self, state: &State) -> Result<Vec<Message>, JetStreamError> {
-        let reader = match self.reader.take() {
-            Some(reader) => reader,
-            None => {
-                self.end = state.last_sequence;
-                open_reader(&self.context, &self.stream, state.first_sequence).await?
-            }
+        let reader = if let Some(reader) = self.reader.take() {
+            reader
+        } else {
+            self.end = state.last_sequence;
+            open_reader(&self.context, &self.stream, state.first_sequence).await?
         };
         let reading = async {
             let mut messages =

@@ -26,8 +26,7 @@ fn texts() -> impl Strategy<Value = BTreeSet<String>> {
 /// The texts of the keys that are there after a restart, when something was written under each of these.
 async fn kept(options: &JetStreamOptions, texts: &BTreeSet<String>) -> BTreeSet<String> {
     let (replica, log) = open(options);
-    let write =
-        |text: &String| submit(&log, &Key::new(text.as_str()), Revision::NONE, live(text.as_str()));
+    let write = |text: &String| submit(&log, &Key::new(text.as_str()), Revision::NONE, live(text.as_str()));
     let receipts: Vec<Receipt> = texts.iter().map(write).collect();
     for receipt in receipts {
         receipt.await.unwrap();

@@ -300,7 +300,7 @@ impl Table {
         self.shed(now, share);
         let mut steps = self.to_keep(now);
         if self.takes {
-            steps.extend(self.to_take(now, share));
+            steps.extend(self.takings(now, share));
         }
         for step in &steps {
             let slot = &mut self.slots[usize::from(step.slot)];
@@ -364,7 +364,7 @@ impl Table {
     }
 
     /// Slots to take. Each process begins at another, so that they seldom want the same.
-    fn to_take(&mut self, now: Instant, share: usize) -> Vec<Step> {
+    fn takings(&mut self, now: Instant, share: usize) -> Vec<Step> {
         let taken = self.slots.iter().filter(|slot| self.holds(slot) || slot.is_asked).count();
         let mut room = share.saturating_sub(taken);
         let may_judge = taken == 0 || now < self.heard + SILENCE;

@@ -7,16 +7,16 @@ use crate::{Entry, Key, Revision, Value};
 
 /// One tombstone. The order is that of the instants.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Tombstone {
+pub(crate) struct Tombstone {
     /// When the key was deleted, in Unix milliseconds.
-    pub(super) at: i64,
-    pub(super) revision: Revision,
-    pub(super) key: Key,
+    pub(crate) at: i64,
+    pub(crate) revision: Revision,
+    pub(crate) key: Key,
 }
 
 impl Tombstone {
     /// What to remember of this entry, if it is a tombstone.
-    pub(super) fn of(entry: &Entry) -> Option<Tombstone> {
+    pub(crate) fn of(entry: &Entry) -> Option<Tombstone> {
         match entry.value {
             Value::Tombstone { at } => {
                 Some(Tombstone { at, revision: entry.revision, key: entry.key.clone() })
@@ -28,11 +28,11 @@ impl Tombstone {
 
 /// The tombstones, oldest first. One whose key was written again since stays in until its turn comes.
 #[derive(Debug, Default)]
-pub(super) struct Tombstones(BinaryHeap<Reverse<Tombstone>>);
+pub(crate) struct Tombstones(BinaryHeap<Reverse<Tombstone>>);
 
 impl Tombstones {
     /// Takes out the oldest, if it is of before this instant.
-    pub(super) fn take_older(&mut self, before: i64) -> Option<Tombstone> {
+    pub(crate) fn take_older(&mut self, before: i64) -> Option<Tombstone> {
         let Reverse(oldest) = self.0.peek()?;
         if oldest.at >= before {
             return None;

@@ -1,0 +1,105 @@
+//! What the handle and the tasks of the log have in common.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use async_nats::{Client, jetstream};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+use uuid::Uuid;
+
+use super::cell::Cell;
+use super::{JetStreamOptions, subject};
+use crate::tombstones::Tombstones;
+use crate::{Health, Key, LogId, Replica, Stats};
+
+/// What the handle and the tasks of the log have in common.
+pub(super) struct Shared {
+    pub(super) id: LogId,
+    /// This process, in what it writes.
+    pub(super) me: Uuid,
+    pub(super) options: JetStreamOptions,
+    pub(super) client: Client,
+    pub(super) context: jetstream::Context,
+    pub(super) replica: Arc<dyn Replica>,
+    pub(super) cells: Vec<Cell>,
+    /// How many appends wait.
+    pub(super) waiting: Arc<AtomicUsize>,
+    pub(super) tombstones: Mutex<Tombstones>,
+    pub(super) health: watch::Sender<Health>,
+    /// No more appends are taken.
+    pub(super) closes: AtomicBool,
+    /// Rung by whatever may be the last append that waits.
+    pub(super) settled: Notify,
+    pub(super) appends: AtomicU64,
+    pub(super) faults: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(
+        id: LogId,
+        options: JetStreamOptions,
+        (client, context): (Client, jetstream::Context),
+        replica: Arc<dyn Replica>,
+    ) -> Shared {
+        let waiting = Arc::<AtomicUsize>::default();
+        let stream = |cell| subject::stream(&options.prefix, cell);
+        let cells =
+            (0..options.cells).map(|cell| Cell::new(cell, stream(cell), Arc::clone(&waiting))).collect();
+        Shared {
+            id,
+            me: Uuid::new_v4(),
+            client,
+            context,
+            replica,
+            cells,
+            waiting,
+            tombstones: Mutex::default(),
+            health: watch::Sender::new(Health::Writable),
+            closes: AtomicBool::new(false),
+            settled: Notify::new(),
+            appends: AtomicU64::new(0),
+            faults: AtomicU64::new(0),
+            options,
+        }
+    }
+
+    /// The cell of a key.
+    pub(super) fn cell(&self, key: &Key) -> &Cell {
+        &self.cells[usize::from(subject::cell_of(key, self.options.cells))]
+    }
+
+    /// From now on nothing is written, for this reason, until [`Shared::recover`].
+    pub(super) fn fail(&self, cause: String) {
+        self.health.send_if_modified(|health| {
+            let fails = *health == Health::Writable;
+            if fails {
+                tracing::error!(%cause, "the log takes no writes");
+                self.faults.fetch_add(1, Ordering::Relaxed);
+                *health = Health::Failed(cause);
+            }
+            fails
+        });
+    }
+
+    /// Whatever was wrong is over.
+    pub(super) fn recover(&self) {
+        self.health.send_if_modified(|health| {
+            let recovers = matches!(health, Health::Failed(_));
+            if recovers {
+                tracing::info!("the log takes writes again");
+                *health = Health::Writable;
+            }
+            recovers
+        });
+    }
+
+    pub(super) fn is_writable(&self) -> bool {
+        *self.health.borrow() == Health::Writable
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats { appends: count(&self.appends), syncs: 0, faults: count(&self.faults) }
+    }
+}
