@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use porchlight_presence::{Stamps, Timestamp, UserId};
+use porchlight_presence::{Stamps, Timestamp, User, UserId};
 use porchlight_store::{LogId, Revision};
 
 use crate::engine::Engine;
@@ -15,12 +14,16 @@ use crate::tenant::Tenant;
 /// How long it is known who was deleted.
 pub const DELETED_KNOWN_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// A point in the history of a log: everything that records up to `revision` showed up to `at` has been told.
+/// How far back of a cursor's instant a change may be stamped that comes only after the cursor, in a cluster: for that
+/// long a write may be on its way, from a node whose clock runs behind. Source: design 1.
+const LATE: Duration = Duration::from_secs(60);
+
+/// A point in the history of a tenant: everything that its records up to `revision` showed up to `at` has been told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// Whose revisions these are.
     pub log: LogId,
-    /// The newest record that was considered.
+    /// The newest record of the tenant that was considered.
     pub revision: Revision,
     /// The instant up to which it was.
     pub at: Timestamp,
@@ -51,6 +54,8 @@ pub struct Changed {
     pub user: UserId,
     /// The stamps of the newest view.
     pub stamps: Stamps,
+    /// Whether the view has changed; otherwise the person has come to the directory or left it, and nothing else.
+    pub shows: bool,
 }
 
 /// Who has changed, and where to ask from next.
@@ -75,28 +80,65 @@ impl Stamp {
 impl Engine {
     /// Whether who goes on from this cursor can be told everything since: it is of this log, not from before
     /// everything began anew, not of the future, and not older than what is known of the deleted.
-    pub fn can_go_on_from(&self, cursor: Cursor) -> bool {
+    ///
+    /// In a cluster it may be another node's, whose clock is a little ahead, and whose revision reads show only once
+    /// [`Engine::reach`] says so.
+    pub fn can_go_on_from(&self, tenant: &Tenant, cursor: Cursor) -> bool {
         let now = self.now();
-        let begun_anew = Revision(self.state.begun_anew.load(Ordering::SeqCst));
         cursor.log == self.log_id()
-            && cursor.revision >= begun_anew
-            && cursor.at <= now
+            && cursor.revision >= tenant.begun_anew()
+            && cursor.at <= now.plus(self.late())
             && now.since(cursor.at) < DELETED_KNOWN_FOR
     }
 
-    /// The cursor of now: whoever has seen everything as it is goes on from here.
+    /// The cursor of now: whoever has seen everything of the tenant as it is goes on from here.
     ///
     /// It lies one millisecond back, so that a write that begins in this very millisecond is later than it.
-    pub fn cursor(&self) -> Cursor {
+    pub fn cursor(&self, tenant: &Tenant) -> Cursor {
         let at = self.now().minus(Duration::from_millis(1));
-        Cursor { log: self.log_id(), revision: self.state.applied(), at }
+        Cursor { log: self.log_id(), revision: tenant.applied(), at }
     }
 
-    /// The cursor of who has been told everything that is on the tenants' feeds, if the feed is looked at after asking
+    /// The cursor of who has been told everything that is on the tenant's feed, if the feed is looked at after asking
     /// this: what is not on it yet is later.
-    pub fn feed_cursor(&self) -> Cursor {
-        let cursor = self.cursor();
+    pub fn feed_cursor(&self, tenant: &Tenant) -> Cursor {
+        let cursor = self.cursor(tenant);
         Cursor { at: cursor.at.min(self.state.announced_through()), ..cursor }
+    }
+
+    /// Whether there is news of a user since the cursor: another view at `now`, or that they have come to the directory
+    /// or left it.
+    pub fn has_changed(&self, tenant: &Tenant, user: UserId, since: Cursor, now: Timestamp) -> bool {
+        let stamp = tenant.view(user, now).show(now, |seen| seen.stamps.changed_at);
+        self.is_news(tenant, user, since, stamp) || tenant.directory().written(user) > since.revision
+    }
+
+    /// Whether the tenant's feed still knows everything that may be news since the cursor.
+    pub fn knows_since(&self, tenant: &Tenant, since: Cursor) -> bool {
+        tenant.feed().knows_since(since.at.minus(self.late()))
+    }
+
+    /// What is on the tenant's feed that may be news since the cursor, in order; `None` if the feed no longer knows all
+    /// of it.
+    pub fn recent(&self, tenant: &Tenant, since: Cursor) -> Option<Vec<Change>> {
+        let mut recent = tenant.feed().since_stamp(since.at.minus(self.late()))?;
+        recent.retain(|change| change.stamps.changed_at > since.at || change.revision > since.revision);
+        Some(recent)
+    }
+
+    /// Whether what a user shows with this stamp is news to who has been told everything up to the cursor.
+    ///
+    /// In a cluster that is also what a write of before the cursor's instant shows which came only after it. With a log
+    /// of one process there is no such write: it would have been on its way, and held back engine time, when the cursor
+    /// was made. So there the revision says nothing, and a keep-alive, which moves it and nothing else, is no news.
+    fn is_news(&self, tenant: &Tenant, user: UserId, since: Cursor, stamp: Timestamp) -> bool {
+        stamp > since.at
+            || stamp > since.at.minus(self.late()) && tenant.users.revision(user) > since.revision
+    }
+
+    /// How far back of a cursor's instant a change may be stamped that comes only after the cursor.
+    fn late(&self) -> Duration {
+        if self.cluster.is_some() { LATE } else { Duration::ZERO }
     }
 
     /// Who of `whom` has changed since `cursor`, by `stamp`; by [`Stamp::ChangedAt`] also who has come to the directory
@@ -105,33 +147,32 @@ impl Engine {
     /// What is recent comes from the feed; for an older cursor every record of the tenant is looked at, a slice at a
     /// time. That takes a fraction of a microsecond a user: call it off the threads that serve requests.
     pub fn changes_since(&self, tenant: &Tenant, cursor: Cursor, whom: Whom<'_>, stamp: Stamp) -> Changes {
-        let (mut next, told) = (self.cursor(), self.feed_cursor());
+        // Never the revision of the cursor asked with: another node may have shown more than this one does yet.
+        let (mut next, told) = (self.cursor(tenant), self.feed_cursor(tenant));
         let mut changed = Vec::new();
+        let seen = |user: UserId, record: &User, at: Timestamp| Changed {
+            user,
+            stamps: record.presence(at).stamps,
+            shows: true,
+        };
         match whom {
             Whom::Users(users) => {
                 let mut once = HashSet::new();
-                for user in users.iter().filter(|user| once.insert(**user)) {
-                    changed
-                        .push(Changed { user: *user, stamps: tenant.user(*user).presence(next.at).stamps });
-                }
+                let users = users.iter().copied().filter(|user| once.insert(*user));
+                changed.extend(users.map(|user| seen(user, &tenant.user(user), next.at)));
             }
-            Whom::Everybody => match tenant.feed().since_stamp(cursor.at) {
+            Whom::Everybody => match self.recent(tenant, cursor) {
                 Some(recent) => {
                     // A fade that nobody has announced yet is not on the feed.
                     next.at = next.at.min(told.at);
                     let mut once = HashSet::new();
                     let users = recent.iter().map(|change| change.user).filter(|user| once.insert(*user));
-                    changed.extend(
-                        users
-                            .map(|user| Changed { user, stamps: tenant.user(user).presence(next.at).stamps }),
-                    );
+                    changed.extend(users.map(|user| seen(user, &tenant.user(user), next.at)));
                 }
-                None => tenant.users.scan(|user, _, record| {
-                    changed.push(Changed { user, stamps: record.presence(next.at).stamps });
-                }),
+                None => tenant.users.scan(|user, _, record| changed.push(seen(user, record, next.at))),
             },
         }
-        changed.retain(|changed| stamp.of(changed.stamps) > cursor.at);
+        changed.retain(|changed| self.is_news(tenant, changed.user, cursor, stamp.of(changed.stamps)));
         if stamp == Stamp::ChangedAt {
             changed.extend(directory_changes(tenant, cursor.revision, whom, &changed, next.at));
         }
@@ -161,14 +202,22 @@ fn directory_changes(
     let asked =
         |user: &UserId| !told.contains(user) && among.as_ref().is_none_or(|among| among.contains(user));
     let stamps = |user| tenant.user(user).presence(at).stamps;
-    moved.into_iter().filter(asked).map(|user| Changed { user, stamps: stamps(user) }).collect()
+    moved.into_iter().filter(asked).map(|user| Changed { user, stamps: stamps(user), shows: false }).collect()
 }
 
-/// What came of one batch of entries: the changes, tenant by tenant, and the newest instant of a write.
+/// What came of one batch of entries, tenant by tenant, and the newest instant of a write.
 #[derive(Default)]
 pub(crate) struct Batch {
-    changes: Vec<(Arc<Tenant>, Vec<Change>)>,
+    tenants: Vec<OfTenant>,
     newest: Timestamp,
+}
+
+/// What came of it for one tenant.
+struct OfTenant {
+    tenant: Arc<Tenant>,
+    changes: Vec<Change>,
+    /// The newest entry.
+    revision: Revision,
 }
 
 impl Batch {
@@ -180,16 +229,34 @@ impl Batch {
         self.newest
     }
 
+    /// An entry of this revision is the tenant's.
+    pub(crate) fn comes_to(&mut self, tenant: &Arc<Tenant>, revision: Revision) {
+        let of = self.of(tenant);
+        of.revision = of.revision.max(revision);
+    }
+
     pub(crate) fn add(&mut self, tenant: &Arc<Tenant>, change: Change) {
-        match self.changes.iter_mut().find(|(known, _)| known.id() == tenant.id()) {
-            Some((_, changes)) => changes.push(change),
-            None => self.changes.push((Arc::clone(tenant), vec![change])),
+        self.of(tenant).changes.push(change);
+    }
+
+    /// Puts the changes on the feeds, and then lets those go on who wait for a revision.
+    pub(crate) fn push(self) {
+        for OfTenant { tenant, changes, revision } in self.tenants {
+            if !changes.is_empty() {
+                tenant.feed().push(&changes);
+            }
+            tenant.has_applied(revision);
         }
     }
 
-    pub(crate) fn push(self) {
-        for (tenant, changes) in self.changes {
-            tenant.feed().push(&changes);
-        }
+    fn of(&mut self, tenant: &Arc<Tenant>) -> &mut OfTenant {
+        // Nearly always the last one, or one of a few.
+        let known = self.tenants.iter().rposition(|of| Arc::ptr_eq(&of.tenant, tenant));
+        let known = known.unwrap_or_else(|| {
+            let (tenant, changes) = (Arc::clone(tenant), Vec::new());
+            self.tenants.push(OfTenant { tenant, changes, revision: Revision::NONE });
+            self.tenants.len() - 1
+        });
+        &mut self.tenants[known]
     }
 }

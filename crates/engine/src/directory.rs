@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use hashbrown::HashTable;
 use parking_lot::RwLock;
-use porchlight_presence::UserId;
-use porchlight_store::Revision;
+use porchlight_presence::{Timestamp, UserId};
+use porchlight_store::{Entry, Revision};
 use rapidhash::fast::RandomState;
 
 use crate::person::{self, Person, PersonV1, PersonV2};
@@ -32,19 +32,42 @@ struct People {
     /// By the hash of the address in ASCII lower case; several people may share one.
     by_mail: HashTable<u32>,
     ordered: BTreeSet<UserId>,
-    /// The newest revision of an entry.
+    /// The newest append that wrote an entry.
     newest: Revision,
-    /// Who was deleted up to this revision is not remembered as deleted.
+    /// Whose deletion was written up to here is not remembered as deleted.
     begun_anew: Revision,
     /// Claims of names that nobody in the directory has: given up, or of a person whose entry is still to come.
-    claims: HashMap<Box<str>, Revision>,
+    claims: HashMap<Box<str>, Claim>,
     hash: RandomState,
+}
+
+/// Where an entry is in the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Its revision, which whoever writes over it expects.
+    pub(crate) revision: Revision,
+    /// The append that wrote it. It stays when the log moves the entry, and nobody is told then.
+    pub(crate) written: Revision,
+}
+
+impl From<&Entry> for Place {
+    fn from(entry: &Entry) -> Place {
+        Place { revision: entry.revision, written: entry.written }
+    }
+}
+
+/// The claim of a name that nobody in the directory has.
+#[derive(Clone, Copy, Debug, Default)]
+struct Claim {
+    revision: Revision,
+    /// Who has claimed it, and when that was seen here; `None` when it was given up.
+    by: Option<(UserId, Timestamp)>,
 }
 
 #[derive(Debug)]
 struct Slot {
     user: UserId,
-    revision: Revision,
+    place: Place,
     /// The revision of the claim of the person's name.
     claim: Revision,
     /// The entry as the log keeps it; empty for a person who was deleted.
@@ -72,7 +95,7 @@ impl Directory {
     /// Whether this is the id of somebody whose deletion is still known.
     pub(crate) fn was_deleted(&self, user: UserId) -> bool {
         let people = self.people.read();
-        people.slot(user).is_some_and(|slot| slot.entry.is_empty() && slot.revision > people.begun_anew)
+        people.slot(user).is_some_and(|slot| slot.entry.is_empty() && slot.place.written > people.begun_anew)
     }
 
     /// Whom a user principal name means, or a mail address that exactly one person has.
@@ -129,54 +152,79 @@ impl Directory {
         if people.newest <= revision {
             return Vec::new();
         }
-        people.slots.iter().filter(|slot| slot.revision > revision).map(|slot| slot.user).collect()
+        people.slots.iter().filter(|slot| slot.place.written > revision).map(|slot| slot.user).collect()
     }
 
-    /// The revision of a person's entry, also of one who has left; [`Revision::NONE`] for somebody who never was there.
-    pub fn revision(&self, user: UserId) -> Revision {
+    /// The append that wrote a person's entry, also of one who has left; [`Revision::NONE`] for somebody who never was
+    /// there. While it stays the entry says the same.
+    pub fn written(&self, user: UserId) -> Revision {
+        self.place(user).written
+    }
+
+    /// Where a person's entry is in the log, also of one who has left.
+    pub(crate) fn place(&self, user: UserId) -> Place {
         let people = self.people.read();
-        people.slot(user).map_or(Revision::NONE, |slot| slot.revision)
+        people.slot(user).map(|slot| slot.place).unwrap_or_default()
+    }
+
+    /// The person with this id, and what whoever writes their entry expects.
+    pub(crate) fn to_write(&self, user: UserId) -> (Option<Person>, Revision) {
+        let people = self.people.read();
+        let person = people.live(user).map(|slot| slot.entry().person(user));
+        (person, people.slot(user).map_or(Revision::NONE, |slot| slot.place.revision))
     }
 
     /// Puts an entry in, or takes it out when `entry` is `None`, unless what is there is newer. Returns whether the
-    /// person is in the directory now.
+    /// person is in the directory now; nothing when that is no news: the entry was there before.
     pub(crate) fn install(
         &self,
         user: UserId,
-        revision: Revision,
+        place: Place,
         entry: Option<&Bytes>,
-    ) -> Result<bool, String> {
+    ) -> Result<Option<bool>, String> {
         if let Some(entry) = entry {
             person::decode(entry)?;
         }
         let mut people = self.people.write();
-        people.install(user, revision, entry.map(|entry| entry.as_ref().into()).unwrap_or_default());
+        if !people.install(user, place, entry.map(|entry| entry.as_ref().into()).unwrap_or_default()) {
+            return Ok(None);
+        }
         self.version.fetch_add(1, Ordering::Release);
-        Ok(people.live(user).is_some())
+        Ok(Some(people.live(user).is_some()))
     }
 
     /// The revision of the claim of a name in lower case.
     pub(crate) fn claim(&self, name: &str) -> Revision {
         let people = self.people.read();
         let claimed = people.named(name).and_then(|user| people.slot(user)).map(|slot| slot.claim);
-        claimed.or_else(|| people.claims.get(name).copied()).unwrap_or_default()
+        claimed.or_else(|| people.claims.get(name).map(|claim| claim.revision)).unwrap_or_default()
     }
 
-    /// Notes the claim of a name in lower case, unless what is known is newer.
-    pub(crate) fn install_claim(&self, name: &str, revision: Revision) {
+    /// Who has claimed a name that nobody in the directory has, and when that was seen here.
+    pub(crate) fn claimed_by(&self, name: &str) -> Option<(UserId, Timestamp)> {
+        let people = self.people.read();
+        people.claims.get(name.to_ascii_lowercase().as_str()).and_then(|claim| claim.by)
+    }
+
+    /// Notes the claim of a name in lower case, unless what is known is newer; `by`: as [`Directory::claimed_by`] tells.
+    pub(crate) fn install_claim(&self, name: &str, revision: Revision, by: Option<(UserId, Timestamp)>) {
         let mut people = self.people.write();
-        let claim = match people.named(name).and_then(|user| people.index(user)) {
-            Some(index) => &mut people.slots[index as usize].claim,
-            None => people.claims.entry(name.into()).or_default(),
-        };
-        *claim = revision.max(*claim);
+        if let Some(index) = people.named(name).and_then(|user| people.index(user)) {
+            let claim = &mut people.slots[index as usize].claim;
+            *claim = revision.max(*claim);
+            return;
+        }
+        let claim = people.claims.entry(name.into()).or_default();
+        if revision > claim.revision {
+            *claim = Claim { revision, by };
+        }
     }
 
     /// Forgets a claim that was given up; also that of somebody who is still there, since a deletion that was begun gives
     /// up the name first.
     pub(crate) fn purge_claim(&self, name: &str, revision: Revision) {
         let mut people = self.people.write();
-        if people.claims.get(name) == Some(&revision) {
+        if people.claims.get(name).is_some_and(|claim| claim.revision == revision) {
             people.claims.remove(name);
         } else if let Some(index) = people.named(name).and_then(|user| people.index(user)) {
             let slot = &mut people.slots[index as usize];
@@ -197,8 +245,8 @@ impl Directory {
         let mut people = self.people.write();
         if let Some(index) = people.index(user) {
             let slot = &mut people.slots[index as usize];
-            if slot.revision == revision && slot.entry.is_empty() {
-                slot.revision = Revision::NONE;
+            if slot.place.revision == revision && slot.entry.is_empty() {
+                slot.place = Place::default();
             }
         }
     }
@@ -260,19 +308,25 @@ impl People {
         with_mail.next().is_none().then_some(first.user)
     }
 
-    fn install(&mut self, user: UserId, revision: Revision, entry: Box<[u8]>) {
+    /// Puts an entry in, unless it is not newer than what is there. Returns whether it says anything new.
+    fn install(&mut self, user: UserId, place: Place, entry: Box<[u8]>) -> bool {
         let index = self.index(user).unwrap_or_else(|| self.add(user));
-        if revision <= self.slots[index as usize].revision {
-            return;
+        let before = self.slots[index as usize].place;
+        if place.revision <= before.revision {
+            return false;
         }
-        self.newest = self.newest.max(revision);
+        self.slots[index as usize].place = place;
+        if place.written <= before.written {
+            // The log has moved it.
+            return false;
+        }
+        self.newest = self.newest.max(place.written);
         self.leave_claim(index);
         self.unlist(index);
-        let slot = &mut self.slots[index as usize];
-        slot.revision = revision;
-        slot.entry = entry;
+        self.slots[index as usize].entry = entry;
         self.list(index);
         self.take_claim(index);
+        true
     }
 
     fn add(&mut self, user: UserId) -> u32 {
@@ -280,7 +334,7 @@ impl People {
             u32::try_from(self.slots.len()).expect("a directory holds fewer than four billion people");
         self.slots.push(Slot {
             user,
-            revision: Revision::NONE,
+            place: Place::default(),
             claim: Revision::NONE,
             entry: Box::default(),
         });
@@ -299,18 +353,19 @@ impl People {
         }
         let name = slot.fields().user_principal_name.to_ascii_lowercase();
         if let Some(claim) = self.claims.remove(name.as_str()) {
-            self.slots[index as usize].claim = claim;
+            self.slots[index as usize].claim = claim.revision;
         }
     }
 
-    /// Moves the claim of a live slot's name back to the claims that nobody has.
+    /// Moves the claim of a live slot's name back to the claims that nobody has. Whoever had it gives it up.
     fn leave_claim(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
         if slot.entry.is_empty() || slot.claim == Revision::NONE {
             return;
         }
         let name = slot.fields().user_principal_name.to_ascii_lowercase();
-        self.claims.insert(name.into(), std::mem::take(&mut slot.claim));
+        let claim = Claim { revision: std::mem::take(&mut slot.claim), by: None };
+        self.claims.insert(name.into(), claim);
     }
 
     /// Enters a live slot into the indices of names, addresses and order.
@@ -372,8 +427,15 @@ mod tests {
     }
 
     fn put(directory: &Directory, revision: u64, person: &Person) {
-        directory.install(person.id, Revision(revision), Some(&person.encode().into())).unwrap();
+        directory.install(person.id, place(revision), Some(&person.encode().into())).unwrap();
     }
+
+    fn place(revision: u64) -> Place {
+        Place { revision: Revision(revision), written: Revision(revision) }
+    }
+
+    /// Somebody, at some time, who claims a name.
+    const CLAIMED: Option<(UserId, Timestamp)> = Some((UserId(Uuid::from_u128(9)), Timestamp::ZERO));
 
     #[test]
     fn people_are_found_by_id_name_and_an_address_of_their_own() {
@@ -398,9 +460,9 @@ mod tests {
         put(&directory, 4, &person(1, "old@x", None));
         assert_eq!(directory.resolve("old@x"), None);
         let id = UserId(Uuid::from_u128(1));
-        directory.install(id, Revision(6), None).unwrap();
+        directory.install(id, place(6), None).unwrap();
         assert_eq!((directory.resolve("new@x"), directory.person(id), directory.len()), (None, None, 0));
-        assert_eq!(directory.revision(id), Revision(6));
+        assert_eq!(directory.place(id), place(6));
         assert!(directory.was_deleted(id));
         directory.purge(id, Revision(6));
         assert!(!directory.was_deleted(id), "nobody knows any more");
@@ -409,11 +471,13 @@ mod tests {
     #[test]
     fn a_claim_follows_the_name_from_person_to_person() {
         let directory = Directory::default();
-        directory.install_claim("ada@x", Revision(1));
+        directory.install_claim("ada@x", Revision(1), CLAIMED);
+        assert_eq!(directory.claimed_by("Ada@x"), CLAIMED);
         put(&directory, 2, &person(1, "Ada@x", None));
-        assert_eq!(directory.claim("ada@x"), Revision(1));
+        assert_eq!((directory.claim("ada@x"), directory.claimed_by("ada@x")), (Revision(1), None));
         put(&directory, 3, &person(1, "lovelace@x", None));
-        directory.install_claim("ada@x", Revision(4));
+        assert_eq!((directory.claim("ada@x"), directory.claimed_by("ada@x")), (Revision(1), None));
+        directory.install_claim("ada@x", Revision(4), None);
         assert_eq!((directory.claim("ada@x"), directory.claim("lovelace@x")), (Revision(4), Revision::NONE));
         directory.purge_claim("ada@x", Revision(1));
         assert_eq!(directory.claim("ada@x"), Revision(4), "it is newer than what was purged");
@@ -424,17 +488,30 @@ mod tests {
     #[test]
     fn a_name_that_was_given_up_before_its_owner_went_is_forgotten_with_its_tombstone() {
         let directory = Directory::default();
-        directory.install_claim("ada@x", Revision(1));
+        directory.install_claim("ada@x", Revision(1), CLAIMED);
         let ada = person(1, "Ada@x", None);
         put(&directory, 2, &ada);
-        directory.install_claim("ada@x", Revision(3));
+        directory.install_claim("ada@x", Revision(3), None);
         directory.purge_claim("ada@x", Revision(3));
         assert_eq!(directory.claim("ada@x"), Revision::NONE, "the deletion has gone no further");
-        directory.install_claim("ada@x", Revision(4));
-        directory.install(ada.id, Revision(5), None).unwrap();
+        directory.install_claim("ada@x", Revision(4), None);
+        directory.install(ada.id, place(5), None).unwrap();
         assert_eq!(directory.claim("ada@x"), Revision(4));
         directory.purge_claim("ada@x", Revision(4));
         assert_eq!(directory.claim("ada@x"), Revision::NONE);
+    }
+
+    #[test]
+    fn an_entry_that_the_log_has_moved_is_no_news() {
+        let directory = Directory::default();
+        let ada = person(1, "ada@x", None);
+        put(&directory, 5, &ada);
+        let (version, moved) = (directory.version(), Place { revision: Revision(9), written: Revision(5) });
+        assert_eq!(directory.install(ada.id, moved, Some(&ada.encode().into())), Ok(None));
+        assert_eq!((directory.place(ada.id), directory.written(ada.id)), (moved, Revision(5)));
+        assert_eq!((directory.changed_since(Revision(5)), directory.version()), (vec![], version));
+        put(&directory, 10, &ada);
+        assert_eq!(directory.changed_since(Revision(5)), [ada.id]);
     }
 
     #[test]

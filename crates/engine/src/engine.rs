@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use porchlight_presence::{Limits, TenantId, Timestamp};
-use porchlight_store::{Health, Key, Log, LogId, Replica, Revision, Stats, Value};
+use porchlight_store::{Append, Cluster, Health, Key, Log, LogId, Replica, Revision, Stats, Value};
 use tokio::sync::watch;
 
 use crate::Clock;
@@ -20,6 +20,9 @@ use crate::write::WriteError;
 
 /// A log whose newest write lies further ahead of the clock than this does not start.
 const AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// How far ahead a write looks in a cluster for changes that others may have told of. Source: design 1.
+const FORESIGHT: Duration = Duration::from_secs(10);
 
 /// How many due deadlines are handled before looking up again.
 const FIRE_TOGETHER: usize = 512;
@@ -75,6 +78,8 @@ pub enum OpenError<E: std::error::Error + 'static> {
 pub struct Engine {
     pub(crate) state: Arc<State>,
     pub(crate) log: Arc<dyn Log>,
+    /// Those who share the log, if anybody does.
+    pub(crate) cluster: Option<Arc<Cluster>>,
     pub(crate) lanes: Arc<Lanes>,
     /// Apart from those of users, so that who has closed a user's lane can wait for that of a name, and nobody the other
     /// way round.
@@ -85,12 +90,14 @@ pub struct Engine {
 impl Engine {
     /// An engine over the log that `open` opens for it; returns when every entry has been read.
     ///
+    /// Where others write to the log too, the limit [`Limits::foresight`] is ten seconds whatever the options say.
+    ///
     /// # Errors
     ///
     /// See [`OpenError`].
     pub fn open<E: std::error::Error + 'static>(
         clock: Arc<Clock>,
-        options: Options,
+        mut options: Options,
         open: impl FnOnce(Arc<dyn Replica>) -> Result<Arc<dyn Log>, E>,
     ) -> Result<Engine, OpenError<E>> {
         let state = Arc::new(State::new(clock, options.development));
@@ -110,12 +117,17 @@ impl Engine {
             );
         }
         clock.not_before(state.newest());
+        let cluster = log.cluster();
+        if cluster.is_some() {
+            options.limits.foresight = FORESIGHT;
+            state.need_proof();
+        }
         state.go_live();
         let (lanes, name_lanes) = (Arc::new(Lanes::new()), Arc::new(Lanes::new()));
-        Ok(Engine { state, log, lanes, name_lanes, options: Arc::new(options) })
+        Ok(Engine { state, log, cluster, lanes, name_lanes, options: Arc::new(options) })
     }
 
-    /// Engine time: what everybody evaluates at. Never past a write that is not yet visible.
+    /// Engine time: what everybody evaluates at. Never past a write that is not yet visible, of whichever node.
     pub fn now(&self) -> Timestamp {
         self.state.engine_time()
     }
@@ -148,11 +160,6 @@ impl Engine {
     /// The identity of the log.
     pub fn log_id(&self) -> LogId {
         self.log.id()
-    }
-
-    /// The newest revision that reads show.
-    pub fn applied(&self) -> Revision {
-        self.state.applied()
     }
 
     /// Whether writes are taken now.
@@ -196,8 +203,13 @@ impl Engine {
         Duration::from_micros(self.state.lateness_max.load(Ordering::Relaxed))
     }
 
-    /// Runs the timers for ever: announces every change that time alone makes.
+    /// Runs the timers for ever: announces every change that time alone makes. In a cluster it also stamps anew what
+    /// has turned out durable late.
     pub async fn run_timers(&self) {
+        tokio::join!(self.announce_fades(), self.restamp_late_writes());
+    }
+
+    async fn announce_fades(&self) {
         let lateness = metrics::histogram!("porchlight_timer_lateness_seconds");
         let mut jumps = self.clock().jumps();
         loop {
@@ -209,6 +221,8 @@ impl Engine {
             let next = self.state.timers.next();
             self.state.sleeping_for.store(next.unwrap_or(Timestamp::MAX).as_millis(), Ordering::SeqCst);
             // What was armed sooner between the two lines above has rung `sooner`, which remembers it.
+            // What lies beyond the ceiling waits for that: `sooner` is rung when it moves.
+            let next = next.filter(|next| *next <= self.state.ceiling());
             if next.is_some_and(|next| next <= self.clock().now()) {
                 // Due, but engine time is held back by a write on its way: look again when that can have ended.
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -227,7 +241,7 @@ impl Engine {
     ///
     /// Whatever the log answers; the clock has moved all the same.
     pub async fn advance_clock(&self, by: Duration) -> Result<(), WriteError> {
-        self.clock().advance(by);
+        self.state.advance(by);
         let offset = u64::try_from(self.clock().offset().as_millis()).unwrap_or(u64::MAX);
         self.put_clock(Value::Live(Bytes::copy_from_slice(&offset.to_le_bytes()))).await
     }
@@ -247,16 +261,9 @@ impl Engine {
                 seed.into_iter().flat_map(|seed| &seed.people).map(|person| person.id).collect();
             self.remove_others(&tenant, &keep).await?;
         }
+        // Whoever installs this begins anew, be it here or on another node.
         let at = self.now().as_millis();
         self.put_clock(Value::Tombstone { at }).await?;
-        self.state.begun_anew.store(self.applied().0, Ordering::SeqCst);
-        self.clock().reset();
-        self.state.timers.clear();
-        self.state.fades_announced.store(0, Ordering::SeqCst);
-        for tenant in self.tenants() {
-            tenant.directory().forget_deleted();
-            tenant.feed().clear(self.clock().now());
-        }
         for seed in seeds {
             self.seed(seed).await?;
         }
@@ -268,20 +275,26 @@ impl Engine {
         self.log.purge(self.now().minus(age).as_millis());
     }
 
-    /// A secret of this installation, made when it is first asked for: 32 random bytes that are kept in the log.
+    /// A secret of this installation, made when it is first asked for: 32 random bytes that are kept in the log. Of
+    /// several nodes that make it at once, one does, and the others have that one's.
     ///
     /// # Errors
     ///
     /// Whatever the log answers.
     pub async fn secret(&self, name: &str) -> Result<Bytes, WriteError> {
-        if let Some(secret) = self.known_secret(name) {
-            return Ok(secret);
+        let (key, attempts) = (keys::secret(name), self.attempts());
+        loop {
+            if let Some(secret) = self.known_secret(name) {
+                return Ok(secret);
+            }
+            let mut secret = [0; 32];
+            getrandom::fill(&mut secret).expect("the system has random numbers");
+            let secret = Bytes::copy_from_slice(&secret);
+            let kept = self.keep_secret(name, secret.clone()).await;
+            if attempts.unless_conflict_of(&key, kept).await?.is_some() {
+                return Ok(secret);
+            }
         }
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).expect("the system has random numbers");
-        let secret = Bytes::copy_from_slice(&secret);
-        self.keep_secret(name, secret.clone()).await?;
-        Ok(secret)
     }
 
     /// The secret of this name, if there is one.
@@ -293,11 +306,11 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Whatever the log answers.
+    /// Whatever the log answers; a conflict when another node has kept one that is not known here yet.
     pub async fn keep_secret(&self, name: &str, secret: Bytes) -> Result<(), WriteError> {
         let key = keys::secret(name);
-        let expected = self.revision(&key);
-        self.put(key, expected, Value::Live(secret)).await.map(drop)
+        let append = Append { expected: self.revision(&key), key, value: Value::Live(secret) };
+        self.append(append, Box::new(())).await.map(drop)
     }
 
     /// From now on changes say what made them.
@@ -315,8 +328,6 @@ impl Engine {
     }
 
     async fn put_clock(&self, value: Value) -> Result<(), WriteError> {
-        let key = Key::new(keys::CLOCK);
-        let expected = self.revision(&key);
-        self.put(key, expected, value).await.map(drop)
+        self.put(&Key::new(keys::CLOCK), &value).await
     }
 }

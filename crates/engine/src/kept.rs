@@ -96,9 +96,8 @@ impl Engine {
     pub(crate) async fn delete_kept(&self) -> Result<(), WriteError> {
         let keys = self.state.kept.lock().live();
         for key in keys {
-            let expected = self.revision_of(&key);
             let value = Value::Tombstone { at: self.now().as_millis() };
-            self.write_kept(key, expected, value, Box::new(())).await?;
+            self.put(&key, &value).await?;
         }
         Ok(())
     }

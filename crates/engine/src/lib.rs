@@ -2,7 +2,22 @@
 //!
 //! [`Engine`] is what the rest of the program talks to. It answers reads from memory by evaluating records at engine
 //! time, sends writes to the log, which finishes them, and tells the feed what has changed. It knows nothing of HTTP.
+//!
+//! # In a cluster
+//!
+//! When the log says that others write to it too ([`Engine::cluster`]), every one of them holds all records and answers
+//! every read from memory. What that adds:
+//!
+//! - Their entries come like one's own, and are told like one's own.
+//! - Revisions are those of a tenant: entries of two tenants come in no common order.
+//! - A write that meets another's waits until reads show that one, and is begun anew (`attempts.rs`).
+//! - Engine time does not go on for more than three seconds without proof that everything has come ([`Engine::is_frozen`]).
+//! - A change may come after a cursor although its stamp lies before it; `changes_since` looks back for it, and a write
+//!   that comes too late for that is stamped anew (`late.rs`).
+//! - A write whose record would have changed by itself within ten seconds is stamped after that change, since others may
+//!   have told of it.
 
+mod attempts;
 mod changes;
 mod clock;
 mod directory;
@@ -12,9 +27,11 @@ mod in_flight;
 mod kept;
 mod keys;
 mod lanes;
+mod late;
 mod origin;
 mod people;
 mod person;
+mod ready;
 mod slab;
 mod state;
 mod table;
@@ -32,6 +49,7 @@ pub use kept::Keeper;
 pub use origin::{Cause, Origin};
 pub use people::{Introduction, PersonError, Seed};
 pub use person::Person;
+pub use ready::Unready;
 pub use tenant::Tenant;
 pub use view::View;
 pub use write::{WriteError, Written};

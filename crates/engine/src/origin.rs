@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use porchlight_presence::{ApplicationId, Change, Command, TenantId, UserId};
+use porchlight_presence::{ApplicationId, Change, Command, TenantId, Timestamp, UserId};
 
 /// What made a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,8 @@ impl Cause {
 #[derive(Debug, Default)]
 pub(crate) struct Origins {
     are_wanted: AtomicBool,
-    underway: Mutex<HashMap<(TenantId, UserId), Origin>>,
+    /// Each with the instant of the record that it leaves, since in a cluster another node's may come first.
+    underway: Mutex<HashMap<(TenantId, UserId), (Timestamp, Origin)>>,
 }
 
 impl Origins {
@@ -71,22 +72,28 @@ impl Origins {
         self.are_wanted.load(Ordering::Relaxed)
     }
 
-    /// A write begins.
+    /// A write begins, which leaves a record of this instant.
     pub(crate) fn begin(
         &self,
         tenant: TenantId,
         user: UserId,
+        as_of: Timestamp,
         application: Option<ApplicationId>,
         command: &Command,
     ) {
         if self.are_wanted() {
             let origin = Origin { application, cause: Cause::of(command) };
-            self.underway.lock().insert((tenant, user), origin);
+            self.underway.lock().insert((tenant, user), (as_of, origin));
         }
     }
 
-    /// The origin of a write that is installed, or has failed.
-    pub(crate) fn end(&self, tenant: TenantId, user: UserId) -> Option<Origin> {
-        if self.are_wanted() { self.underway.lock().remove(&(tenant, user)) } else { None }
+    /// The origin of a record of this instant that is installed; nothing if it is another write's than the one underway.
+    pub(crate) fn end(&self, tenant: TenantId, user: UserId, as_of: Timestamp) -> Option<Origin> {
+        if !self.are_wanted() {
+            return None;
+        }
+        let mut underway = self.underway.lock();
+        underway.get(&(tenant, user)).filter(|(of, _)| *of == as_of)?;
+        underway.remove(&(tenant, user)).map(|(_, origin)| origin)
     }
 }

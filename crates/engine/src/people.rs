@@ -2,6 +2,9 @@
 //!
 //! Each takes several appends. The person's lane stays closed over all of them, so nobody else is in between; each append
 //! takes it along, so that it stays closed for as long as the log does not know what became of that.
+//!
+//! Lanes are this process's own. Where another node has written to the same person, or claimed the same name, an append
+//! is answered with a conflict; then everything is begun anew with what reads show once they show that.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,6 +13,7 @@ use bytes::Bytes;
 use porchlight_presence::{Command, TenantId, UserId};
 use porchlight_store::{Append, AppendError, Key, Revision, Value};
 
+use crate::attempts::Attempts;
 use crate::engine::Engine;
 use crate::lanes::Lane;
 use crate::person::Person;
@@ -86,9 +90,14 @@ impl Engine {
     /// [`PersonError::NameTaken`], and whatever the log answers.
     pub async fn put_person(&self, tenant: TenantId, person: &Person) -> Result<(), PersonError> {
         let lane = Arc::new(self.lane(tenant, person.id).await?);
-        let known = self.state.tenant_or_new(tenant);
-        let before = known.directory().person(person.id);
-        self.keep_person(&known, before.as_ref(), person, lane).await
+        let (known, attempts) = (self.state.tenant_or_new(tenant), self.attempts());
+        loop {
+            let before = known.directory().to_write(person.id);
+            let outcome = self.keep_person(&known, before, person, Arc::clone(&lane)).await;
+            if attempts.unless_person_moved(&known, outcome).await? {
+                return Ok(());
+            }
+        }
     }
 
     /// Puts a new person in. It is done to the end whether or not this future is still polled.
@@ -103,8 +112,8 @@ impl Engine {
     }
 
     /// Changes a person, and returns them as they are then; the id stays, whatever `change` says. Changes of one person
-    /// go one after another, and each sees what the one before has left. What `change` decides is done to the end whether
-    /// or not this future is still polled.
+    /// go one after another, and each sees what the one before has left; when another node has changed the person
+    /// meanwhile, `change` is asked again. What it decides is done to the end whether or not this future is still polled.
     ///
     /// # Errors
     ///
@@ -115,15 +124,21 @@ impl Engine {
         &self,
         tenant: TenantId,
         user: UserId,
-        change: impl FnOnce(Person) -> Result<Person, E>,
+        mut change: impl FnMut(Person) -> Result<Person, E>,
     ) -> Result<Person, E> {
         let lane = Arc::new(self.lane(tenant, user).await.map_err(PersonError::Write)?);
         let known = self.state.tenant(tenant).ok_or(PersonError::NotFound)?;
-        let before = known.directory().person(user).ok_or(PersonError::NotFound)?;
-        let person = Person { id: user, ..change(before.clone())? };
-        let (engine, changed) = (self.clone(), person.clone());
-        to_the_end(async move { engine.keep_person(&known, Some(&before), &changed, lane).await }).await?;
-        Ok(person)
+        let attempts = self.attempts();
+        loop {
+            let (before, expected) = known.directory().to_write(user);
+            let person = Person { id: user, ..change(before.clone().ok_or(PersonError::NotFound)?)? };
+            let (engine, of, lane) = (self.clone(), Arc::clone(&known), Arc::clone(&lane));
+            let changed = person.clone();
+            let keep = async move { engine.keep_person(&of, (before, expected), &changed, lane).await };
+            if attempts.unless_person_moved(&known, to_the_end(keep).await).await? {
+                return Ok(person);
+            }
+        }
     }
 
     /// Deletes a person and everything about them. It is done to the end whether or not this future is still polled.
@@ -182,11 +197,17 @@ impl Engine {
     /// The steps of [`Engine::create_person`].
     async fn create(&self, tenant: TenantId, person: &Person) -> Result<(), PersonError> {
         let lane = Arc::new(self.lane(tenant, person.id).await?);
-        let known = self.state.tenant_or_new(tenant);
-        if known.directory().contains(person.id) {
-            return Err(PersonError::IdTaken);
+        let (known, attempts) = (self.state.tenant_or_new(tenant), self.attempts());
+        loop {
+            let before = known.directory().to_write(person.id);
+            if before.0.is_some() {
+                return Err(PersonError::IdTaken);
+            }
+            let outcome = self.keep_person(&known, before, person, Arc::clone(&lane)).await;
+            if attempts.unless_person_moved(&known, outcome).await? {
+                return Ok(());
+            }
         }
-        self.keep_person(&known, None, person, lane).await
     }
 
     /// The steps of [`Engine::sign_in`].
@@ -197,42 +218,48 @@ impl Engine {
         introduced: &Introduction,
     ) -> Result<(), PersonError> {
         let lane = Arc::new(self.lane(tenant, user).await?);
-        let known = self.state.tenant_or_new(tenant);
-        if known.is_somebody(user) {
-            return Ok(());
-        }
-        if known.was_deleted(user) {
-            return Err(PersonError::Deleted);
-        }
         let unnamed = format!("{user}@{tenant}");
         let mut person = introduced.person(user, &unnamed);
-        let outcome = self.keep_person(&known, None, &person, Arc::clone(&lane)).await;
-        if !matches!(outcome, Err(PersonError::NameTaken(_))) {
-            return outcome;
+        let (known, attempts) = (self.state.tenant_or_new(tenant), self.attempts());
+        loop {
+            let before = known.directory().to_write(user);
+            if before.0.is_some() {
+                return Ok(());
+            }
+            if known.was_deleted(user) {
+                return Err(PersonError::Deleted);
+            }
+            let outcome = self.keep_person(&known, before, &person, Arc::clone(&lane)).await;
+            if matches!(outcome, Err(PersonError::NameTaken(_))) && person.user_principal_name != unnamed {
+                person.user_principal_name.clone_from(&unnamed);
+            } else if attempts.unless_person_moved(&known, outcome).await? {
+                return Ok(());
+            }
         }
-        person.user_principal_name = unnamed;
-        self.keep_person(&known, None, &person, lane).await
     }
 
     /// Makes somebody's entry this one, if it is another: first the name is claimed, then the entry is written, then the
-    /// old name is given up. Then the record says whether the account is enabled. `lane` is the person's, closed.
+    /// old name is given up. Then the record says whether the account is enabled. `lane` is the person's, closed; `before`
+    /// is what they were, and at which revision.
+    ///
+    /// Ends with a conflict only when another node has written the entry meanwhile; then it is not written here.
     async fn keep_person(
         &self,
         tenant: &Tenant,
-        before: Option<&Person>,
+        (before, expected): (Option<Person>, Revision),
         person: &Person,
         lane: Arc<Lane>,
     ) -> Result<(), PersonError> {
-        if before != Some(person) {
+        if before.as_ref() != Some(person) {
             let name = Arc::new(self.name_lane(tenant.id(), &person.user_principal_name).await?);
-            let given_up = before.filter(|before| !same_name(before, person)).map(|before| {
+            let given_up = before.as_ref().filter(|before| !same_name(before, person)).map(|before| {
                 let key = keys::name(tenant.id(), &before.user_principal_name);
                 // As it is while nobody else can claim it.
                 (self.revision(&key), key)
             });
             self.claim_name(tenant, person, &name).await?;
-            let key = keys::person(tenant.id(), person.id);
-            let (expected, value) = (self.revision(&key), Value::Live(Bytes::from(person.encode())));
+            let (key, value) =
+                (keys::person(tenant.id(), person.id), Value::Live(Bytes::from(person.encode())));
             self.append(Append { key, expected, value }, Box::new((Arc::clone(&lane), name))).await?;
             if let Some((expected, key)) = given_up {
                 self.give_up_name(key, expected, Arc::clone(&lane)).await?;
@@ -248,14 +275,26 @@ impl Engine {
     /// The steps of [`Engine::delete_person`].
     async fn delete_all_of(&self, tenant: TenantId, user: UserId) -> Result<(), PersonError> {
         let lane = Arc::new(self.lane(tenant, user).await?);
-        let known = self.state.tenant(tenant).ok_or(PersonError::NotFound)?;
-        let person = known.directory().person(user).ok_or(PersonError::NotFound)?;
+        let (known, attempts) =
+            (self.state.tenant(tenant).ok_or(PersonError::NotFound)?, self.attempts());
+        loop {
+            let person = known.directory().person(user).ok_or(PersonError::NotFound)?;
+            let outcome = self.delete_each_of(tenant, &person, &lane).await;
+            if attempts.unless_conflict(&known, outcome).await?.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn delete_each_of(
+        &self,
+        tenant: TenantId,
+        person: &Person,
+        lane: &Arc<Lane>,
+    ) -> Result<(), WriteError> {
         let name = keys::name(tenant, &person.user_principal_name);
-        for key in [keys::user(tenant, user), name, keys::person(tenant, user)] {
-            // Nobody evaluates past a deletion that is on its way.
-            let claim = self.state.in_flight.begin(&self.state.clock);
-            let (expected, value) = (self.revision(&key), Value::Tombstone { at: claim.at().as_millis() });
-            self.append(Append { key, expected, value }, Box::new((claim, Arc::clone(&lane)))).await?;
+        for key in [keys::user(tenant, person.id), name, keys::person(tenant, person.id)] {
+            self.delete(key, Arc::clone(lane)).await?;
         }
         Ok(())
     }
@@ -267,22 +306,39 @@ impl Engine {
         person: &Person,
         lane: &Arc<Lane>,
     ) -> Result<(), PersonError> {
+        let attempts = self.attempts();
         loop {
+            // Before the look at who has it: a claim that comes after it is a conflict.
+            let key = keys::name(tenant.id(), &person.user_principal_name);
+            let expected = self.revision(&key);
             match tenant.directory().named(&person.user_principal_name) {
                 Some(owner) if owner == person.id => return Ok(()),
                 Some(_) => return Err(PersonError::NameTaken(person.user_principal_name.clone())),
                 None => {}
             }
+            if self.is_being_named(tenant, person) {
+                attempts.something_comes(tenant).await?;
+                continue;
+            }
             // A claim without an entry is what a crash between the two steps leaves: it is taken over.
-            let key = keys::name(tenant.id(), &person.user_principal_name);
-            let (expected, value) =
-                (self.revision(&key), Value::Live(Bytes::copy_from_slice(person.id.0.as_bytes())));
-            match self.append(Append { key, expected, value }, Box::new(Arc::clone(lane))).await {
-                // Whoever had it before has given it up this very moment, and nobody else can claim it now.
-                Err(WriteError::Log(AppendError::Conflict { .. })) => {}
-                outcome => return Ok(outcome.map(drop)?),
+            let value = Value::Live(Bytes::copy_from_slice(person.id.0.as_bytes()));
+            let outcome = self.append(Append { key, expected, value }, Box::new(Arc::clone(lane))).await;
+            // Whoever had it before may have given it up this very moment.
+            if attempts.unless_conflict(tenant, outcome).await?.is_some() {
+                return Ok(());
             }
         }
+    }
+
+    /// Whether another node has claimed the name for somebody else whose entry is on its way: that is asked for at once,
+    /// and not sent any more when the append time-out is over. In one process the name's lane keeps the two together.
+    fn is_being_named(&self, tenant: &Tenant, person: &Person) -> bool {
+        let on_its_way = 2 * self.options.append_timeout;
+        let claimed = tenant.directory().claimed_by(&person.user_principal_name);
+        self.cluster.is_some()
+            && claimed.is_some_and(|(user, seen_at)| {
+                user != person.id && self.clock().now().since(seen_at) < on_its_way
+            })
     }
 
     /// Gives up the claim of a name that somebody had, unless another has claimed it since.
@@ -305,6 +361,27 @@ impl Introduction {
             display_name: text(&self.display_name).unwrap_or_else(|| name.clone()),
             mail: text(&self.mail),
             ..Person::new(id, name)
+        }
+    }
+}
+
+impl Attempts<'_> {
+    /// Whether an attempt at a person's entry is done; otherwise another node has written it, and it is to be read again
+    /// now.
+    ///
+    /// # Errors
+    ///
+    /// The attempt's own, and as [`Attempts::unless_conflict`].
+    async fn unless_person_moved(
+        &self,
+        tenant: &Tenant,
+        outcome: Result<(), PersonError>,
+    ) -> Result<bool, PersonError> {
+        match outcome {
+            Err(PersonError::Write(error)) => {
+                Ok(self.unless_conflict::<()>(tenant, Err(error)).await?.is_some())
+            }
+            outcome => outcome.map(|()| true),
         }
     }
 }

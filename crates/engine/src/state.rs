@@ -17,11 +17,15 @@ use crate::feed::Change;
 use crate::in_flight::InFlight;
 use crate::kept::Kept;
 use crate::keys::{self, Named};
+use crate::late::LateWrites;
 use crate::origin::{Cause, Origin, Origins};
 use crate::table::Touched;
 use crate::tenant::Tenant;
 use crate::timers::Timers;
 use crate::{Clock, changes};
+
+/// For how long engine time goes on after the last proof that the replica is current with a log that is shared.
+const CURRENT_FOR: Duration = Duration::from_secs(3);
 
 /// The replica of the log: tables, directories and all that is derived from them.
 #[derive(Debug)]
@@ -30,9 +34,12 @@ pub(crate) struct State {
     /// Whether a clock that development has moved stays moved.
     development: bool,
     pub(crate) in_flight: Arc<InFlight>,
+    /// What engine time does not pass in a cluster, since nobody knows what others have written since: in Unix
+    /// milliseconds, [`NO_CEILING`] for a log that is this process's alone.
+    ceiling: AtomicI64,
     tenants: RwLock<Tenants>,
     pub(crate) timers: Timers,
-    /// Rung when a deadline was armed that is sooner than the one slept for.
+    /// Rung when a deadline was armed that is sooner than the one slept for, and when engine time may go on.
     pub(crate) sooner: Notify,
     /// What the timers sleep for, in Unix milliseconds.
     pub(crate) sleeping_for: AtomicI64,
@@ -44,15 +51,15 @@ pub(crate) struct State {
     pub(crate) lateness_max: AtomicU64,
     /// The revisions of keys whose values are not kept here, under a digest of the key.
     others: Mutex<HashMap<Uuid, Revision>>,
+    /// Rung when entries were installed that are no tenant's.
+    others_moved: Notify,
     pub(crate) origins: Origins,
+    /// Writes that turned out durable too late.
+    pub(crate) late: LateWrites,
     /// What is kept for other parts of the program.
     pub(crate) kept: Mutex<Kept>,
     /// What this installation alone knows, by name.
     pub(crate) secrets: Mutex<HashMap<String, Bytes>>,
-    /// The revision after which everything has begun anew, in development; nothing before it can be gone on from.
-    pub(crate) begun_anew: AtomicU64,
-    /// The newest revision that was installed.
-    applied: AtomicU64,
     /// The newest instant of a write that was installed, in Unix milliseconds.
     newest: AtomicI64,
     /// The log has been replayed: from now on changes are told.
@@ -60,6 +67,9 @@ pub(crate) struct State {
     /// The first entry that this program cannot read.
     unreadable: Mutex<Option<(Key, String)>>,
 }
+
+/// No ceiling: engine time goes wherever the clock goes.
+const NO_CEILING: i64 = i64::MAX;
 
 #[derive(Debug, Default)]
 struct Tenants {
@@ -73,6 +83,7 @@ impl State {
             clock,
             development,
             in_flight: Arc::default(),
+            ceiling: AtomicI64::new(NO_CEILING),
             tenants: RwLock::default(),
             timers: Timers::default(),
             sooner: Notify::new(),
@@ -81,11 +92,11 @@ impl State {
             firing: AtomicBool::new(false),
             lateness_max: AtomicU64::new(0),
             others: Mutex::default(),
+            others_moved: Notify::new(),
             origins: Origins::default(),
+            late: LateWrites::default(),
             kept: Mutex::default(),
             secrets: Mutex::default(),
-            begun_anew: AtomicU64::new(0),
-            applied: AtomicU64::new(0),
             newest: AtomicI64::new(0),
             replayed: AtomicBool::new(false),
             unreadable: Mutex::default(),
@@ -93,7 +104,39 @@ impl State {
     }
 
     pub(crate) fn engine_time(&self) -> Timestamp {
-        self.in_flight.engine_time(&self.clock)
+        self.in_flight.engine_time(&self.clock).min(self.ceiling())
+    }
+
+    /// What engine time does not pass; `Timestamp::MAX` when there is no such thing.
+    pub(crate) fn ceiling(&self) -> Timestamp {
+        Timestamp::from_millis(self.ceiling.load(Ordering::SeqCst))
+    }
+
+    /// The log is shared: from now on engine time needs proof. That every entry was read is the first one.
+    pub(crate) fn need_proof(&self) {
+        self.ceiling.store(self.clock.now().plus(CURRENT_FOR).as_millis(), Ordering::SeqCst);
+    }
+
+    /// Moves development's clock ahead, and the ceiling along.
+    pub(crate) fn advance(&self, by: Duration) {
+        let along = |ceiling: i64| {
+            (ceiling != NO_CEILING).then(|| Timestamp::from_millis(ceiling).plus(by).as_millis())
+        };
+        self.ceiling.fetch_update(Ordering::SeqCst, Ordering::SeqCst, along).ok();
+        self.clock.advance(by);
+    }
+
+    /// Everything begins anew, in development: the clock at its source, and nobody goes on from before.
+    fn begin_anew(&self) {
+        self.clock.reset();
+        if self.ceiling.load(Ordering::SeqCst) != NO_CEILING {
+            self.need_proof();
+        }
+        self.timers.clear();
+        self.fades_announced.store(0, Ordering::SeqCst);
+        for tenant in self.tenants() {
+            tenant.begin_anew(self.clock.now());
+        }
     }
 
     pub(crate) fn tenant(&self, id: TenantId) -> Option<Arc<Tenant>> {
@@ -120,8 +163,26 @@ impl State {
         self.tenants.read().by_number.clone()
     }
 
-    pub(crate) fn applied(&self) -> Revision {
-        Revision(self.applied.load(Ordering::SeqCst))
+    /// The tenant that a key belongs to.
+    pub(crate) fn tenant_of(&self, key: &Key) -> Option<Arc<Tenant>> {
+        match keys::parse(key) {
+            Named::User(tenant, _) | Named::Person(tenant, _) | Named::Name(tenant, _) => {
+                Some(self.tenant_or_new(tenant))
+            }
+            Named::Secret(_) | Named::Kept | Named::Clock | Named::Other => None,
+        }
+    }
+
+    /// Returns when the entry of a key that is no tenant's has this revision; it may take for ever.
+    pub(crate) async fn reach(&self, key: &Key, revision: Revision) {
+        loop {
+            // Before the look, so that no move in between is missed.
+            let moved = self.others_moved.notified();
+            if self.revision(key) >= revision {
+                return;
+            }
+            moved.await;
+        }
     }
 
     pub(crate) fn newest(&self) -> Timestamp {
@@ -132,8 +193,16 @@ impl State {
         self.unreadable.lock().clone()
     }
 
+    /// Notes that an entry cannot be read: for good, since it is not skipped.
+    pub(crate) fn cannot_read(&self, key: &Key, cause: String) {
+        tracing::error!(%key, %cause, "an entry of the log cannot be read");
+        self.unreadable.lock().get_or_insert_with(|| (key.clone(), cause));
+    }
+
     /// The replay is over: arms what has come of it, and from now on changes are announced.
     pub(crate) fn go_live(&self) {
+        // First: where others write too, their entries come meanwhile, and arm what is passed over below.
+        self.replayed.store(true, Ordering::SeqCst);
         let mut armed = Vec::new();
         for tenant in self.tenants() {
             // What was written before is not on the feed.
@@ -141,7 +210,6 @@ impl State {
             tenant.users.armed(&mut armed);
         }
         self.timers.arm_all(armed);
-        self.replayed.store(true, Ordering::SeqCst);
     }
 
     /// Announces the changes that came due by `now`, up to `most` of them. Returns whether there may be more.
@@ -216,43 +284,58 @@ impl State {
         match (keys::parse(&entry.key), &entry.value) {
             (Named::User(tenant, user), Value::Live(record)) => {
                 let tenant = self.tenant_or_new(tenant);
+                changes.comes_to(&tenant, revision);
                 let decoded = User::decode(record).map_err(|error| error.to_string())?;
                 changes.written_at(decoded.as_of().max(decoded.stamps_at_write().changed_at));
+                // The log may have moved a record without changing it: its stamps are known then, and nobody is told.
                 let touched = tenant.install(user, revision, record, &decoded, quietly);
-                self.announce(&tenant, user, revision, touched, changes);
+                let origin = self.origins.end(tenant.id(), user, decoded.as_of());
+                self.announce(&tenant, user, revision, origin, touched, changes);
             }
             (Named::User(tenant, user), Value::Tombstone { .. }) => {
                 let tenant = self.tenant_or_new(tenant);
+                changes.comes_to(&tenant, revision);
                 let touched = tenant.remove(user, revision);
-                self.announce(&tenant, user, revision, touched, changes);
+                self.announce(&tenant, user, revision, None, touched, changes);
             }
-            (Named::Person(tenant, user), Value::Live(person)) => {
+            (Named::Person(tenant, user), value) => {
                 let tenant = self.tenant_or_new(tenant);
-                tenant.install_person(user, revision, Some(person))?;
-                self.announce_person(&tenant, user, revision, changes);
+                changes.comes_to(&tenant, revision);
+                if tenant.install_person(user, entry.into(), live(value))? {
+                    self.announce_person(&tenant, user, revision, changes);
+                }
             }
-            (Named::Person(tenant, user), Value::Tombstone { .. }) => {
+            (Named::Name(tenant, name), value) => {
                 let tenant = self.tenant_or_new(tenant);
-                tenant.install_person(user, revision, None)?;
-                self.announce_person(&tenant, user, revision, changes);
-            }
-            (Named::Name(tenant, name), _) => {
-                self.tenant_or_new(tenant).directory().install_claim(name, revision);
+                changes.comes_to(&tenant, revision);
+                let by = live(value).map(|claim| self.claimed_by(claim)).transpose()?;
+                tenant.directory().install_claim(name, revision, by);
             }
             (Named::Secret(name), Value::Live(secret)) => {
-                self.others.lock().insert(digest(&entry.key), revision);
+                // Before its revision: whoever waits for that looks for the secret then.
                 self.secrets.lock().insert(name.to_owned(), secret.clone());
+                self.others.lock().insert(digest(&entry.key), revision);
             }
             (Named::Kept, _) => self.kept.lock().install(entry),
-            (Named::Clock, Value::Live(offset)) => {
+            (Named::Clock, value) => {
                 self.others.lock().insert(digest(&entry.key), revision);
-                self.restore_offset(offset)?;
+                match value {
+                    Value::Live(offset) => self.restore_offset(offset)?,
+                    Value::Tombstone { .. } if self.development && quietly.is_none() => self.begin_anew(),
+                    Value::Tombstone { .. } => {}
+                }
             }
-            (Named::Clock | Named::Secret(_), Value::Tombstone { .. }) | (Named::Other, _) => {
+            (Named::Secret(_), Value::Tombstone { .. }) | (Named::Other, _) => {
                 self.others.lock().insert(digest(&entry.key), revision);
             }
         }
         Ok(())
+    }
+
+    /// Whose claim of a name this is, and when it is seen.
+    fn claimed_by(&self, claim: &[u8]) -> Result<(UserId, Timestamp), String> {
+        let user = Uuid::from_slice(claim).map_err(|error| error.to_string())?;
+        Ok((UserId(user), self.clock.now()))
     }
 
     /// While the log is replayed nobody is told, and what has changed by now counts as announced.
@@ -265,10 +348,10 @@ impl State {
         tenant: &Arc<Tenant>,
         user: UserId,
         revision: Revision,
+        origin: Option<Origin>,
         touched: Option<Touched>,
         changes: &mut changes::Batch,
     ) {
-        let origin = self.origins.end(tenant.id(), user);
         // While the log is replayed nobody is told, and all deadlines are armed together at its end.
         let Some(touched) = touched.filter(|_| self.replayed.load(Ordering::SeqCst)) else { return };
         self.rearm(&touched);
@@ -292,7 +375,7 @@ impl State {
         }
     }
 
-    /// At start, development's clock goes on from where it was.
+    /// At start, development's clock goes on from where it was; in a cluster it goes wherever another node has moved it.
     fn restore_offset(&self, offset: &[u8]) -> Result<(), String> {
         let bytes = offset.try_into().map_err(|_| "the clock's offset has eight bytes".to_owned())?;
         let offset = Duration::from_millis(u64::from_le_bytes(bytes));
@@ -300,7 +383,7 @@ impl State {
             return Ok(());
         }
         if let Some(missing) = offset.checked_sub(self.clock.offset()) {
-            self.clock.advance(missing);
+            self.advance(missing);
         }
         Ok(())
     }
@@ -313,7 +396,7 @@ impl Replica for State {
                 self.tenant(tenant).map_or(Revision::NONE, |t| t.users.revision(user))
             }
             Named::Person(tenant, user) => {
-                self.tenant(tenant).map_or(Revision::NONE, |tenant| tenant.directory().revision(user))
+                self.tenant(tenant).map_or(Revision::NONE, |tenant| tenant.directory().place(user).revision)
             }
             Named::Name(tenant, name) => {
                 self.tenant(tenant).map_or(Revision::NONE, |tenant| tenant.directory().claim(name))
@@ -329,14 +412,12 @@ impl Replica for State {
         let (quietly, mut changes) = (self.quietly(), changes::Batch::default());
         for entry in &entries {
             if let Err(cause) = self.install_one(entry, quietly, &mut changes) {
-                tracing::error!(key = %entry.key, %cause, "an entry of the log cannot be read");
-                self.unreadable.lock().get_or_insert_with(|| (entry.key.clone(), cause));
+                self.cannot_read(&entry.key, cause);
             }
         }
         self.newest.fetch_max(changes.newest().as_millis(), Ordering::SeqCst);
         changes.push();
-        let newest = entries.iter().map(|entry| entry.revision.0).max().unwrap_or_default();
-        self.applied.fetch_max(newest, Ordering::SeqCst);
+        self.others_moved.notify_waiters();
     }
 
     fn purge(&self, key: &Key, revision: Revision) {
@@ -358,6 +439,24 @@ impl Replica for State {
                 }
             }
         }
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now().as_millis()
+    }
+
+    fn is_current(&self, at: i64) {
+        let ceiling = Timestamp::from_millis(at).plus(CURRENT_FOR).as_millis();
+        self.ceiling.fetch_max(ceiling, Ordering::SeqCst);
+        self.sooner.notify_one();
+    }
+}
+
+/// What an entry says, if it was not deleted.
+fn live(value: &Value) -> Option<&Bytes> {
+    match value {
+        Value::Live(bytes) => Some(bytes),
+        Value::Tombstone { .. } => None,
     }
 }
 

@@ -1,11 +1,14 @@
 //! A tenant: its users' records, its people and its feed.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use porchlight_presence::{TenantId, Timestamp, User, UserId};
 use porchlight_store::Revision;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::directory::Directory;
+use crate::directory::{Directory, Place};
 use crate::feed::Feed;
 use crate::table::{Table, Touched};
 use crate::view::View;
@@ -17,16 +20,35 @@ pub struct Tenant {
     pub(crate) users: Table,
     directory: Directory,
     feed: Feed,
+    /// The newest revision that was installed.
+    applied: AtomicU64,
+    /// Rung when that moves.
+    moved: Notify,
+    /// The revision after which everything has begun anew, in development; nothing before it can be gone on from.
+    begun_anew: AtomicU64,
 }
 
 impl Tenant {
     pub(crate) fn new(id: TenantId, number: u32, now: Timestamp) -> Tenant {
-        Tenant { id, users: Table::new(number), directory: Directory::default(), feed: Feed::new(now) }
+        Tenant {
+            id,
+            users: Table::new(number),
+            directory: Directory::default(),
+            feed: Feed::new(now),
+            applied: AtomicU64::new(0),
+            moved: Notify::new(),
+            begun_anew: AtomicU64::new(0),
+        }
     }
 
     /// The tenant's id.
     pub fn id(&self) -> TenantId {
         self.id
+    }
+
+    /// The newest revision of the tenant that reads show.
+    pub fn applied(&self) -> Revision {
+        Revision(self.applied.load(Ordering::SeqCst))
     }
 
     /// A user's record; that of a user nobody has written for is the default.
@@ -136,6 +158,36 @@ impl Tenant {
         &self.feed
     }
 
+    /// Reads show everything up to this revision, and what has come of it is on the feed.
+    pub(crate) fn has_applied(&self, revision: Revision) {
+        self.applied.fetch_max(revision.0, Ordering::SeqCst);
+        self.moved.notify_waiters();
+    }
+
+    /// Returns when reads show this revision; it may take for ever.
+    pub(crate) async fn reach(&self, revision: Revision) {
+        loop {
+            // Before the look, so that no move in between is missed.
+            let moved = self.moved.notified();
+            if self.applied() >= revision {
+                return;
+            }
+            moved.await;
+        }
+    }
+
+    /// The revision after which everything has begun anew.
+    pub(crate) fn begun_anew(&self) -> Revision {
+        Revision(self.begun_anew.load(Ordering::SeqCst))
+    }
+
+    /// Everything begins anew: nobody can go on from before, and who was deleted may come back. For development.
+    pub(crate) fn begin_anew(&self, now: Timestamp) {
+        self.begun_anew.store(self.applied().0, Ordering::SeqCst);
+        self.directory.forget_deleted();
+        self.feed.clear(now);
+    }
+
     /// Puts a record in; see [`Table::install`].
     pub(crate) fn install(
         &self,
@@ -153,16 +205,19 @@ impl Tenant {
         self.users.remove(user, revision, || self.directory.contains(user))
     }
 
-    /// Puts a person's entry in, or takes it out when `entry` is `None`, unless what is there is newer.
+    /// Puts a person's entry in, or takes it out when `entry` is `None`, unless what is there is newer. Returns whether
+    /// that is news; see [`Directory::install`].
     pub(crate) fn install_person(
         &self,
         user: UserId,
-        revision: Revision,
+        place: Place,
         entry: Option<&Bytes>,
-    ) -> Result<(), String> {
-        let listed = self.directory.install(user, revision, entry)?;
-        self.users.list(user, listed);
-        Ok(())
+    ) -> Result<bool, String> {
+        let listed = self.directory.install(user, place, entry)?;
+        if let Some(listed) = listed {
+            self.users.list(user, listed);
+        }
+        Ok(listed.is_some())
     }
 }
 

@@ -44,10 +44,11 @@ impl Timers {
         }
     }
 
-    /// Takes these deadlines instead of all there were: sorted and packed at once, they take half the room.
+    /// Takes these deadlines to those there are: sorted and packed at once, they take half the room.
     pub(crate) fn arm_all(&self, mut armed: Vec<(Timestamp, SlotId)>) {
         armed.sort_unstable();
-        self.deadlines.lock().ordered = armed.into_iter().collect();
+        let mut armed = armed.into_iter().collect();
+        self.deadlines.lock().ordered.append(&mut armed);
     }
 
     /// Takes the next deadlines of users who were woken; `Timestamp::MAX` stands for none. While `more` are being woken

@@ -9,6 +9,7 @@ use porchlight_store::{Append, AppendError, Hold, Key, Revision, Value};
 use crate::engine::Engine;
 use crate::keys;
 use crate::lanes::Lane;
+use crate::tenant::Tenant;
 
 /// A write that is durable.
 #[derive(Clone, Debug)]
@@ -41,13 +42,14 @@ impl Engine {
     /// Applies `command` to the user and makes it durable.
     ///
     /// Once the record is with the log, the write goes on whether or not this future is still polled; the lane stays
-    /// closed and engine time waits until the log knows what became of it.
+    /// closed and engine time waits until the log knows what became of it. When another node has written to the user
+    /// meanwhile, the command is applied to what that one has left.
     ///
     /// # Errors
     ///
     /// [`WriteError::Refused`] and [`WriteError::Deleted`]: nothing has changed. [`WriteError::Log`]: see [`AppendError`]; after
     /// [`AppendError::Unknown`] the write may be there. [`AppendError::Unavailable`] also when an earlier write to the
-    /// user hangs for longer than the time-out.
+    /// user hangs for longer than the time-out, or when other nodes' writes come first for as long.
     pub async fn write(
         &self,
         tenant: TenantId,
@@ -69,50 +71,66 @@ impl Engine {
         user: UserId,
         command: &Command,
     ) -> Result<Written, WriteError> {
-        let lane = self.lane(tenant, user).await?;
+        let lane = Arc::new(self.lane(tenant, user).await?);
         self.write_within(lane, application, tenant, user, command).await
     }
 
     /// The same for who has closed the user's lane, which is kept closed until the log knows what became of the write.
     pub(crate) async fn write_within(
         &self,
-        lane: impl Send + 'static,
+        lane: Arc<Lane>,
         application: Option<ApplicationId>,
         tenant: TenantId,
         user: UserId,
         command: &Command,
     ) -> Result<Written, WriteError> {
+        let (tenant, attempts) = (self.state.tenant_or_new(tenant), self.attempts());
+        loop {
+            let outcome = self.write_once(Arc::clone(&lane), application, &tenant, user, command).await;
+            if let Some(written) = attempts.unless_conflict(&tenant, outcome).await? {
+                return Ok(written);
+            }
+        }
+    }
+
+    async fn write_once(
+        &self,
+        lane: Arc<Lane>,
+        application: Option<ApplicationId>,
+        tenant: &Tenant,
+        user: UserId,
+        command: &Command,
+    ) -> Result<Written, WriteError> {
         let claim = self.state.in_flight.begin(&self.state.clock);
         let at = claim.at();
-        let table = self.state.tenant_or_new(tenant);
-        let (record, expected, is_listed) = table.users.to_write(user);
-        if !is_listed && table.was_deleted(user) {
+        let (record, expected, is_listed) = tenant.users.to_write(user);
+        if !is_listed && tenant.was_deleted(user) {
             return Err(WriteError::Deleted(user));
         }
         let next = record.apply(command, at, &self.options.limits)?;
-        if let Command::SetPresence(set) = command
-            && next
-                .sessions()
-                .iter()
-                .any(|session| session.key() == set.session && session.was_renewed_late())
-        {
-            metrics::counter!("porchlight_sessions_renewed_late_total").increment(1);
-        }
         let value = Value::Live(Bytes::from(next.encode()));
-        let hold = Box::new((claim, lane));
-        self.state.origins.begin(tenant, user, application, command);
-        let revision = self.append(Append { key: keys::user(tenant, user), expected, value }, hold).await?;
+        let hold: Hold = if self.cluster.is_some() {
+            Box::new(self.watched(claim, lane, (tenant.id(), user, next.as_of())))
+        } else {
+            Box::new((claim, lane))
+        };
+        self.state.origins.begin(tenant.id(), user, next.as_of(), application, command);
+        let append = Append { key: keys::user(tenant.id(), user), expected, value };
+        let revision = self.append(append, hold).await?;
+        count_late_renewal(command, &next);
         Ok(Written { before: record, user: next, revision, at })
     }
 
-    /// Writes a key that is not a user's record and has no lane.
-    pub(crate) async fn put(
-        &self,
-        key: Key,
-        expected: Revision,
-        value: Value,
-    ) -> Result<Revision, WriteError> {
-        self.append(Append { key, expected, value }, Box::new(())).await
+    /// Writes a key that is no tenant's and has no lane, whatever is there.
+    pub(crate) async fn put(&self, key: &Key, value: &Value) -> Result<(), WriteError> {
+        let attempts = self.attempts();
+        loop {
+            let append = Append { key: key.clone(), expected: self.revision(key), value: value.clone() };
+            let outcome = self.append(append, Box::new(())).await;
+            if attempts.unless_conflict_of(key, outcome).await?.is_some() {
+                return Ok(());
+            }
+        }
     }
 
     /// The user's lane, unless a write that hangs keeps it closed for too long.
@@ -135,17 +153,36 @@ impl Engine {
     }
 
     /// Deletes every record of the tenant. For development alone: one deletion after another is durable, not the whole.
-    pub(crate) async fn delete_records(&self, tenant: &Arc<crate::Tenant>) -> Result<(), WriteError> {
+    pub(crate) async fn delete_records(&self, tenant: &Tenant) -> Result<(), WriteError> {
         let mut users = Vec::new();
         tenant.users.scan(|user, _, _| users.push(user));
         for user in users {
-            let lane = self.lane(tenant.id(), user).await?;
-            let claim = self.state.in_flight.begin(&self.state.clock);
-            let value = Value::Tombstone { at: claim.at().as_millis() };
-            let expected = tenant.users.revision(user);
-            let append = Append { key: keys::user(tenant.id(), user), expected, value };
-            self.append(append, Box::new((claim, lane))).await?;
+            let lane = Arc::new(self.lane(tenant.id(), user).await?);
+            let (key, attempts) = (keys::user(tenant.id(), user), self.attempts());
+            loop {
+                let outcome = self.delete(key.clone(), Arc::clone(&lane)).await;
+                if attempts.unless_conflict(tenant, outcome).await?.is_some() {
+                    break;
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Deletes a key of somebody whose lane is closed, as it is now.
+    pub(crate) async fn delete(&self, key: Key, lane: Arc<Lane>) -> Result<Revision, WriteError> {
+        // Nobody evaluates past a deletion that is on its way.
+        let claim = self.state.in_flight.begin(&self.state.clock);
+        let (expected, value) = (self.revision(&key), Value::Tombstone { at: claim.at().as_millis() });
+        self.append(Append { key, expected, value }, Box::new((claim, lane))).await
+    }
+}
+
+/// Counts a session that came back after its end.
+fn count_late_renewal(command: &Command, written: &User) {
+    if let Command::SetPresence(set) = command
+        && written.sessions().iter().any(|session| session.key() == set.session && session.was_renewed_late())
+    {
+        metrics::counter!("porchlight_sessions_renewed_late_total").increment(1);
     }
 }

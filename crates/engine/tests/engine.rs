@@ -73,6 +73,14 @@ impl Node {
         self.engine.tenant(TENANT).expect("it is known").user(user).presence(self.engine.now()).stamps
     }
 
+    fn cursor(&self) -> Cursor {
+        self.engine.cursor(&self.engine.tenant_or_new(TENANT))
+    }
+
+    fn feed_cursor(&self) -> Cursor {
+        self.engine.feed_cursor(&self.engine.tenant_or_new(TENANT))
+    }
+
     fn changed(&self, cursor: Cursor, whom: Whom<'_>, stamp: Stamp) -> (Vec<UserId>, Cursor) {
         let tenant = self.engine.tenant(TENANT).expect("it is known");
         let changes = self.engine.changes_since(&tenant, cursor, whom, stamp);
@@ -173,7 +181,7 @@ async fn a_cursor_lies_before_this_millisecond() {
     let node = open(None);
     node.write(user(1), &status("one")).await;
     node.engine.clock().advance(Duration::from_millis(5));
-    let cursor = node.engine.cursor();
+    let cursor = node.cursor();
     node.write(user(2), &status("in the millisecond in which the cursor was taken")).await;
     assert_eq!(node.changed(cursor, Whom::Everybody, Stamp::ChangedAt).0, [user(2)]);
 }
@@ -182,7 +190,7 @@ async fn a_cursor_lies_before_this_millisecond() {
 async fn who_listens_to_the_pair_is_not_told_of_a_status_message() {
     let node = open(None);
     node.engine.clock().advance(Duration::from_millis(5));
-    let cursor = node.engine.cursor();
+    let cursor = node.cursor();
     node.write(user(1), &status("hello")).await;
     node.write(user(2), &available(minutes(5))).await;
     let both = [user(1), user(2), user(3), user(1)];
@@ -244,7 +252,7 @@ async fn everything_is_there_after_a_restart() {
 async fn a_cursor_from_before_a_restart_misses_no_write() {
     let node = open(None);
     node.engine.advance_clock(minutes(6)).await.expect("the log takes it");
-    let cursor = node.engine.cursor();
+    let cursor = node.cursor();
     node.write(user(1), &status("after the cursor")).await;
     let again = open(Some(&node.memory));
     assert_eq!(again.changed(cursor, Whom::Everybody, Stamp::ChangedAt).0, [user(1)]);
@@ -332,7 +340,7 @@ async fn a_reset_leaves_the_seeds_people_and_nothing_else() {
     let tenant = node.engine.tenant(TENANT).expect("it is known");
     assert_eq!((tenant.directory().len(), tenant.users_len()), (1, 0));
     assert_eq!(node.engine.now(), Timestamp::from_millis(START));
-    let cursor = Cursor { at: Timestamp::from_millis(START - 1), ..node.engine.cursor() };
+    let cursor = Cursor { at: Timestamp::from_millis(START - 1), ..node.cursor() };
     node.write(user(1), &status("anew")).await;
     assert_eq!(node.changed(cursor, Whom::Everybody, Stamp::ChangedAt).0, [user(1)]);
     assert_eq!(
@@ -376,7 +384,7 @@ proptest! {
         runtime.block_on(async {
             let node = open(None);
             node.write(user(0), &status("so that the tenant is known")).await;
-            let mut cursor = Cursor { at: Timestamp::ZERO, ..node.engine.cursor() };
+            let mut cursor = Cursor { at: Timestamp::ZERO, ..node.cursor() };
             let mut known: HashMap<UserId, Stamps> = HashMap::new();
             let last = [Step::Advance(2), Step::Fire, Step::Ask];
             for step in steps.into_iter().chain(last) {
@@ -441,18 +449,18 @@ async fn a_cursor_keeps_up_when_nothing_is_due_for_long() {
     node.write(user(2), &available(minutes(240))).await;
     node.engine.clock().advance(minutes(60));
     node.fire().await;
-    let early = node.engine.cursor();
+    let early = node.cursor();
     // She has faded long ago; nothing comes due in these hours, so nobody takes a deadline.
     node.engine.clock().advance(minutes(170));
     let (changed, next) = node.changed(early, Whom::Everybody, Stamp::ChangedAt);
-    assert_eq!((changed, next.at), (vec![], node.engine.cursor().at));
+    assert_eq!((changed, next.at), (vec![], node.cursor().at));
     // What has come due and was not announced yet holds it back.
     node.engine.clock().advance(minutes(60));
     let (_, next) = node.changed(early, Whom::Everybody, Stamp::ChangedAt);
-    assert!(next.at < node.engine.cursor().at);
+    assert!(next.at < node.cursor().at);
     node.fire().await;
     let (changed, after) = node.changed(next, Whom::Everybody, Stamp::ChangedAt);
-    assert_eq!((changed, after.at), (vec![user(2)], node.engine.cursor().at));
+    assert_eq!((changed, after.at), (vec![user(2)], node.cursor().at));
 }
 
 #[tokio::test]
@@ -475,8 +483,8 @@ async fn a_cursor_does_not_fall_back_while_fades_are_being_announced() {
     }
     node.fire().await;
     node.engine.clock().advance(minutes(4));
-    let before = node.engine.feed_cursor();
-    assert_eq!(before.at, node.engine.cursor().at, "nothing is due");
+    let before = node.feed_cursor();
+    assert_eq!(before.at, node.cursor().at, "nothing is due");
     node.engine.clock().advance(minutes(2));
     tokio::select! {
         biased;
@@ -484,7 +492,7 @@ async fn a_cursor_does_not_fall_back_while_fades_are_being_announced() {
         () = std::future::ready(()) => {}
     }
     assert!(!node.engine.timers_overdue().is_zero(), "some are announced, and some are not");
-    let within = node.engine.feed_cursor();
+    let within = node.feed_cursor();
     assert!(within.at >= before.at, "{within:?} {before:?}");
-    assert!(within.at < node.engine.cursor().at, "what is not announced yet is later");
+    assert!(within.at < node.cursor().at, "what is not announced yet is later");
 }

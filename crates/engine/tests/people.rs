@@ -157,9 +157,9 @@ async fn who_takes_a_name_this_moment_keeps_it() {
 async fn a_change_that_changes_nothing_writes_nothing() {
     let node = open(None);
     node.create(&person(1, "ada@x")).await.expect("nobody has it");
-    let before = node.engine.applied();
+    let before = node.tenant().applied();
     assert_eq!(node.rename(1, "ada@x").await, Ok(person(1, "ada@x")));
-    assert_eq!(node.engine.applied(), before);
+    assert_eq!(node.tenant().applied(), before);
     let refused = |_| Err(PersonError::IdTaken);
     assert_eq!(
         node.engine.change_person::<PersonError>(TENANT, user(1), refused).await,
@@ -210,7 +210,7 @@ async fn of_a_deleted_person_nothing_is_left_and_who_follows_hears_of_it() {
     node.create(&person(1, "ada@x")).await.expect("nobody has it");
     node.say(1, "hello").await.expect("nothing is wrong with it");
     node.engine.clock().advance(Duration::from_secs(1));
-    let cursor = node.engine.cursor();
+    let cursor = node.engine.cursor(&node.tenant());
     let tenant = node.tenant();
     let number = tenant.feed().pushed();
     node.delete(1).await.expect("she is there");
@@ -322,9 +322,9 @@ async fn who_signs_in_for_the_first_time_is_put_in_once() {
         node.memory.resolve();
     });
     assert_eq!((one, other), (Ok(()), Ok(())));
-    let put_in = node.engine.applied();
+    let put_in = node.tenant().applied();
     assert_eq!(sign_in().await, Ok(()));
-    assert_eq!(node.engine.applied(), put_in, "who is there already is left alone");
+    assert_eq!(node.tenant().applied(), put_in, "who is there already is left alone");
     let found = node.tenant().directory().person(user(1)).expect("she is there");
     assert_eq!((found.display_name.as_str(), found.mail.as_deref()), ("Ada Lovelace", Some("ada@y.example")));
     assert_eq!(node.tenant().resolve("ada@x.example"), Some(user(1)));
