@@ -21,7 +21,7 @@ use crate::bookmark::{Bookmark, Bookmarks, Question};
 use crate::events::{Event, Piece};
 use crate::odata::Select;
 use crate::relay;
-use crate::walk::{LOOKS, Walk, changed_at, has_changed};
+use crate::walk::{LOOKS, Walk, changed_at};
 use crate::wire::presence::{self, Annotations};
 
 /// Changes within this time are told together.
@@ -156,7 +156,7 @@ impl Follower {
     /// What has changed since the last look; may be nothing that is told.
     fn look(&mut self) -> Piece {
         let Place::Following { cursor, number } = self.place else { return Piece::default() };
-        let (piece, next) = if self.teller.engine.can_go_on_from(cursor) {
+        let (piece, next) = if self.teller.can_go_on_from(cursor) {
             match self.teller.asked.audience.users() {
                 Some(_) => self.teller.changes_of_users(cursor, number),
                 None => self.teller.changes_of_everybody(cursor, number),
@@ -181,7 +181,7 @@ impl Follower {
     fn beat(&mut self) -> Piece {
         let mut piece = Piece::heartbeat();
         // Before the look at whether there is news; see there.
-        let told = self.teller.engine.feed_cursor();
+        let told = self.teller.engine.feed_cursor(&self.teller.tenant);
         if let Place::Following { cursor, number } = &mut self.place
             && match self.teller.asked.audience.users() {
                 // Word of everybody may still be on its way.
@@ -207,7 +207,8 @@ impl Telling {
         // The time before the records: a record that is read later is never evaluated past a write that it lacks.
         let now = teller.engine.now();
         for user in &users {
-            if self.since.is_none_or(|since| has_changed(&teller.tenant, *user, since, now)) {
+            let is_news = |since| teller.engine.has_changed(&teller.tenant, *user, since, now);
+            if self.since.is_none_or(is_news) {
                 teller.tell(&mut piece, *user, now, self.since.is_some());
             }
             self.after = Some(*user);
@@ -270,7 +271,7 @@ impl Teller {
         match bookmark {
             Some(Bookmark::Told(cursor)) => self.walk(Some(cursor)),
             Some(Bookmark::Telling { since, until, after })
-                if since.into_iter().chain([until]).all(|cursor| self.engine.can_go_on_from(cursor)) =>
+                if since.into_iter().chain([until]).all(|cursor| self.can_go_on_from(cursor)) =>
             {
                 let walk = self.through(since);
                 Place::Walking(Telling { walk, since, until, after: Some(after), number: None })
@@ -281,15 +282,19 @@ impl Teller {
 
     /// A new walk: since a cursor, if that is one that can be gone on from.
     fn walk(&self, since: Option<Cursor>) -> Place {
-        let since = since.filter(|since| self.engine.can_go_on_from(*since));
+        let since = since.filter(|since| self.can_go_on_from(*since));
         // In this order: what the walk may not tell of has a number from here on, and is later than the cursor.
-        let until = self.engine.feed_cursor();
+        let until = self.engine.feed_cursor(&self.tenant);
         let number = Some(self.tenant.feed().pushed());
         Place::Walking(Telling { walk: self.through(since), since, until, after: None, number })
     }
 
+    fn can_go_on_from(&self, cursor: Cursor) -> bool {
+        self.engine.can_go_on_from(&self.tenant, cursor)
+    }
+
     fn through(&self, since: Option<Cursor>) -> Walk {
-        Walk::new(&self.tenant, &self.asked.audience, since)
+        Walk::new(&self.engine, &self.tenant, &self.asked.audience, since)
     }
 
     /// What has changed of those who were asked for by name.
@@ -313,7 +318,7 @@ impl Teller {
     /// What is on the feed.
     fn changes_of_everybody(&mut self, cursor: Cursor, number: u64) -> (Piece, Place) {
         // Before the feed is looked at; see there.
-        let told = self.engine.feed_cursor();
+        let told = self.engine.feed_cursor(&self.tenant);
         let Recent::Changes(changes, _) = self.tenant.feed().since_number(number, LOOKS) else {
             return (Piece::default(), self.walk(Some(cursor)));
         };

@@ -1,6 +1,6 @@
 //! A walk through users in ascending order of ids, in search of those who have changed.
 
-use porchlight_engine::{Cursor, Tenant};
+use porchlight_engine::{Cursor, Engine, Tenant};
 use porchlight_presence::{Timestamp, UserId};
 
 use crate::audience::Audience;
@@ -20,11 +20,16 @@ pub(crate) enum Walk {
 
 impl Walk {
     /// A walk that comes by everybody of the audience; by those at least who have changed since, when a cursor is given.
-    pub(crate) fn new(tenant: &Tenant, audience: &Audience, since: Option<Cursor>) -> Walk {
+    pub(crate) fn new(
+        engine: &Engine,
+        tenant: &Tenant,
+        audience: &Audience,
+        since: Option<Cursor>,
+    ) -> Walk {
         if let Some(users) = audience.users() {
             return Walk::Users(users.to_vec());
         }
-        let recent = since.and_then(|since| recent(tenant, since));
+        let recent = since.and_then(|since| recent(engine, tenant, since));
         recent.map_or(Walk::Everybody, Walk::Users)
     }
 
@@ -53,8 +58,8 @@ impl Walk {
 }
 
 /// Who may have changed since, if they are few and the feed still knows.
-fn recent(tenant: &Tenant, since: Cursor) -> Option<Vec<UserId>> {
-    let changes = tenant.feed().since_stamp(since.at)?;
+fn recent(engine: &Engine, tenant: &Tenant, since: Cursor) -> Option<Vec<UserId>> {
+    let changes = engine.recent(tenant, since)?;
     let moved = tenant.directory().changed_since(since.revision);
     let mut users: Vec<UserId> = changes.into_iter().map(|change| change.user).chain(moved).collect();
     users.sort_unstable();
@@ -65,9 +70,4 @@ fn recent(tenant: &Tenant, since: Cursor) -> Option<Vec<UserId>> {
 /// Since when what a user shows at `now` is as it is.
 pub(crate) fn changed_at(tenant: &Tenant, user: UserId, now: Timestamp) -> Timestamp {
     tenant.view(user, now).show(now, |seen| seen.stamps.changed_at)
-}
-
-/// Whether there is news of a user: a change, or that they have come to the directory or left it.
-pub(crate) fn has_changed(tenant: &Tenant, user: UserId, since: Cursor, now: Timestamp) -> bool {
-    changed_at(tenant, user, now) > since.at || tenant.directory().revision(user) > since.revision
 }

@@ -30,7 +30,7 @@ impl Desk {
     /// A desk that notes what comes from now on.
     pub(crate) fn new(tenant: Arc<Tenant>, engine: &Engine) -> Desk {
         // In this order: what is not on the feed by then is later than the cursor.
-        let through = engine.feed_cursor();
+        let through = engine.feed_cursor(&tenant);
         Desk {
             number: tenant.feed().pushed(),
             through,

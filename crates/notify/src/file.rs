@@ -136,7 +136,7 @@ impl File {
         }
         let target = &self.subscription.target;
         if let Some(snapshot) = &mut self.snapshot {
-            let from = *snapshot.from.get_or_insert_with(|| engine.feed_cursor());
+            let from = *snapshot.from.get_or_insert_with(|| engine.feed_cursor(tenant));
             let users = slice_of_everybody(tenant, target, snapshot.after);
             snapshot.after = users.last().copied().or(snapshot.after);
             let reach = if users.len() < SLICE { Reach::Slice } else { Reach::Part };
@@ -147,7 +147,7 @@ impl File {
             return None;
         }
         let (from, stamp) = (self.backlog.known_through(), self.subscription.stamp());
-        if *target == Target::Everybody && !tenant.feed().knows_since(from.at) {
+        if *target == Target::Everybody && !engine.knows_since(tenant, from) {
             self.is_scanned = true;
             return Some(Scan {
                 subscription: self.subscription.id,
@@ -261,17 +261,18 @@ fn take_slice(backlog: &mut Backlog, stamp: Stamp, from: Cursor, changes: &Chang
     let mut changed: Vec<(UserId, Timestamp)> = changes
         .changed
         .iter()
-        .map(|changed| (changed.user, stamp.of(changed.stamps)))
         // Who has only come to the directory has changed nothing that is told.
-        .filter(|(_, at)| *at > from.at)
+        .filter(|changed| changed.shows)
+        .map(|changed| (changed.user, stamp.of(changed.stamps)))
         .collect();
-    let last = changed.get(SLICE - 1).map(|(_, at)| *at);
+    // What has come late belongs to the first slice, as a whole: a cursor does not go back.
+    let last = changed.get(SLICE - 1).map(|(_, at)| from.at.max(*at));
     match last {
         // Stamps may run ahead of the time, but a cursor may not: some write of before then may still be on its way.
         Some(last) if changed.len() > SLICE && last <= changes.next.at => {
             // Those of one millisecond stay together.
             changed.truncate(changed.partition_point(|(_, at)| *at <= last));
-            backlog.look_up(changed, Cursor { at: last, ..from }, Reach::Slice);
+            backlog.look_up(changed, Cursor { at: last, ..changes.next }, Reach::Slice);
         }
         _ => {
             let reach = if is_newest { Reach::Everything } else { Reach::Slice };

@@ -255,7 +255,8 @@ impl Notifier {
         subscription.since = if subscription.options.initial_snapshot {
             StoredCursor::BEGINNING
         } else {
-            shared.engine.feed_cursor().into()
+            let tenant = shared.engine.tenant_or_new(subscription.tenant);
+            shared.engine.feed_cursor(&tenant).into()
         };
         let held = shared.registry.hold(subscription.id);
         let succeeded = shared.registry.ended_of_owner(subscription.owner(), subscription.made_at);

@@ -370,7 +370,7 @@ impl Office {
         let now = self.engine.now();
         let Some(desk) = self.desks.get_mut(&tenant) else { return false };
         // Before the feed is looked at; see there.
-        let told = self.engine.feed_cursor();
+        let told = self.engine.feed_cursor(&desk.tenant);
         let (changes, next) = match desk.tenant.feed().since_number(desk.number, CHANGES) {
             Recent::Changes(changes, next) => (changes, next),
             Recent::Overrun(next) => {
@@ -560,7 +560,7 @@ impl Office {
 
     /// What waits for an endpoint is not told any more.
     fn skip(&mut self, address: &Address) {
-        let now = self.engine.feed_cursor();
+        let now = self.engine.feed_cursor(&self.engine.tenant_or_new(address.tenant));
         for id in self.subscriptions_of(address) {
             if let Some(file) = self.files.get_mut(&id) {
                 file.backlog.drop_to(now);

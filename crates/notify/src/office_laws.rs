@@ -125,7 +125,7 @@ impl World {
         beginning.options.initial_snapshot = true;
         let mut subscriptions = vec![of_two, everybody, messages, beginning];
         for subscription in &mut subscriptions {
-            let at = engine.feed_cursor();
+            let at = engine.feed_cursor(&engine.tenant_or_new(TENANT));
             let is_snapshot = subscription.options.initial_snapshot;
             subscription.since = if is_snapshot { StoredCursor::BEGINNING } else { at.into() };
             subscription.expires_at = START.plus(Duration::from_secs(3 * 24 * 60 * 60));

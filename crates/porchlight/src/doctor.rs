@@ -47,9 +47,8 @@ fn look(flags: &DoctorFlags) -> Result<(), Failure> {
     let users: usize = engine.tenants().iter().map(|tenant| tenant.users_len()).sum();
     let people: usize = engine.tenants().iter().map(|tenant| tenant.directory().len()).sum();
     say(&format!(
-        "{}: sound; revision {}, {people} people, {users} with a presence record",
-        flags.data.display(),
-        engine.applied()
+        "{}: sound; {people} people, {users} with a presence record",
+        flags.data.display()
     ));
     engine.close();
     Ok(())

@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::odata::{Options, Select};
 use crate::reply::{MetadataLevel, Reply};
-use crate::walk::{LOOKS, Walk, has_changed};
+use crate::walk::{LOOKS, Walk};
 use crate::wire::presence::{self, Annotations};
 
 /// The options that every link of a round carries on.
@@ -121,7 +121,7 @@ impl Round {
         };
         let known = |round: &Round| {
             let cursors = round.since.into_iter().chain(round.begun.map(|(until, _)| until));
-            cursors.into_iter().all(|cursor| call.engine.can_go_on_from(cursor))
+            cursors.into_iter().all(|cursor| call.engine.can_go_on_from(call.tenant(), cursor))
         };
         let again = link(call, options, "");
         round
@@ -131,7 +131,7 @@ impl Round {
 
     async fn page(&self, call: &Call<'_>, audience: &Audience, top: usize) -> Page {
         // Before the feed is looked at; see there.
-        let cursor = call.engine.feed_cursor();
+        let cursor = call.engine.feed_cursor(call.tenant());
         let (users, more_after) =
             if self.latest { (Vec::new(), None) } else { self.users(call, audience, top).await };
         Page {
@@ -146,14 +146,14 @@ impl Round {
     /// the directory, whom a walk through it does not come by.
     async fn users(&self, call: &Call<'_>, audience: &Audience, top: usize) -> (Vec<UserId>, Option<UserId>) {
         let tenant = call.tenant();
-        let walk = Walk::new(tenant, audience, self.since);
+        let walk = Walk::new(call.engine, tenant, audience, self.since);
         let mut after = self.begun.map(|(_, after)| after);
         let mut told = Vec::new();
         loop {
             let users = walk.next(tenant, after);
             let now = call.engine.now();
             told.extend(users.iter().copied().filter(|user| match self.since {
-                Some(since) => has_changed(tenant, *user, since, now),
+                Some(since) => call.engine.has_changed(tenant, *user, since, now),
                 None => audience.look(tenant, *user, now).is_ok(),
             }));
             if told.len() > top {

@@ -136,7 +136,7 @@ fn external_guid(person: &Person) -> Option<UserId> {
 async fn change(
     call: &ScimCall<'_>,
     user: UserId,
-    change: impl FnOnce(&Person) -> Result<Person, ScimError> + Send,
+    mut change: impl FnMut(&Person) -> Result<Person, ScimError> + Send,
 ) -> Result<(), ScimError> {
     let mut differences = Vec::new();
     let changed = |before: Person| -> Result<Person, ScimError> {
@@ -153,7 +153,7 @@ async fn change(
 
 /// Notes that somebody's entry is written.
 fn written(call: &ScimCall<'_>, user: UserId, changed: &[&str]) {
-    call.notes.changed(Some(call.tenant().directory().revision(user).0), changed);
+    call.notes.changed(Some(call.tenant().directory().written(user).0), changed);
 }
 
 /// 200 with a user as they are now.
@@ -164,7 +164,7 @@ fn show(call: &ScimCall<'_>, user: UserId, selection: &Selection) -> Result<Repl
 }
 
 fn version(call: &ScimCall<'_>, user: UserId) -> Version {
-    Version::of(call.tenant().directory().revision(user))
+    Version::of(call.tenant().directory().written(user))
 }
 
 fn location(call: &ScimCall<'_>, user: UserId) -> String {

@@ -1,4 +1,4 @@
-//! The version of a user: the revision of their entry in the directory. Source: RFC 7644 3.14, RFC 9110 13.1.
+//! The version of a user: the append that wrote their entry in the directory. Source: RFC 7644 3.14, RFC 9110 13.1.
 
 use std::fmt;
 
