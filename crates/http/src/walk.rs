@@ -20,12 +20,7 @@ pub(crate) enum Walk {
 
 impl Walk {
     /// A walk that comes by everybody of the audience; by those at least who have changed since, when a cursor is given.
-    pub(crate) fn new(
-        engine: &Engine,
-        tenant: &Tenant,
-        audience: &Audience,
-        since: Option<Cursor>,
-    ) -> Walk {
+    pub(crate) fn new(engine: &Engine, tenant: &Tenant, audience: &Audience, since: Option<Cursor>) -> Walk {
         if let Some(users) = audience.users() {
             return Walk::Users(users.to_vec());
         }

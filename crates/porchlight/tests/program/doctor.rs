@@ -66,9 +66,7 @@ fn lose(data: &Path, before_end: u64) {
 async fn a_sound_folder_is_told_in_one_line() {
     let folder = folder_with_writes(2).await;
     let said = doctor(folder.path(), &[]).answer();
-    // Two entries for each of a dozen people, the key of the cursors, and the writes.
-    let sound =
-        format!("{}: sound; 12 people, 1 with a presence record", folder.path().display());
+    let sound = format!("{}: sound; 12 people, 1 with a presence record", folder.path().display());
     assert_eq!(said, sound);
     let said = doctor(folder.path(), &["--repair"]).answer();
     assert_eq!(said, format!("{}: nothing to repair\n{sound}", folder.path().display()));
