@@ -168,11 +168,14 @@ impl Memory {
         endings.into_iter().for_each(Ending::come);
     }
 
-    /// Tells the replica of every handle that is not held back that it is current, as a log that is shared does every
+    /// Tells the replica of every handle that is given everything that it is current, as a log that is shared does every
     /// other second.
     pub fn heartbeat(&self) {
-        for handle in self.content.lock().handles.iter().filter(|handle| handle.is_current()) {
-            handle.replica.is_current(handle.replica.now());
+        let content = self.content.lock();
+        if content.mode == Mode::Open {
+            for handle in content.handles.iter().filter(|handle| handle.is_current()) {
+                handle.replica.is_current(handle.replica.now());
+            }
         }
     }
 
