@@ -38,6 +38,7 @@ use crate::routes::batch::Batch;
 use crate::routes::keys::Document;
 use crate::routes::{documents, stream};
 use crate::scim::{self, ScimCall, ScimError};
+use crate::seen;
 use crate::settings::Settings;
 use crate::wire::date_time;
 use crate::wire::presence::instant;
@@ -253,6 +254,10 @@ impl Api {
             None => self.authenticator.authenticate(headers, &connection.last_caller).boxed().await?,
         };
         let resource = parsed.map_err(path_error)?;
+        if let Some(revision) = seen::awaited(headers, &caller.tenant)? {
+            noted.started.get_or_insert_with(Instant::now);
+            seen::reached(&self.engine, &caller.tenant, revision).await?;
+        }
         if resource == Resource::Batch {
             graph::check_method(&parts.method, &resource, self.settings.profile)?;
             let context = context(authority(parts, headers)?);
@@ -264,7 +269,7 @@ impl Api {
         // Not in a batch, whose answers are whole.
         if graph::has_stream(&parts.method, &resource) && stream::is_wanted(headers) {
             graph::admit(&call, &resource)?;
-            return stream::open(&call, &resource);
+            return stream::open(&call, &resource).boxed().await;
         }
         graph::answer(&call, &resource, Body::Stream(body)).await
     }
@@ -324,6 +329,9 @@ impl Api {
         // The steps of a batch are answered together, so none of them waits.
         let headers = Headers { prefer: Field::default(), ..Headers::of(&step.headers) };
         body::check_announced_length(&headers, &self.settings.limits)?;
+        if let Some(revision) = seen::awaited(&headers, &caller.tenant)? {
+            seen::reached(&self.engine, &caller.tenant, revision).await?;
+        }
         let call = self.call(context, &step.method, query, &headers, caller);
         graph::answer(&call, &resource, Body::Whole(step.body.clone())).await
     }
@@ -339,6 +347,9 @@ impl Api {
         connection: &Connection,
     ) -> Result<Reply, Error> {
         let caller = self.authenticator.authenticate(headers, &connection.last_caller).await?;
+        if let Some(revision) = seen::awaited(headers, &caller.tenant)? {
+            seen::reached(&self.engine, &caller.tenant, revision).await?;
+        }
         let call = ScimCall {
             engine: &self.engine,
             settings: &self.settings,

@@ -29,6 +29,17 @@ pub(crate) enum Bookmark {
     },
 }
 
+impl Bookmark {
+    /// The newest that its client has been told of: a node that has not come so far cannot go on from it yet.
+    pub(crate) fn newest(self) -> Cursor {
+        match self {
+            Bookmark::Told(cursor) => cursor,
+            // Whoever began to tell had come to what was told before.
+            Bookmark::Telling { until, .. } => until,
+        }
+    }
+}
+
 /// What a bookmark is good for, apart from its tenant.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Question<'q> {

@@ -10,6 +10,7 @@ use http::StatusCode;
 use porchlight_engine::{Person, PersonError, WriteError};
 use porchlight_presence::Method as PresenceMethod;
 use porchlight_presence::{Pair, Refusal, Text};
+use porchlight_store::Revision;
 
 use crate::auth::{AuthError, Permissions, TokenError};
 use crate::settings::Profile;
@@ -118,6 +119,10 @@ pub(crate) enum Error {
     Unavailable { message: &'static str, retry_after: Duration },
     /// E34, of a write that may be done all the same.
     Unconfirmed,
+    /// Design 4: the caller has seen this revision on another node, and this one has not come to it in time.
+    RevisionNotSeen(Revision),
+    /// The header `porchlight-revision` is no revision.
+    BadRevision,
     /// Section 17: the batch itself is wrong.
     BadBatch(Cow<'static, str>),
     /// Section 17: too many steps.
@@ -330,6 +335,18 @@ impl Error {
                     "The storage did not confirm the write; it may have been written.",
                 )
             },
+            Error::RevisionNotSeen(revision) => Row {
+                retry_after: Some(Duration::from_secs(1)),
+                ..Row::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "ServiceUnavailable",
+                    format!("This node has not seen revision {revision} yet; nothing was done."),
+                )
+            }
+            .hint("send it again, here or to another node; after a restore, without what was answered before it"),
+            Error::BadRevision => bad_request(
+                "The header porchlight-revision must be one number, as the answer to a write has it.",
+            ),
             Error::BadBatch(message) => bad_request(message.clone()),
             Error::TooManySteps(max) => Row::new(
                 StatusCode::BAD_REQUEST,
@@ -489,7 +506,11 @@ impl From<WriteError> for Error {
                 message: "Too many writes are waiting; nothing was written.",
                 retry_after: Duration::from_secs(1),
             },
-            WriteError::Log(AppendError::Unavailable | AppendError::Conflict { .. }) => Error::Unavailable {
+            WriteError::Log(AppendError::Conflict { .. }) => Error::Unavailable {
+                message: "Another node has written the same at the same time; nothing was written.",
+                retry_after: Duration::from_secs(1),
+            },
+            WriteError::Log(AppendError::Unavailable) => Error::Unavailable {
                 message: "The storage takes no writes at the moment; nothing was written.",
                 retry_after: Duration::from_secs(2),
             },

@@ -43,6 +43,13 @@ pub(crate) struct Asked {
     pub(crate) caller: Caller,
 }
 
+impl Asked {
+    /// What its bookmarks are good for.
+    fn question(&self) -> Question<'_> {
+        Question { of: &self.of, filter: self.filter.as_deref(), select: self.select.as_deref() }
+    }
+}
+
 /// One who follows.
 pub(crate) struct Follower {
     teller: Teller,
@@ -92,7 +99,7 @@ impl Follower {
     /// One who begins where the bookmark says that they have been told, else at the beginning.
     pub(crate) fn new(
         teller: Teller,
-        bookmark: Option<&str>,
+        bookmark: Option<Bookmark>,
         stop: watch::Receiver<bool>,
         heartbeat: Duration,
     ) -> Follower {
@@ -266,8 +273,7 @@ impl Teller {
     }
 
     /// Where to begin who comes with this bookmark.
-    fn place(&self, bookmark: Option<&str>) -> Place {
-        let bookmark = bookmark.and_then(|text| self.bookmarks.read(text, self.tenant.id(), self.question()));
+    fn place(&self, bookmark: Option<Bookmark>) -> Place {
         match bookmark {
             Some(Bookmark::Told(cursor)) => self.walk(Some(cursor)),
             Some(Bookmark::Telling { since, until, after })
@@ -370,13 +376,8 @@ impl Teller {
         }
     }
 
-    fn question(&self) -> Question<'_> {
-        let asked = &self.asked;
-        Question { of: &asked.of, filter: asked.filter.as_deref(), select: asked.select.as_deref() }
-    }
-
     fn bookmark(&self, bookmark: Bookmark) -> String {
-        self.bookmarks.write(bookmark, self.tenant.id(), self.question())
+        self.bookmarks.write(bookmark, self.tenant.id(), self.asked.question())
     }
 }
 
@@ -432,7 +433,9 @@ mod tests {
             caller: Caller::unbound(engine.tenant(TENANT).expect("it is known")),
         };
         let tenant = engine.tenant(TENANT).expect("it is known");
-        let teller = Teller::new(engine.clone(), tenant, Arc::new(Bookmarks::new(b"a secret")), asked);
+        let bookmarks = Arc::new(Bookmarks::new(b"a secret"));
+        let bookmark = bookmark.and_then(|text| bookmarks.read(text, TENANT, asked.question()));
+        let teller = Teller::new(engine.clone(), tenant, bookmarks, asked);
         Follower::new(teller, bookmark, STOP.subscribe(), Duration::from_secs(15))
     }
 

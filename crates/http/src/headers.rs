@@ -7,7 +7,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue};
 
 use crate::prefer::PREFER;
-use crate::reply::CLIENT_REQUEST_ID;
+use crate::reply::{CLIENT_REQUEST_ID, PORCHLIGHT_REVISION};
 
 /// What a request's headers are, found in one pass: each search by itself would hash the name anew.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,7 @@ pub(crate) struct Headers<'r> {
     pub(crate) if_none_match: Field<'r>,
     pub(crate) origin: Field<'r>,
     pub(crate) prefer: Field<'r>,
+    pub(crate) revision: Field<'r>,
 }
 
 /// The values of one header.
@@ -54,6 +55,7 @@ impl<'r> Headers<'r> {
             if_none_match: none,
             origin: none,
             prefer: none,
+            revision: none,
         };
         for (name, value) in all {
             found.bytes += name.as_str().len() + value.len() + 4;
@@ -69,6 +71,7 @@ impl<'r> Headers<'r> {
                 ORIGIN => &mut found.origin,
                 _ if name == CLIENT_REQUEST_ID => &mut found.client_request_id,
                 _ if name == PREFER => &mut found.prefer,
+                _ if name == PORCHLIGHT_REVISION => &mut found.revision,
                 _ => continue,
             };
             field.repeated = field.first.is_some();
@@ -94,7 +97,7 @@ impl<'r> Field<'r> {
 mod tests {
     use super::*;
 
-    fn fields(all: &HeaderMap) -> [Field<'_>; 11] {
+    fn fields(all: &HeaderMap) -> [Field<'_>; 12] {
         let found = Headers::of(all);
         [
             found.accept,
@@ -108,6 +111,7 @@ mod tests {
             found.if_none_match,
             found.origin,
             found.prefer,
+            found.revision,
         ]
     }
 
@@ -126,6 +130,7 @@ mod tests {
             IF_NONE_MATCH,
             ORIGIN,
             http::HeaderName::from_static(PREFER),
+            PORCHLIGHT_REVISION,
         ];
         for name in &names {
             all.append(name, HeaderValue::from_str(name.as_str()).unwrap());

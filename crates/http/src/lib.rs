@@ -39,6 +39,7 @@ mod resource_laws;
 mod route;
 mod routes;
 mod scim;
+mod seen;
 mod server;
 mod settings;
 mod socket;

@@ -119,7 +119,7 @@ impl Body for Sent {
 
 /// What the client named its request.
 pub(crate) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
-/// The revision that a write has left.
+/// The revision that a write has left; of a request, one that its caller has seen.
 pub(crate) const PORCHLIGHT_REVISION: HeaderName = HeaderName::from_static("porchlight-revision");
 /// The pair that results from a write, and what decided it.
 pub(crate) const PORCHLIGHT_EFFECTIVE: HeaderName = HeaderName::from_static("porchlight-effective");

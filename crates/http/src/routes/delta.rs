@@ -10,6 +10,7 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::odata::{Options, Select};
 use crate::reply::{MetadataLevel, Reply};
+use crate::seen;
 use crate::walk::{LOOKS, Walk};
 use crate::wire::presence::{self, Annotations};
 
@@ -26,10 +27,15 @@ pub(crate) async fn delta(call: &Call<'_>) -> Result<Reply, Error> {
     call.caller.may_read_everybody()?;
     let options = options(call)?;
     let select = Select::parse(options.get("$select"))?;
+    let question = Question { of: "delta", filter: options.get("$filter"), select: options.get("$select") };
+    let bookmark = token(&options).and_then(|text| call.bookmarks.read(text, call.tenant().id(), question));
+    if let Some(bookmark) = bookmark {
+        // Before the filter, which looks people up by their names.
+        seen::cursor_reached(call.engine, call.tenant(), bookmark.newest()).await?;
+    }
     let audience = Audience::read(call, &options)?;
     let top = options.number("$top", 1, TOP_MAX)?.unwrap_or(100);
-    let question = Question { of: "delta", filter: options.get("$filter"), select: options.get("$select") };
-    let round = Round::read(call, &options, question)?;
+    let round = Round::read(call, &options, bookmark)?;
     let page = round.page(call, &audience, top).await;
     let (name, token, bookmark) = match page.more_after {
         Some(after) => (
@@ -74,6 +80,11 @@ fn options<'q>(call: &Call<'q>) -> Result<Options<'q>, Error> {
     Ok(options)
 }
 
+/// What the client brings of the page or the round before.
+fn token<'o>(options: &'o Options<'_>) -> Option<&'o str> {
+    options.get("$skiptoken").or_else(|| options.get("$deltatoken"))
+}
+
 fn link(call: &Call<'_>, options: &Options<'_>, token: &str) -> String {
     let carried = options.carried(&CARRIED);
     format!("{}/communications/presences/delta?{carried}{token}", call.base)
@@ -104,15 +115,13 @@ impl Round {
     /// # Errors
     ///
     /// 410 with the way to begin anew, for a token that is none of ours or too old to go on from.
-    fn read(call: &Call<'_>, options: &Options<'_>, question: Question<'_>) -> Result<Round, Error> {
+    fn read(call: &Call<'_>, options: &Options<'_>, bookmark: Option<Bookmark>) -> Result<Round, Error> {
         let beginning = Round { since: None, begun: None, latest: false };
-        let Some(token) = options.get("$skiptoken").or_else(|| options.get("$deltatoken")) else {
-            return Ok(beginning);
-        };
+        let Some(token) = token(options) else { return Ok(beginning) };
         if token.eq_ignore_ascii_case("latest") {
             return Ok(Round { latest: true, ..beginning });
         }
-        let round = match call.bookmarks.read(token, call.tenant().id(), question) {
+        let round = match bookmark {
             Some(Bookmark::Told(since)) => Some(Round { since: Some(since), ..beginning }),
             Some(Bookmark::Telling { since, until, after }) => {
                 Some(Round { since, begun: Some((until, after)), latest: false })

@@ -10,6 +10,7 @@ use hyper::body::Frame;
 
 use super::rights;
 use crate::audience::Audience;
+use crate::bookmark::{Bookmark, Question};
 use crate::call::Call;
 use crate::error::Error;
 use crate::follower::{Asked, Follower, Teller};
@@ -17,6 +18,7 @@ use crate::headers::Headers;
 use crate::odata::{Options, Select};
 use crate::reply::Reply;
 use crate::resource::Resource;
+use crate::seen;
 
 /// What a stream is called in `Accept` and `Content-Type`.
 const EVENT_STREAM: &str = "text/event-stream";
@@ -48,25 +50,35 @@ pub(crate) fn is_wanted(headers: &Headers<'_>) -> bool {
 ///
 /// # Errors
 ///
-/// What GET of the same resource answers, and 503 when too many streams are open.
-pub(crate) fn open(call: &Call<'_>, resource: &Resource<'_>) -> Result<Reply, Error> {
-    let asked = if let Resource::Presence(path) = resource {
+/// What GET of the same resource answers, and 503 when too many streams are open, or when this node does not come
+/// to what the reader has been told by another one.
+pub(crate) async fn open(call: &Call<'_>, resource: &Resource<'_>) -> Result<Reply, Error> {
+    let (options, of, user) = if let Resource::Presence(path) = resource {
         let user = rights::readable(call, call.tenant(), &path.key)?;
         let options = Options::parse(call.query)?;
         options.check(&["$select"], &["$expand"], call.settings.profile)?;
-        asked(call, &options, Audience::one(user), format!("stream of {user}"))?
+        (options, format!("stream of {user}"), Some(user))
     } else {
         call.caller.may_read_everybody()?;
         let options = Options::parse(call.query)?;
         let refused = ["$expand", "$search", "$orderby", "$top", "$skip", "$skiptoken", "$count"];
         options.check(&["$select", "$filter"], &refused, call.settings.profile)?;
-        asked(call, &options, Audience::read(call, &options)?, "stream".to_owned())?
+        (options, "stream".to_owned(), None)
     };
+    let bookmark = bookmark(call, &options, &of);
+    if let Some(bookmark) = bookmark {
+        // Before the filter, which looks people up by their names.
+        seen::cursor_reached(call.engine, call.tenant(), bookmark.newest()).await?;
+    }
+    let audience = match user {
+        Some(user) => Audience::one(user),
+        None => Audience::read(call, &options)?,
+    };
+    let asked = asked(call, &options, audience, of)?;
     let open = call
         .instruments
         .open_stream(call.settings.limits.streams_max)
         .ok_or(Error::Unavailable { message: "Too many streams are open.", retry_after: RETRY_AFTER })?;
-    let bookmark = call.headers.all.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok());
     let (tenant, bookmarks) = (Arc::clone(&call.caller.tenant), Arc::clone(call.bookmarks));
     let teller = Teller::new(call.engine.clone(), tenant, bookmarks, asked);
     let heartbeat = call.settings.limits.stream_heartbeat;
@@ -77,6 +89,13 @@ pub(crate) fn open(call: &Call<'_>, resource: &Resource<'_>) -> Result<Reply, Er
     });
     let reply = Reply::stream(HeaderValue::from_static(EVENT_STREAM), pieces);
     Ok(reply.with(NO_BUFFERING, HeaderValue::from_static("no")))
+}
+
+/// How far the client has been told, if it comes back.
+fn bookmark(call: &Call<'_>, options: &Options<'_>, of: &str) -> Option<Bookmark> {
+    let text = call.headers.all.get(LAST_EVENT_ID)?.to_str().ok()?;
+    let question = Question { of, filter: options.get("$filter"), select: options.get("$select") };
+    call.bookmarks.read(text, call.tenant().id(), question)
 }
 
 fn asked(call: &Call<'_>, options: &Options<'_>, audience: Audience, of: String) -> Result<Asked, Error> {

@@ -15,7 +15,7 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::odata::Options;
 use crate::people::People;
-use crate::reply::{MetadataLevel, Reply, header_value};
+use crate::reply::{MetadataLevel, PORCHLIGHT_REVISION, Reply, header_value};
 use crate::resource::UserKey;
 use crate::settings::Profile;
 use crate::wire::json::Json;
@@ -82,7 +82,7 @@ pub(crate) async fn create(call: &Call<'_>, body: Body) -> Result<Reply, Error> 
     call.engine.create_person(call.tenant().id(), &made).await?;
     let location = format!("{}/users/{id}", call.base);
     let reply = show(call, &made, &select, level).with(LOCATION, header_value(&location));
-    Ok(Reply { status: StatusCode::CREATED, ..reply })
+    Ok(written(call, Reply { status: StatusCode::CREATED, ..reply }))
 }
 
 /// PATCH `/me`, `/users/{key}`: members that are not mentioned stay as they are.
@@ -102,7 +102,7 @@ pub(crate) async fn update(call: &Call<'_>, key: &UserKey<'_>, body: Body) -> Re
     let outcome = call.engine.change_person::<PersonError>(call.tenant().id(), user, change).await;
     outcome.map_err(|error| refused(error, key))?;
     call.notes.changed(None, &changed);
-    Ok(Reply::empty(StatusCode::NO_CONTENT))
+    Ok(written(call, Reply::empty(StatusCode::NO_CONTENT)))
 }
 
 /// DELETE `/me`, `/users/{key}`: the person and everything about them.
@@ -113,7 +113,12 @@ pub(crate) async fn delete(call: &Call<'_>, key: &UserKey<'_>) -> Result<Reply, 
     call.notes.user(user);
     let outcome = call.engine.delete_person(call.tenant().id(), user).await;
     outcome.map_err(|error| refused(error, key))?;
-    Ok(Reply::empty(StatusCode::NO_CONTENT))
+    Ok(written(call, Reply::empty(StatusCode::NO_CONTENT)))
+}
+
+/// The answer to a write of several entries: a node that shows this revision shows them all.
+fn written(call: &Call<'_>, reply: Reply) -> Reply {
+    reply.with(PORCHLIGHT_REVISION, call.tenant().applied().0.into())
 }
 
 fn select(call: &Call<'_>) -> Result<PersonSelect, Error> {

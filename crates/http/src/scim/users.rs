@@ -16,7 +16,7 @@ use super::selection::Selection;
 use super::version::Version;
 use super::{ScimError, user};
 use crate::body::Body;
-use crate::reply::{Reply, header_value};
+use crate::reply::{PORCHLIGHT_REVISION, Reply, header_value};
 use crate::walk::LOOKS;
 use crate::wire::guid;
 use crate::wire::person::differing;
@@ -111,7 +111,7 @@ pub(super) async fn delete(call: &ScimCall<'_>, id: &str) -> Result<Reply, ScimE
     version(call, user).check(call.headers)?;
     call.engine.delete_person(call.tenant().id(), user).await?;
     written(call, user, &[]);
-    Ok(Reply::empty(StatusCode::NO_CONTENT))
+    Ok(with_revision(call, Reply::empty(StatusCode::NO_CONTENT)))
 }
 
 /// Whom an id means.
@@ -156,11 +156,16 @@ fn written(call: &ScimCall<'_>, user: UserId, changed: &[&str]) {
     call.notes.changed(Some(call.tenant().directory().written(user).0), changed);
 }
 
-/// 200 with a user as they are now.
+/// 200 with a user as a write has left them.
 fn show(call: &ScimCall<'_>, user: UserId, selection: &Selection) -> Result<Reply, ScimError> {
     // Somebody may have deleted them since.
     let (version, document) = look(call, user).ok_or(ScimError::Person(PersonError::NotFound))?;
-    Ok(call::reply(&selection.apply(document)).with(ETAG, version.value()))
+    Ok(with_revision(call, call::reply(&selection.apply(document)).with(ETAG, version.value())))
+}
+
+/// The answer to a write of several entries: a node that shows this revision shows them all.
+fn with_revision(call: &ScimCall<'_>, reply: Reply) -> Reply {
+    reply.with(PORCHLIGHT_REVISION, call.tenant().applied().0.into())
 }
 
 fn version(call: &ScimCall<'_>, user: UserId) -> Version {
