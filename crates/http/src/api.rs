@@ -186,7 +186,7 @@ impl Api {
         });
         self.instruments.answered(noted.route, reply.status);
         self.log(&parts, &ids, &reply, noted.started);
-        self.finish(reply, &parts.method, &headers, ids, connection)
+        self.finish(reply, noted.route, &parts.method, &headers, ids, connection)
     }
 
     async fn route(

@@ -1,5 +1,7 @@
 //! What a request was for, as the metrics name it.
 
+use http::Method;
+
 /// The routes; each counts by itself in `/porchlight/metrics`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -61,6 +63,35 @@ impl Route {
         Route::Issuer,
         Route::Scim,
     ];
+
+    /// Whether a request of this method only reads what is kept of a tenant. A batch counts as one that does: what it
+    /// has written, the answers of its steps say.
+    pub(crate) fn is_read(self, method: &Method) -> bool {
+        match self {
+            Route::Batch | Route::PresencesByUserId => true,
+            Route::User
+            | Route::Users
+            | Route::Presence
+            | Route::Explain
+            | Route::Presences
+            | Route::PresencesCount
+            | Route::PresencesDelta
+            | Route::Subscriptions
+            | Route::Subscription
+            | Route::Deliveries
+            | Route::Scim => matches!(*method, Method::GET | Method::HEAD),
+            Route::None
+            | Route::Options
+            | Route::Operations
+            | Route::Unknown
+            | Route::ServiceDocument
+            | Route::Metadata
+            | Route::Action
+            | Route::Reauthorize
+            | Route::Keys
+            | Route::Issuer => false,
+        }
+    }
 
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
-    HeaderValue, STRICT_TRANSPORT_SECURITY, VARY,
+    HeaderValue, STRICT_TRANSPORT_SECURITY, VARY, WARNING,
 };
 use http::{HeaderMap, Method, Response, StatusCode};
 
@@ -11,6 +11,7 @@ use super::Api;
 use crate::connection::Connection;
 use crate::headers::Headers;
 use crate::reply::{CLIENT_REQUEST_ID, Reply, RequestIds, Sent, header_id};
+use crate::route::Route;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
@@ -19,11 +20,14 @@ const FOUR: HeaderValue = HeaderValue::from_static("4.0");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 /// For a year a browser asks this host by https alone. Source: RFC 6797.
 const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
+/// What was read may have changed since: this node is cut off from the others. Source: RFC 7234 5.5.1.
+const STALE: HeaderValue = HeaderValue::from_static("110 porchlight \"Response is Stale\"");
 
 impl Api {
     pub(super) fn finish(
         &self,
         reply: Reply,
+        route: Route,
         method: &Method,
         asked: &Headers<'_>,
         ids: RequestIds,
@@ -38,6 +42,10 @@ impl Api {
         // Not in development: a browser would refuse http://localhost from then on, whichever program listens there.
         if connection.secure && self.settings.development.is_none() {
             headers.insert(STRICT_TRANSPORT_SECURITY, A_YEAR);
+        }
+        let is_answered = status.is_success() || status == StatusCode::NOT_MODIFIED;
+        if self.engine.is_frozen() && is_answered && route.is_read(method) {
+            headers.insert(WARNING, STALE);
         }
         if !self.settings.cors_origins.is_empty() {
             self.allow_origin(asked, &mut headers);
@@ -75,7 +83,8 @@ impl Api {
 
     fn allow_origin(&self, asked: &Headers<'_>, headers: &mut HeaderMap) {
         const EXPOSED: HeaderValue = HeaderValue::from_static(
-            "request-id, client-request-id, Retry-After, Location, ETag, porchlight-revision, porchlight-effective",
+            "request-id, client-request-id, Retry-After, Location, ETag, Warning, porchlight-revision, \
+             porchlight-effective",
         );
         let allowed = &self.settings.cors_origins;
         let everybody = allowed.iter().any(|allowed| allowed == "*");
