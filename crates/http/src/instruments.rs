@@ -166,6 +166,20 @@ impl Instruments {
         gauge!("porchlight_timers_overdue_seconds").set(engine.timers_overdue().as_secs_f64());
         gauge!("porchlight_timer_lateness_max_seconds").set(engine.timer_lateness_max().as_secs_f64());
         gauge!("porchlight_log_writable").set(f64::from(u8::from(engine.is_writable())));
+        show_cluster(engine);
         handle().render()
     }
+}
+
+/// What is only there where the log is shared.
+fn show_cluster(engine: &Engine) {
+    let Some(cluster) = engine.cluster() else { return };
+    let nodes = cluster.nodes.borrow();
+    gauge!("porchlight_cluster_nodes").set(nodes.len() as f64);
+    if let Some(own) = nodes.iter().find(|node| node.id == cluster.me) {
+        gauge!("porchlight_clock_skew_seconds").set(own.skew_ms as f64 / 1000.0);
+        gauge!("porchlight_log_lag_seconds").set(own.lag.as_secs_f64());
+    }
+    gauge!("porchlight_slots_held").set(cluster.leases.held().borrow().len() as f64);
+    gauge!("porchlight_frozen").set(f64::from(u8::from(engine.is_frozen())));
 }

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::graph;
 use crate::headers::Headers;
 use crate::reply::{Reply, RequestIds};
-use crate::routes::{development, operations};
+use crate::routes::{cluster, development, operations};
 use crate::settings::Development;
 
 impl Api {
@@ -30,6 +30,7 @@ impl Api {
         let read = || graph::check_among(method, &["GET", "HEAD"]);
         match operation {
             "health" => read().map(|()| operations::health(&self.engine)),
+            "cluster" => read().map(|()| cluster::cluster(&self.engine, &self.settings)),
             "limits" => {
                 let notify = self.notifier.settings();
                 read().map(|()| operations::limits(&self.engine, notify, &self.settings))

@@ -22,17 +22,18 @@ use crate::window::Rate;
 use crate::windows::WINDOWS_MAX;
 use crate::wire::subscription::CHARACTERS_MAX;
 
-/// GET `/porchlight/health`: 200 when ready, 503 when not.
+/// GET `/porchlight/health`: 200 when ready, 503 with the reason when not.
 pub(crate) fn health(engine: &Engine) -> Reply {
-    let ready = engine.is_writable();
-    let health = json!({
+    let unready = engine.unreadiness();
+    let mut health = json!({
         "live": true,
-        "ready": ready,
+        "ready": unready.is_none(),
         "version": env!("CARGO_PKG_VERSION"),
         "log": engine.log_id().0.to_string(),
     });
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Reply { status, ..Reply::json(&health) }
+    let Some(reason) = unready else { return Reply::json(&health) };
+    health["reason"] = reason.to_string().into();
+    Reply { status: StatusCode::SERVICE_UNAVAILABLE, ..Reply::json(&health) }
 }
 
 /// GET `/porchlight/metrics`
@@ -141,6 +142,7 @@ pub(crate) fn limits(engine: &Engine, notify: &porchlight_notify::Settings, sett
         limit("workLocationDays", presence.location_days.into(), "it ends at midnight; 0: when cleared"),
         limit("waitingWrites", engine.waiting_writes_max().into(), "503 with Retry-After"),
         limit("writeTime", duration(engine.append_timeout()).into(), "503; the write may have been done"),
+        limit("revisionWait", duration(engine.append_timeout()).into(), "503 with Retry-After"),
     ];
     limits.extend(subscription_limits(notify, settings.profile));
     if settings.development.is_some() {
