@@ -10,7 +10,7 @@ use porchlight_engine::{Clock, Engine, Options, Seed};
 use porchlight_http::{Api, Development, Listener, NotificationWords, Profile, Server, Settings, Tls};
 use porchlight_notify::{Egress, Notifier};
 use porchlight_presence::{Limits, Timestamp};
-use porchlight_store::{Embedded, JetStream, JetStreamOptions, Log, Memory, Replica};
+use porchlight_store::{Cluster, Embedded, JetStream, JetStreamOptions, Log, Memory, Replica};
 
 use crate::{Authority, Client, Issuer, START};
 
@@ -23,6 +23,8 @@ pub struct Builder {
     append_timeout: Duration,
     start: Timestamp,
     place: Place,
+    /// Those who share a log in memory; `None`: as far as it can know, it is the server's alone.
+    cluster: Option<Arc<Cluster>>,
     /// Who is put in besides development's people.
     people: Vec<Seed>,
     https: bool,
@@ -32,6 +34,8 @@ pub struct Builder {
 #[derive(Clone)]
 enum Place {
     Memory,
+    /// The entries of this log.
+    Beside(Arc<Memory>),
     Folder(PathBuf),
     JetStream(Box<JetStreamOptions>),
 }
@@ -71,6 +75,7 @@ impl Default for Builder {
             append_timeout: Duration::from_millis(200),
             start: Timestamp::from_millis(START),
             place: Place::Memory,
+            cluster: None,
             people: Vec::new(),
             https: false,
         }
@@ -137,6 +142,13 @@ impl Builder {
         self
     }
 
+    /// A log in memory that is shared by these, as nodes share theirs.
+    #[must_use]
+    pub fn cluster(mut self, cluster: Arc<Cluster>) -> Builder {
+        self.cluster = Some(cluster);
+        self
+    }
+
     /// With https on another port, for localhost and 127.0.0.1, beside http.
     #[must_use]
     pub fn https(mut self) -> Builder {
@@ -158,7 +170,7 @@ impl Builder {
     /// When it does not start.
     pub async fn start(self) -> TestServer {
         let clock = Arc::new(match self.place {
-            Place::Memory | Place::Folder(_) => Clock::manual(self.start),
+            Place::Memory | Place::Beside(_) | Place::Folder(_) => Clock::manual(self.start),
             Place::JetStream(_) => Clock::system(),
         });
         let options = Options {
@@ -169,8 +181,15 @@ impl Builder {
         };
         let mut memory = None;
         let open = |replica: Arc<dyn Replica>| {
+            let in_memory = |log: Memory| {
+                if let Some(cluster) = self.cluster {
+                    log.share(cluster);
+                }
+                Arc::clone(memory.insert(Arc::new(log))) as Arc<dyn Log>
+            };
             let log: Arc<dyn Log> = match self.place {
-                Place::Memory => Arc::clone(memory.insert(Arc::new(Memory::new(replica)))) as Arc<dyn Log>,
+                Place::Memory => in_memory(Memory::new(replica)),
+                Place::Beside(other) => in_memory(other.beside(replica)),
                 Place::Folder(folder) => {
                     let log = Embedded::open(&folder, porchlight_store::Options::default(), replica);
                     Arc::new(log.expect("the folder's log opens"))
@@ -228,6 +247,18 @@ impl TestServer {
     /// A server that is to be different.
     pub fn builder() -> Builder {
         Builder::default()
+    }
+
+    /// Another server over the same entries, as another node is: with a clock of its own that begins where this one's
+    /// stands, and a handle of its own on the log, which can be held back.
+    ///
+    /// # Panics
+    ///
+    /// When the log is not in memory.
+    pub fn beside(&self) -> Builder {
+        let memory = Arc::clone(self.memory.as_ref().expect("the log is in memory"));
+        let start = self.engine.clock().now();
+        Builder { place: Place::Beside(memory), start, ..Builder::default() }
     }
 
     /// Where it listens.

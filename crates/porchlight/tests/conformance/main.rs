@@ -9,6 +9,7 @@ mod authorization;
 mod batch;
 mod batch_steps;
 mod beta;
+mod cluster;
 mod collection;
 mod complaints;
 mod delta;

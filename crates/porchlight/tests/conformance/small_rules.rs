@@ -95,7 +95,7 @@ async fn disabling_a_person_is_a_visible_change() {
 #[tokio::test]
 async fn health_and_metrics_need_no_token() {
     let server = TestServer::start().await;
-    for path in ["/porchlight/health", "/porchlight/metrics", "/porchlight/limits"] {
+    for path in ["/porchlight/health", "/porchlight/cluster", "/porchlight/metrics", "/porchlight/limits"] {
         assert_eq!(server.anonymous().get(path).await.status, 200, "{path}");
     }
 }
