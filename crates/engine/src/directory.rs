@@ -332,12 +332,7 @@ impl People {
     fn add(&mut self, user: UserId) -> u32 {
         let index =
             u32::try_from(self.slots.len()).expect("a directory holds fewer than four billion people");
-        self.slots.push(Slot {
-            user,
-            place: Place::default(),
-            claim: Revision::NONE,
-            entry: Box::default(),
-        });
+        self.slots.push(Slot { user, place: Place::default(), claim: Revision::NONE, entry: Box::default() });
         let (slots, hasher) = (&self.slots, &self.hash);
         self.by_id.insert_unique(hasher.hash_one(user), index, |index| {
             hasher.hash_one(slots[*index as usize].user)

@@ -275,8 +275,7 @@ impl Engine {
     /// The steps of [`Engine::delete_person`].
     async fn delete_all_of(&self, tenant: TenantId, user: UserId) -> Result<(), PersonError> {
         let lane = Arc::new(self.lane(tenant, user).await?);
-        let (known, attempts) =
-            (self.state.tenant(tenant).ok_or(PersonError::NotFound)?, self.attempts());
+        let (known, attempts) = (self.state.tenant(tenant).ok_or(PersonError::NotFound)?, self.attempts());
         loop {
             let person = known.directory().person(user).ok_or(PersonError::NotFound)?;
             let outcome = self.delete_each_of(tenant, &person, &lane).await;

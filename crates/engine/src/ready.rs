@@ -23,7 +23,9 @@ pub enum Unready {
     #[error("an entry of the log cannot be read; start a version of the program that reads it: {0}")]
     Unreadable(String),
     /// This machine's clock is more than five seconds off those of the others.
-    #[error("set this machine's clock right: it is {ahead_ms} ms ahead of the other nodes' (less than 0: behind)")]
+    #[error(
+        "set this machine's clock right: it is {ahead_ms} ms ahead of the other nodes' (less than 0: behind)"
+    )]
     ClockOff {
         /// How far it is ahead, in milliseconds; less than zero: behind.
         ahead_ms: i64,

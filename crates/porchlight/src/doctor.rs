@@ -46,10 +46,7 @@ fn look(flags: &DoctorFlags) -> Result<(), Failure> {
     let engine = open(flags)?;
     let users: usize = engine.tenants().iter().map(|tenant| tenant.users_len()).sum();
     let people: usize = engine.tenants().iter().map(|tenant| tenant.directory().len()).sum();
-    say(&format!(
-        "{}: sound; {people} people, {users} with a presence record",
-        flags.data.display()
-    ));
+    say(&format!("{}: sound; {people} people, {users} with a presence record", flags.data.display()));
     engine.close();
     Ok(())
 }

@@ -95,7 +95,7 @@ pub(crate) async fn update(call: &Call<'_>, key: &UserKey<'_>, body: Body) -> Re
     call.notes.user(user);
     let mut changed = Vec::new();
     let change = |before: Person| {
-        let after = change.apply(before.clone());
+        let after = change.clone().apply(before.clone());
         changed = differing(&before, &after);
         Ok(after)
     };

@@ -58,7 +58,7 @@ pub(crate) fn person(person: &Person, select: &PersonSelect, context: Option<&st
 }
 
 /// What a body says that a person is to be from now on. Whatever else stands in it, such as a password, is passed over.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PersonChange {
     user_principal_name: Option<String>,
     display_name: Option<String>,
