@@ -163,16 +163,6 @@ impl State {
         self.tenants.read().by_number.clone()
     }
 
-    /// The tenant that a key belongs to.
-    pub(crate) fn tenant_of(&self, key: &Key) -> Option<Arc<Tenant>> {
-        match keys::parse(key) {
-            Named::User(tenant, _) | Named::Person(tenant, _) | Named::Name(tenant, _) => {
-                Some(self.tenant_or_new(tenant))
-            }
-            Named::Secret(_) | Named::Kept | Named::Clock | Named::Other => None,
-        }
-    }
-
     /// Returns when the entry of a key that is no tenant's has this revision; it may take for ever.
     pub(crate) async fn reach(&self, key: &Key, revision: Revision) {
         loop {
