@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use parking_lot::Mutex;
-use porchlight_engine::{Changes, Engine};
+use porchlight_engine::{Changes, Engine, WriteError};
 use porchlight_presence::{TenantId, Timestamp};
-use porchlight_store::Value;
+use porchlight_store::{AppendError, Value};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -18,7 +18,6 @@ use uuid::Uuid;
 use crate::attempts::Attempt;
 use crate::cursor::StoredCursor;
 use crate::file::Scan;
-use crate::letter::Reason;
 use crate::notifier::Shared;
 use crate::office::Office;
 use crate::outcome::Outcome;
@@ -34,14 +33,11 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// How long what is underway may take to end, once the server stops.
 const FINISH: Duration = Duration::from_secs(4);
 
-/// What is asked of the courier by others.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Errand {
-    /// Begin the warnings anew.
-    Renew(Uuid),
-    /// End a subscription, for this reason.
-    End(Uuid, Reason),
-}
+/// How often to look whether a lease is fresh again.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How often to look whether engine time has reached what the clock has.
+const HELD_BACK: Duration = Duration::from_millis(10);
 
 /// A request that is over.
 struct Done {
@@ -63,26 +59,37 @@ pub(crate) async fn run(mut office: Office, shared: Arc<Shared>, mut stop: watch
         news: Arc::default(),
         followed: HashMap::new(),
     };
+    let mut slots = courier.shared.slots.clone();
     let mut jumps = courier.engine.clock().jumps();
     let mut keep = tokio::time::interval(KEEP);
     let mut hours = tokio::time::interval(Duration::from_secs(60 * 60));
     loop {
         jumps.borrow_and_update();
         courier.do_what_is_due(&mut office);
-        let clock = courier.engine.clock();
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
             () = courier.shared.registry.bell.notified() => {}
             () = courier.news.bell.notified() => {}
+            () = slots.changed() => {}
+            () = tokio::time::sleep(FRESH), if office.is_held_back() => {}
             Some(done) = courier.posts.join_next() => courier.finish(&mut office, done),
             Some(Ok((scan, changes))) = courier.scans.join_next() => office.scanned(&scan, &changes),
             Some(_) = courier.writes.join_next() => {}
             _ = keep.tick(), if office.has_moved() => courier.keep_cursors(&mut office),
             _ = hours.tick() => {}
-            () = clock.wait(office.next_alarm(), &mut jumps) => {}
+            () = wait(&courier.engine, office.next_alarm(), &mut jumps) => {}
         }
     }
     courier.stop(office).await;
+}
+
+/// Returns when an alarm is due, or when the clock jumps.
+async fn wait(engine: &Engine, alarm: Option<Timestamp>, jumps: &mut watch::Receiver<u64>) {
+    engine.clock().wait(alarm, jumps).await;
+    // Due, but engine time is held back, by a write on its way or for as long as the log does not answer.
+    if alarm.is_some_and(|at| engine.now() < at && at <= engine.clock().now()) {
+        tokio::time::sleep(HELD_BACK).await;
+    }
 }
 
 /// The tenants whose feeds have something new.
@@ -117,14 +124,14 @@ struct Courier {
 
 impl Courier {
     fn do_what_is_due(&mut self, office: &mut Office) {
+        if let Some((key, cause)) = self.shared.registry.unreadable() {
+            self.engine.cannot_read(&key, cause);
+        }
         if office.sync() {
             self.follow(office);
         }
-        for errand in self.shared.errands() {
-            match errand {
-                Errand::Renew(id) => office.renew(id),
-                Errand::End(id, reason) => office.remove(id, reason),
-            }
+        for id in office.closed() {
+            self.shared.attempts.forget(id);
         }
         for tenant in self.news.take() {
             office.dispatch_one(tenant);
@@ -133,6 +140,7 @@ impl Courier {
         for id in office.removals() {
             self.remove(id);
         }
+        office.try_again();
         while let Some(parcel) = office.compose() {
             self.post(parcel);
         }
@@ -217,8 +225,8 @@ impl Courier {
         for id in told.chain(parcel.letters.iter().map(|letter| letter.subscription.id)) {
             *items.entry(id).or_default() += 1;
         }
-        // Nobody can ask about those that are gone.
-        items.retain(|id, _| self.shared.registry.get(*id).is_some());
+        // Nobody can ask about those that are gone, and whoever tells them by now has attempts of their own.
+        items.retain(|id, _| self.shared.registry.get(*id).is_some() && self.shared.slots.is_mine(*id));
         let class = outcome.class().unwrap_or("delivered");
         metrics::counter!("porchlight_deliveries_total", "outcome" => class).increment(1);
         metrics::histogram!("porchlight_delivery_seconds").record(took.as_secs_f64());
@@ -250,9 +258,9 @@ impl Courier {
 
     /// Has the signing key followed by another one when it is old.
     fn rotate_keys(&mut self) {
-        let Some(signer) = self.shared.signer.get().filter(|signer| signer.is_due()) else { return };
-        if self.rotating.as_ref().is_none_or(tokio::task::AbortHandle::is_finished) {
-            let signer = Arc::clone(signer);
+        let is_idle = self.rotating.as_ref().is_none_or(tokio::task::AbortHandle::is_finished);
+        if is_idle && self.shared.signer.is_due() {
+            let signer = Arc::clone(&self.shared.signer);
             let rotate = async move {
                 if let Err(error) = signer.rotate().await {
                     tracing::warn!(%error, "the key that validation tokens are signed with was not followed by another");
@@ -265,13 +273,14 @@ impl Courier {
 
     fn keep_cursors(&mut self, office: &mut Office) {
         office.dispatch();
-        for (id, cursor) in office.cursors() {
+        for (id, cursor, hold) in office.cursors() {
             let shared = Arc::clone(&self.shared);
             // Nobody waits for it. What is not kept is told again after a crash.
-            self.writes.spawn(async move { keep(&shared, id, cursor).await });
+            self.writes.spawn(async move { keep(&shared, id, cursor, hold).await });
         }
     }
 
+    /// Lets what is underway end, and keeps the cursors. Whoever tells the subscriptions next goes on from there.
     async fn stop(mut self, mut office: Office) {
         let end = tokio::time::sleep(FINISH);
         tokio::pin!(end);
@@ -283,22 +292,50 @@ impl Courier {
         }
         // It may wait to try again.
         self.rotating.take().inspect(tokio::task::AbortHandle::abort);
+        // Before the newest cursors, which wait for those on their way.
+        while self.writes.join_next().await.is_some() {}
         self.keep_cursors(&mut office);
         while self.writes.join_next().await.is_some() {}
     }
 }
 
-/// Keeps a cursor, unless its subscription is gone.
-async fn keep(shared: &Shared, id: Uuid, cursor: StoredCursor) {
-    let (engine, key) = (&shared.engine, StoredCursor::key(id));
-    // Before the look at the subscription: whoever deletes it deletes the cursor after it, so that one of the two is
-    // noticed.
-    let expected = engine.revision_of(&key);
-    if shared.registry.get(id).is_none() {
-        return;
-    }
-    let value = Value::Live(cursor.encode());
-    if let Err(error) = engine.write_kept(key, expected, value, Box::new(())).await {
-        tracing::debug!(subscription = %id, %error, "a cursor was not kept");
+/// Keeps a cursor, unless its subscription is gone. Whoever finds that somebody else keeps it too is not the only one
+/// who tells the subscription, and gives its slot up.
+async fn keep(shared: &Shared, id: Uuid, cursor: StoredCursor, hold: Arc<()>) {
+    let (engine, registry, slots) = (&shared.engine, &shared.registry, &shared.slots);
+    let key = StoredCursor::key(id);
+    let mut is_first = true;
+    loop {
+        let begun = Instant::now();
+        // Before the look at the subscription: whoever deletes it deletes the cursor after it, so that one of the two is
+        // noticed.
+        let expected = engine.revision_of(&key);
+        let before = registry.kept_cursor(id);
+        if registry.get(id).is_none() || !slots.is_mine(id) {
+            return;
+        }
+        let (value, hold) = (Value::Live(cursor.encode()), Box::new(Arc::clone(&hold)));
+        let newest = match engine.write_kept(key.clone(), expected, value, hold).await {
+            Ok(_) => return,
+            Err(WriteError::Log(AppendError::Conflict { newest })) => newest,
+            Err(error) => {
+                tracing::debug!(subscription = %id, %error, "a cursor was not kept");
+                return;
+            }
+        };
+        shared.catch_up(&key, newest).await;
+        if registry.get(id).is_none() {
+            return;
+        }
+        // A conflict need not mean that. The log may have moved the entry without changing it. And this replica may have
+        // been behind what the last holder wrote, once, since that one writes no more; some seconds after the take-over
+        // that is no excuse any more.
+        let is_harmless = registry.kept_cursor(id) == before || slots.was_new(id, begun);
+        if !is_first || !is_harmless {
+            tracing::warn!(subscription = %id, "somebody else tells it too: its slot is given up");
+            slots.give_up(id);
+            return;
+        }
+        is_first = false;
     }
 }

@@ -84,15 +84,21 @@ impl Desk {
         self.by_user.get(&change.user).into_iter().flatten().chain(&self.everybody).copied()
     }
 
+    /// Whether a user may not sign in any more. Who is not known at all is not meant: in a cluster a subscription may come
+    /// before word of whoever made it.
+    pub(crate) fn is_locked_out(&self, user: UserId) -> bool {
+        self.tenant.was_deleted(user) || self.tenant.is_hidden(user)
+    }
+
     /// The subscriptions in the name of the user who has changed, if that user may not sign in any more.
     pub(crate) fn orphans_of(&self, change: &Change) -> &[Uuid] {
         let made = self.by_creator.get(&change.user);
-        made.filter(|_| !self.tenant.may_sign_in(change.user)).map_or(&[], Vec::as_slice)
+        made.filter(|_| self.is_locked_out(change.user)).map_or(&[], Vec::as_slice)
     }
 
     /// The subscriptions in the name of anybody who may not sign in any more.
     pub(crate) fn orphans(&self) -> Vec<Uuid> {
-        let made = self.by_creator.iter().filter(|(creator, _)| !self.tenant.may_sign_in(**creator));
+        let made = self.by_creator.iter().filter(|(creator, _)| self.is_locked_out(**creator));
         made.flat_map(|(_, ids)| ids).copied().collect()
     }
 }

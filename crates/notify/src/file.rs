@@ -23,6 +23,8 @@ const SLICE: usize = if cfg!(test) { 2 } else { USERS_MAX / 2 };
 
 /// What is known of one subscription.
 pub(crate) struct File {
+    /// Which of all files that were ever opened this is.
+    pub(crate) number: u64,
     pub(crate) subscription: Arc<Subscription>,
     pub(crate) address: Address,
     pub(crate) backlog: Backlog,
@@ -36,10 +38,10 @@ pub(crate) struct File {
     pub(crate) stage: Stage,
     /// What made the changes that are to be told, with their stamps, as far as that is known; only for who asks for it.
     pub(crate) origins: HashMap<UserId, (Timestamp, Origin), RandomState>,
-    /// When its present time began.
-    pub(crate) begun: Timestamp,
     pub(crate) next: Option<(Timestamp, Next)>,
     pub(crate) stored: StoredCursor,
+    /// Somebody else has this too as long as a cursor is on its way to the log.
+    pub(crate) keeping: Arc<()>,
 }
 
 /// Where a subscription is in its life.
@@ -86,10 +88,11 @@ impl File {
         subscription: Arc<Subscription>,
         stored: StoredCursor,
         engine: &Engine,
-        lifetime_max: Duration,
+        number: u64,
     ) -> File {
         let is_beginning = stored.is_beginning() && subscription.options.initial_snapshot;
         File {
+            number,
             address: Address::of(&subscription),
             backlog: Backlog::behind(stored.in_log(engine)),
             sealer: sealer(&subscription),
@@ -98,17 +101,17 @@ impl File {
             is_scanned: false,
             stage: Stage::of(&subscription, engine.now()),
             origins: HashMap::default(),
-            // When it was renewed last is not kept; no sooner than this.
-            begun: subscription.made_at.max(subscription.expires_at.minus(lifetime_max)),
             next: None,
             stored,
+            keeping: Arc::default(),
             subscription,
         }
     }
 
-    /// The subscription was changed; returns whether it has another end now.
+    /// The subscription was changed; returns whether its warnings begin anew.
     pub(crate) fn change(&mut self, subscription: Arc<Subscription>, now: Timestamp) -> bool {
-        let is_renewed = self.subscription.expires_at != subscription.expires_at;
+        let time = |subscription: &Subscription| (subscription.renewed_at, subscription.expires_at);
+        let is_renewed = time(&self.subscription) != time(&subscription);
         if self.subscription.certificate != subscription.certificate {
             self.sealer = sealer(&subscription);
         }

@@ -71,16 +71,9 @@ pub(crate) enum Next {
 }
 
 /// What comes next after `after`, and when. Source: subscriptions-and-auth 18.3, 10.5.
-///
-/// `begun`: when its present time began, with its making or its newest renewal.
-pub(crate) fn next(
-    subscription: &Subscription,
-    begun: Timestamp,
-    after: Timestamp,
-    strict: bool,
-) -> (Timestamp, Next) {
+pub(crate) fn next(subscription: &Subscription, after: Timestamp, strict: bool) -> (Timestamp, Next) {
     let end = subscription.expires_at;
-    let warning = warnings(begun, end, strict).into_iter().find(|at| *at > after);
+    let warning = warnings(subscription.renewed_at, end, strict).into_iter().find(|at| *at > after);
     if let Some(at) = warning {
         return (at, Next::Warning);
     }
@@ -117,11 +110,11 @@ mod tests {
     /// The minutes after its making at which something happens in a life of so many minutes.
     fn life(minutes: u32, strict: bool) -> Vec<(u64, Next)> {
         let mut subscription = subscription(1, Target::Everybody);
-        let begun = subscription.made_at;
+        let begun = subscription.renewed_at;
         subscription.expires_at = begun.plus(MINUTE * minutes);
         let (mut after, mut events) = (begun, Vec::new());
         loop {
-            let (at, event) = next(&subscription, begun, after, strict);
+            let (at, event) = next(&subscription, after, strict);
             events.push((at.since(begun).as_secs() / 60, event));
             if event == Next::EndOfGrace {
                 return events;

@@ -6,6 +6,10 @@
 //! courier (`courier.rs`) sends it, on a thread of its own. Nothing is queued that the records do not say themselves: a
 //! subscription is a cursor, and after a crash `changes_since` says the rest.
 //!
+//! Where several processes share the log, each of them keeps all subscriptions in memory and takes any change of them;
+//! which of them tells a subscription is what `slots.rs` knows. What is asked of whoever tells it travels in the
+//! subscription's own record.
+//!
 //! This crate knows no JSON names of Graph's; what is sent is put into words by whoever implements [`Words`].
 
 mod attempts;
@@ -31,6 +35,7 @@ mod roots;
 mod seal;
 mod settings;
 mod signer;
+mod slots;
 mod subscription;
 mod validation;
 #[cfg(test)]

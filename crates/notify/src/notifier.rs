@@ -7,23 +7,24 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use porchlight_engine::{Engine, WriteError};
 use porchlight_presence::Timestamp;
-use porchlight_store::{Hold, Revision, Value};
+use porchlight_store::{AppendError, Key, Revision, Value};
 use tokio::runtime::Handle;
-use tokio::sync::{OnceCell, OwnedMutexGuard, Semaphore, oneshot, watch};
+use tokio::sync::{OwnedMutexGuard, Semaphore, oneshot, watch};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::attempts::{Attempt, Attempts};
 use crate::certificate::{self, CertificateError};
-use crate::courier::{self, Errand};
+use crate::courier;
 use crate::cursor::StoredCursor;
 use crate::egress::UrlError;
-use crate::letter::Reason;
 use crate::office::Office;
 use crate::parcel::Words;
 use crate::post::{Poster, PosterError};
 use crate::registry::{Held, Registry};
 use crate::settings::Settings;
 use crate::signer::Signer;
+use crate::slots::Slots;
 use crate::subscription::{Certificate, GRACE, Subscription};
 use crate::validation::{self, ValidationError};
 
@@ -104,6 +105,9 @@ pub const VALIDATIONS_MAX: usize = 256;
 /// How long a count may take.
 const COUNT: Duration = Duration::from_secs(1);
 
+/// How long to wait at most for what another node has written first.
+const CATCH_UP: Duration = Duration::from_secs(5);
+
 /// Names that are resolved at the same time, each of which the system's resolver takes a thread for. So many that those
 /// whose name servers do not answer are in nobody's way.
 const LOOKUPS_MAX: usize = 2048;
@@ -133,11 +137,11 @@ pub(crate) struct Shared {
     pub(crate) attempts: Attempts,
     /// Whether what was sent is remembered, for development.
     pub(crate) keeps_bodies: bool,
-    pub(crate) signer: Arc<OnceCell<Arc<Signer>>>,
-    /// Held while a subscription is written: what was checked before holds until it is kept.
+    pub(crate) signer: Arc<Signer>,
+    pub(crate) slots: Slots,
+    /// Held while a subscription is written: what was checked before holds until it is kept, as far as this process goes.
     writing: Arc<tokio::sync::Mutex<()>>,
     validations: Semaphore,
-    errands: Mutex<Vec<Errand>>,
     faults: Mutex<Faults>,
     /// Who asks how many users all subscriptions together keep in mind.
     counts: Mutex<Vec<oneshot::Sender<usize>>>,
@@ -154,7 +158,8 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// Takes over the subscriptions that the log has, and starts telling, on a thread of its own.
+    /// Takes over the subscriptions that the log has, and starts telling, on a thread of its own: all of them, or in a
+    /// cluster those whose slots this process comes to hold.
     ///
     /// # Errors
     ///
@@ -167,13 +172,11 @@ impl Notifier {
     ) -> Result<Notifier, StartError> {
         let registry = Arc::new(Registry::default());
         engine.hand_over(Arc::clone(&registry) as Arc<dyn porchlight_engine::Keeper>);
-        if let Some(entry) = registry.unreadable() {
-            return Err(StartError::Unreadable(entry));
+        if let Some((key, cause)) = registry.unreadable() {
+            return Err(StartError::Unreadable(format!("{key}: {cause}")));
         }
-        let signer = Arc::new(OnceCell::new());
-        if let Some(known) = Signer::known(engine) {
-            signer.set(Arc::new(known)).ok();
-        }
+        let signer = Arc::new(Signer::new(engine));
+        let slots = Slots::of(engine.cluster().as_deref());
         let settings = Arc::new(settings);
         let shared = Arc::new(Shared {
             engine: engine.clone(),
@@ -183,13 +186,13 @@ impl Notifier {
             attempts: Attempts::default(),
             keeps_bodies,
             signer: Arc::clone(&signer),
+            slots: slots.clone(),
             writing: Arc::default(),
             validations: Semaphore::new(VALIDATIONS_MAX),
-            errands: Mutex::default(),
             faults: Mutex::default(),
             counts: Mutex::default(),
         });
-        let office = Office::new(engine.clone(), settings, registry, words, signer);
+        let office = Office::new(engine.clone(), settings, registry, words, signer, slots.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(LOOKUPS_MAX)
@@ -199,6 +202,7 @@ impl Notifier {
         let courier = courier::run(office, Arc::clone(&shared), stop.subscribe());
         let thread = std::thread::Builder::new().name("notify".to_owned());
         let thread = thread.spawn(move || runtime.block_on(courier)).map_err(StartError::Thread)?;
+        slots.take();
         Ok(Notifier { shared, runtime: handle, stop, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
@@ -235,6 +239,9 @@ impl Notifier {
     /// The id, the time of its making and its first cursor are filled in here. `request` is the id that the validation
     /// token names.
     ///
+    /// What its owner has already is what this process knows of: two nodes of a cluster that are asked at the same
+    /// instant may both make one, so that there are two for the same or one more than there may be.
+    ///
     /// # Errors
     ///
     /// See [`KeepError`].
@@ -242,7 +249,7 @@ impl Notifier {
         let shared = &self.shared;
         shared.check(&subscription)?;
         if subscription.certificate.is_some() {
-            self.signer().await?;
+            shared.signer.make_first().await?;
         }
         self.validate("notificationUrl", &subscription.notification_url, request).await?;
         if let Some(url) = &subscription.lifecycle_url {
@@ -252,6 +259,7 @@ impl Notifier {
         shared.check(&subscription)?;
         subscription.id = Uuid::new_v4();
         subscription.made_at = shared.engine.now();
+        subscription.renewed_at = subscription.made_at;
         subscription.since = if subscription.options.initial_snapshot {
             StoredCursor::BEGINNING
         } else {
@@ -259,12 +267,7 @@ impl Notifier {
             shared.engine.feed_cursor(&tenant).into()
         };
         let held = shared.registry.hold(subscription.id);
-        let succeeded = shared.registry.ended_of_owner(subscription.owner(), subscription.made_at);
-        shared.keep(&subscription, writing).await?;
-        // One for the same that could still be brought back has its successor now. Source: 10.5.
-        for ended in succeeded.iter().filter(|ended| ended.target == subscription.target) {
-            self.errand(Errand::End(ended.id, Reason::Expired));
-        }
+        shared.keep(&subscription, Revision::NONE, writing).await?;
         Ok(Created { subscription: Arc::new(subscription), held })
     }
 
@@ -283,41 +286,21 @@ impl Notifier {
         if let Some(url) = &update.notification_url {
             self.validate("notificationUrl", url, request).await?;
         }
-        let writing = Arc::clone(&shared.writing).lock_owned().await;
-        let now = shared.engine.now();
-        let before = shared.registry.get(id).ok_or(KeepError::Gone)?;
-        let mut subscription = Subscription::clone(&before);
-        if let Some((expires_at, ticks)) = update.expires {
-            (subscription.expires_at, subscription.expires_ticks) = (expires_at, ticks);
-        }
-        if let Some(url) = update.notification_url {
-            subscription.notification_url = url;
-        }
-        if let Some(certificate) = update.certificate {
-            subscription.certificate = Some(certificate);
-        }
-        if before.has_ended(now) {
-            let can_come_back = !shared.settings.strict && now < before.expires_at.plus(GRACE);
-            if !can_come_back || subscription.has_ended(now) {
-                return Err(KeepError::Gone);
-            }
-            shared.check(&subscription).map_err(|error| match error {
-                // It has its successor.
-                KeepError::Refused(Refused::Duplicate(_)) => KeepError::Gone,
-                error => error,
-            })?;
-        }
-        shared.keep(&subscription, writing).await?;
-        self.errand(Errand::Renew(id));
-        Ok(Arc::new(subscription))
+        shared.change(id, |before, now| shared.updated(before, &update, now)).await
     }
 
     /// The warnings of a subscription's end begin anew.
-    pub fn reauthorize(&self, id: Uuid) {
-        self.errand(Errand::Renew(id));
+    ///
+    /// # Errors
+    ///
+    /// See [`KeepError`].
+    pub async fn reauthorize(&self, id: Uuid) -> Result<(), KeepError> {
+        let renewed = |before: &Subscription, now| Ok(Subscription { renewed_at: now, ..before.clone() });
+        self.shared.change(id, renewed).await.map(drop)
     }
 
-    /// Ends a subscription as its maker wishes: no request begins once this has returned.
+    /// Ends a subscription as its maker wishes: no request of this process begins once this has returned, and none of
+    /// another once that has seen it.
     ///
     /// # Errors
     ///
@@ -327,16 +310,22 @@ impl Notifier {
     }
 
     /// Ends a subscription as the server wishes, and tells its maker so.
-    pub fn revoke(&self, id: Uuid) {
-        self.errand(Errand::End(id, Reason::Revoked));
+    ///
+    /// # Errors
+    ///
+    /// See [`KeepError`].
+    pub async fn revoke(&self, id: Uuid) -> Result<(), KeepError> {
+        let revoked = |before: &Subscription, _| Ok(Subscription { revoked: true, ..before.clone() });
+        self.shared.change(id, revoked).await.map(drop)
     }
 
-    /// The newest attempts to tell a subscription, oldest first.
+    /// The newest attempts of this process to tell a subscription, oldest first.
     pub fn attempts(&self, id: Uuid) -> Vec<Attempt> {
         self.shared.attempts.of(id)
     }
 
-    /// The newest attempts of all, oldest first, with what was sent; none outside of development.
+    /// The newest attempts of this process to tell anybody, oldest first, with what was sent; none outside of
+    /// development.
     pub fn all_attempts(&self) -> Vec<Attempt> {
         self.shared.attempts.all()
     }
@@ -361,9 +350,8 @@ impl Notifier {
     ///
     /// Whatever the log answers.
     pub async fn signer(&self) -> Result<Arc<Signer>, WriteError> {
-        let shared = Arc::clone(&self.shared);
-        let make = || async move { Signer::of(&shared.engine).await.map(Arc::new) };
-        self.shared.signer.get_or_try_init(make).await.cloned()
+        self.shared.signer.make_first().await?;
+        Ok(Arc::clone(&self.shared.signer))
     }
 
     /// From now on these faults are made.
@@ -371,15 +359,15 @@ impl Notifier {
         *self.shared.faults.lock() = faults;
     }
 
-    /// Stops telling: what is underway may end, and cursors are kept. Blocks until that is done; doing it again does
-    /// nothing.
+    /// Stops telling: what is underway may end, cursors are kept, and only then others may take the slots. Blocks until
+    /// that is done; doing it again does nothing.
     pub fn stop(&self) {
         self.stop.send_replace(true);
-        if let Some(thread) = self.thread.lock().take()
-            && thread.join().is_err()
-        {
+        let Some(thread) = self.thread.lock().take() else { return };
+        if thread.join().is_err() {
             tracing::error!("the thread that tells panicked");
         }
+        self.shared.slots.release();
     }
 
     /// Has an endpoint prove itself; on the courier's runtime, which owns the connections.
@@ -397,21 +385,12 @@ impl Notifier {
         match validation.await {
             Ok(outcome) => outcome.map_err(KeepError::Endpoint),
             // The server stops.
-            Err(_) => Err(KeepError::Write(WriteError::Log(porchlight_store::AppendError::Unavailable))),
+            Err(_) => Err(KeepError::Write(WriteError::Log(AppendError::Unavailable))),
         }
-    }
-
-    fn errand(&self, errand: Errand) {
-        self.shared.errands.lock().push(errand);
-        self.shared.registry.bell.notify_one();
     }
 }
 
 impl Shared {
-    pub(crate) fn errands(&self) -> Vec<Errand> {
-        std::mem::take(&mut self.errands.lock())
-    }
-
     pub(crate) fn faults(&self) -> Faults {
         *self.faults.lock()
     }
@@ -437,14 +416,66 @@ impl Shared {
         Err(KeepError::Refused(refused))
     }
 
-    /// Writes a subscription; nobody else writes one before the log knows what became of it.
+    /// The subscription with what a PATCH changes.
+    fn updated(
+        &self,
+        before: &Subscription,
+        update: &Update,
+        now: Timestamp,
+    ) -> Result<Subscription, KeepError> {
+        let mut subscription = Subscription { renewed_at: now, ..before.clone() };
+        if let Some((expires_at, ticks)) = update.expires {
+            (subscription.expires_at, subscription.expires_ticks) = (expires_at, ticks);
+        }
+        if let Some(url) = &update.notification_url {
+            subscription.notification_url.clone_from(url);
+        }
+        if let Some(certificate) = &update.certificate {
+            subscription.certificate = Some(certificate.clone());
+        }
+        if before.has_ended(now) {
+            let can_come_back = !self.settings.strict && now < before.expires_at.plus(GRACE);
+            if !can_come_back || subscription.has_ended(now) {
+                return Err(KeepError::Gone);
+            }
+            self.check(&subscription).map_err(|error| match error {
+                // It has its successor.
+                KeepError::Refused(Refused::Duplicate(_)) => KeepError::Gone,
+                error => error,
+            })?;
+        }
+        Ok(subscription)
+    }
+
+    /// Puts what `next` makes of a subscription in its place: once more, if another node has changed it meanwhile.
+    async fn change(
+        &self,
+        id: Uuid,
+        next: impl Fn(&Subscription, Timestamp) -> Result<Subscription, KeepError>,
+    ) -> Result<Arc<Subscription>, KeepError> {
+        let (key, until) = (Subscription::key(id), Instant::now() + self.engine.append_timeout());
+        loop {
+            let writing = Arc::clone(&self.writing).lock_owned().await;
+            // Before the look at the subscription, so that nothing is overwritten that was not seen.
+            let expected = self.engine.revision_of(&key);
+            let before = self.registry.get(id).ok_or(KeepError::Gone)?;
+            let subscription = next(&before, self.engine.now())?;
+            match self.keep(&subscription, expected, writing).await {
+                Ok(()) => return Ok(Arc::new(subscription)),
+                Err(error) if self.came_second(&key, &error, until).await => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Writes a subscription; nobody else in this process writes one before the log knows what became of it.
     async fn keep(
         &self,
         subscription: &Subscription,
+        expected: Revision,
         writing: OwnedMutexGuard<()>,
     ) -> Result<(), WriteError> {
         let key = Subscription::key(subscription.id);
-        let expected = self.engine.revision_of(&key);
         let value = Value::Live(subscription.encode());
         self.engine.write_kept(key, expected, value, Box::new(writing)).await.map(drop)
     }
@@ -452,15 +483,42 @@ impl Shared {
     /// Takes a subscription and its cursor out of the log.
     pub(crate) async fn delete(&self, id: Uuid) -> Result<(), WriteError> {
         let writing = Arc::clone(&self.writing).lock_owned().await;
-        let holds: [Hold; 2] = [Box::new(writing), Box::new(())];
-        for (key, hold) in [Subscription::key(id), StoredCursor::key(id)].into_iter().zip(holds) {
-            let expected = self.engine.revision_of(&key);
-            if expected != Revision::NONE {
-                let at = self.engine.now().as_millis();
-                self.engine.write_kept(key, expected, Value::Tombstone { at }, hold).await?;
+        self.delete_key(&Subscription::key(id), Arc::new(writing)).await?;
+        self.delete_key(&StoredCursor::key(id), Arc::new(())).await
+    }
+
+    async fn delete_key(&self, key: &Key, hold: Arc<impl Send + Sync + 'static>) -> Result<(), WriteError> {
+        let until = Instant::now() + self.engine.append_timeout();
+        loop {
+            let expected = self.engine.revision_of(key);
+            if expected == Revision::NONE {
+                return Ok(());
+            }
+            let value = Value::Tombstone { at: self.engine.now().as_millis() };
+            let hold = Box::new(Arc::clone(&hold));
+            match self.engine.write_kept(key.clone(), expected, value, hold).await {
+                Err(error) if self.came_second(key, &error, until).await => {}
+                deleted => return deleted.map(drop),
             }
         }
-        self.attempts.forget(id);
-        Ok(())
+    }
+
+    /// Whether a write was refused only since another node's was first; then the registry shows that one by now, and
+    /// it can be tried again.
+    async fn came_second(&self, key: &Key, error: &WriteError, until: Instant) -> bool {
+        let WriteError::Log(AppendError::Conflict { newest }) = error else { return false };
+        self.catch_up(key, *newest).await;
+        Instant::now() < until
+    }
+
+    /// Waits until the registry shows this revision of a key. Not for long: it comes within milliseconds or, when this
+    /// node is cut off, not at all.
+    pub(crate) async fn catch_up(&self, key: &Key, revision: Revision) {
+        let mut kept = self.registry.follow();
+        let shows = async {
+            while self.engine.revision_of(key) < revision && kept.changed().await.is_ok() {}
+        };
+        // Whoever asked looks for themselves whether it came.
+        let _ = tokio::time::timeout(CATCH_UP, shows).await;
     }
 }

@@ -3,6 +3,10 @@
 //! Nothing here waits or knows of sockets. The courier brings news in ([`Office::sync`], [`Office::dispatch`],
 //! [`Office::tick`], [`Office::finish`]) and takes out what is to be done ([`Office::compose`], [`Office::scan`],
 //! [`Office::removals`], [`Office::cursors`]).
+//!
+//! In a cluster it has files of those subscriptions alone whose slots this process holds. When a slot comes, its
+//! subscriptions are opened where their cursors say; when it goes, they are closed, and what was underway says nothing
+//! any more.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -11,7 +15,6 @@ use std::time::Duration;
 use porchlight_engine::{Changes, Engine, Recent, Tenant};
 use porchlight_presence::{TenantId, Timestamp};
 use rapidhash::fast::RandomState;
-use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::cursor::StoredCursor;
@@ -24,7 +27,8 @@ use crate::parcel::{Item, Parcel, Words};
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::signer::Signer;
-use crate::subscription::Subscription;
+use crate::slots::Slots;
+use crate::subscription::{GRACE, Subscription};
 
 /// How many changes of the feed are handled before others have their turn.
 const CHANGES: usize = 1024;
@@ -37,13 +41,20 @@ pub(crate) struct Office {
     settings: Arc<Settings>,
     registry: Arc<Registry>,
     words: Arc<dyn Words>,
-    signer: Arc<OnceCell<Arc<Signer>>>,
+    signer: Arc<Signer>,
+    slots: Slots,
     desks: HashMap<TenantId, Desk>,
     files: HashMap<Uuid, File, RandomState>,
+    /// How many files were ever opened.
+    opened: u64,
+    /// Subscriptions whose files were closed.
+    closed: Vec<Uuid>,
     endpoints: HashMap<Address, Endpoint>,
     /// Endpoints that may have something to send, each once.
     ready: VecDeque<Address>,
     is_ready: HashSet<Address>,
+    /// Endpoints for which something waits until the lease of its slot is fresh.
+    held_back: HashSet<Address>,
     alarms: BTreeSet<(Timestamp, Alarm)>,
     /// Subscriptions whose cursors may have moved since they were last kept.
     moved: HashSet<Uuid>,
@@ -64,7 +75,8 @@ impl Office {
         settings: Arc<Settings>,
         registry: Arc<Registry>,
         words: Arc<dyn Words>,
-        signer: Arc<OnceCell<Arc<Signer>>>,
+        signer: Arc<Signer>,
+        slots: Slots,
     ) -> Office {
         Office {
             engine,
@@ -72,11 +84,15 @@ impl Office {
             registry,
             words,
             signer,
+            slots,
             desks: HashMap::new(),
             files: HashMap::default(),
+            opened: 0,
+            closed: Vec::new(),
             endpoints: HashMap::new(),
             ready: VecDeque::new(),
             is_ready: HashSet::new(),
+            held_back: HashSet::new(),
             alarms: BTreeSet::new(),
             moved: HashSet::new(),
             scans: VecDeque::new(),
@@ -84,18 +100,31 @@ impl Office {
         }
     }
 
-    /// Looks at the subscriptions that have changed; returns whether there were any.
+    /// Looks at the subscriptions that have changed, and at all of them when this process holds other slots than before;
+    /// returns whether there were any.
     pub(crate) fn sync(&mut self) -> bool {
-        let changed = self.registry.changed();
+        let mut changed = self.registry.changed();
+        if self.slots.note_moves() {
+            changed.extend(self.registry.ids());
+        }
         let is_any = !changed.is_empty();
         for id in changed {
-            match self.registry.get(id) {
+            let subscription = self.registry.get(id);
+            if let Some(subscription) = &subscription {
+                self.end_predecessors(subscription);
+            }
+            match subscription.filter(|_| self.slots.is_mine(id)) {
                 None => self.close(id),
                 Some(subscription) if self.files.contains_key(&id) => self.change(subscription),
                 Some(subscription) => self.open(subscription),
             }
         }
         is_any
+    }
+
+    /// Subscriptions that are told no more, here at least.
+    pub(crate) fn closed(&mut self) -> Vec<Uuid> {
+        std::mem::take(&mut self.closed)
     }
 
     /// Reads the feeds of all tenants.
@@ -131,6 +160,18 @@ impl Office {
     /// When something is due next.
     pub(crate) fn next_alarm(&self) -> Option<Timestamp> {
         self.alarms.first().map(|(at, _)| *at)
+    }
+
+    /// Whether something waits until a lease is fresh.
+    pub(crate) fn is_held_back(&self) -> bool {
+        !self.held_back.is_empty()
+    }
+
+    /// Has what waits for fresh leases tried again.
+    pub(crate) fn try_again(&mut self) {
+        for address in std::mem::take(&mut self.held_back) {
+            self.make_ready(&address);
+        }
     }
 
     /// The next request that may be made now.
@@ -181,13 +222,17 @@ impl Office {
             endpoint.underway -= 1;
             verdict = endpoint.note(parcel.attempt, outcome, took, now, &self.settings);
             if !was_told {
-                for letter in parcel.letters.iter().rev().filter(|letter| letter.is_fresh(now)) {
+                let again = |letter: &&Letter| {
+                    letter.is_fresh(now) && self.slots.is_mine(letter.subscription.id)
+                };
+                for letter in parcel.letters.iter().rev().filter(again) {
                     endpoint.letters.push_front(letter.clone());
                 }
             }
         }
         for (id, user, stamp) in &parcel.told {
-            if let Some(file) = self.files.get_mut(id) {
+            // One that was closed and opened again meanwhile has begun anew from its cursor.
+            if let Some(file) = self.files.get_mut(id).filter(|file| file.number <= parcel.opened) {
                 file.backlog.finish(*user, was_told);
                 if was_told && file.origins.get(user).is_some_and(|(of, _)| of <= stamp) {
                     file.origins.remove(user);
@@ -214,10 +259,15 @@ impl Office {
         std::mem::take(&mut self.removals)
     }
 
-    /// Cursors that have moved and are to be kept.
-    pub(crate) fn cursors(&mut self) -> Vec<(Uuid, StoredCursor)> {
+    /// Cursors that have moved and are to be kept, each with what is to be held until the log knows what became of it:
+    /// one at a time of a subscription, so that none is ever in the way of another.
+    pub(crate) fn cursors(&mut self) -> Vec<(Uuid, StoredCursor, Arc<()>)> {
         let mut cursors = Vec::new();
         for id in std::mem::take(&mut self.moved) {
+            if self.files.get(&id).is_some_and(|file| Arc::strong_count(&file.keeping) > 1) {
+                self.moved.insert(id);
+                continue;
+            }
             self.advance(id);
             if self.files.get(&id).is_none_or(|file| !file.backlog.is_unsettled()) {
                 self.moved.remove(&id);
@@ -227,7 +277,7 @@ impl Office {
             // One that is still at its beginning has told nothing that counts.
             if cursor != file.stored && file.backlog.told().at > Timestamp::ZERO {
                 file.stored = cursor;
-                cursors.push((id, cursor));
+                cursors.push((id, cursor, Arc::clone(&file.keeping)));
             }
         }
         cursors
@@ -236,16 +286,6 @@ impl Office {
     /// Whether some cursor may have moved since it was kept.
     pub(crate) fn has_moved(&self) -> bool {
         !self.moved.is_empty()
-    }
-
-    /// The warnings of a subscription's end begin anew.
-    pub(crate) fn renew(&mut self, id: Uuid) {
-        let now = self.engine.now();
-        if let Some(file) = self.files.get_mut(&id) {
-            file.begun = now;
-            self.plan(id, now);
-            self.make_waiting(id);
-        }
     }
 
     /// Ends a subscription, and says why.
@@ -278,6 +318,21 @@ impl Office {
 
 /// Files.
 impl Office {
+    /// Ends those for the same as this one that had ended when it was made and could still be brought back: they have
+    /// their successor. Source: subscriptions-and-auth 10.5.
+    fn end_predecessors(&mut self, successor: &Subscription) {
+        if self.engine.now() >= successor.made_at.plus(GRACE) {
+            // Whatever ended before it cannot be brought back any more.
+            return;
+        }
+        let ended = self.registry.ended_of_owner(successor.owner(), successor.made_at);
+        for ended in ended {
+            if ended.id != successor.id && ended.target == successor.target {
+                self.remove(ended.id, Reason::Expired);
+            }
+        }
+    }
+
     fn open(&mut self, subscription: Arc<Subscription>) {
         let (id, now) = (subscription.id, self.engine.now());
         let desk = self
@@ -285,35 +340,44 @@ impl Office {
             .entry(subscription.tenant)
             .or_insert_with(|| Desk::new(self.engine.tenant_or_new(subscription.tenant), &self.engine));
         desk.add(&subscription);
-        let may_read = subscription.user().is_none_or(|user| desk.tenant.may_sign_in(user));
+        let is_locked_out = subscription.user().is_some_and(|user| desk.is_locked_out(user));
         let stored = self.registry.cursor(&subscription);
-        let file = File::new(subscription, stored, &self.engine, self.settings.lifetime_max);
+        self.opened += 1;
+        let file = File::new(subscription, stored, &self.engine, self.opened);
         if file.subscription.query_options.is_some() {
             self.engine.want_origins();
         }
         // A warning that came due while nobody looked, as over a restart, is given late rather than never.
-        let planned_from = if file.stage == Stage::Live { file.begun } else { now };
+        let planned_from = if file.stage == Stage::Live { file.subscription.renewed_at } else { now };
+        let is_revoked = file.subscription.revoked;
         self.files.insert(id, file);
         self.plan(id, planned_from);
-        if may_read {
-            self.make_waiting(id);
-        } else {
+        if is_revoked {
+            self.remove(id, Reason::Revoked);
+        } else if is_locked_out {
             self.remove(id, Reason::UserDisabled);
+        } else {
+            self.make_waiting(id);
         }
     }
 
     fn change(&mut self, subscription: Arc<Subscription>) {
         let (id, now) = (subscription.id, self.engine.now());
         let Some(file) = self.files.get_mut(&id) else { return };
+        let (renewed_at, is_revoked) = (subscription.renewed_at, subscription.revoked);
         let is_renewed = file.change(subscription, now);
         if is_renewed {
-            self.renew(id);
+            self.plan(id, renewed_at);
+        }
+        if is_revoked {
+            self.remove(id, Reason::Revoked);
         }
         self.make_waiting(id);
     }
 
     fn close(&mut self, id: Uuid) {
         let Some(file) = self.files.remove(&id) else { return };
+        self.closed.push(id);
         self.moved.remove(&id);
         let Some(desk) = self.desks.get_mut(&file.subscription.tenant) else { return };
         desk.remove(&file.subscription);
@@ -329,7 +393,7 @@ impl Office {
         if let Some((at, _)) = file.next {
             self.alarms.remove(&(at, Alarm::Subscription(id)));
         }
-        let next = letter::next(&file.subscription, file.begun, after, self.settings.strict);
+        let next = letter::next(&file.subscription, after, self.settings.strict);
         file.next = Some(next);
         self.alarms.insert((next.0, Alarm::Subscription(id)));
     }
@@ -457,8 +521,8 @@ impl Office {
     /// Puts together a request of what waits for an endpoint.
     fn fill(&mut self, address: &Address, now: Timestamp) -> Option<Parcel> {
         let max = self.settings.items_max;
-        let endpoint = self.endpoints.get_mut(address)?;
-        let letters: Vec<Letter> = endpoint.letters.drain(..endpoint.letters.len().min(max)).collect();
+        let letters = self.take_letters(address, max);
+        let endpoint = self.endpoints.get(address)?;
         let mut items = Vec::new();
         // Each of those that wait at most once: who is not done comes last.
         for _ in 0..endpoint.waiting.len() {
@@ -474,6 +538,13 @@ impl Office {
             else {
                 continue;
             };
+            if !self.slots.may_begin(id) {
+                if let Some(endpoint) = self.endpoints.get_mut(address) {
+                    endpoint.waiting.push_back(id);
+                }
+                self.held_back.insert(address.clone());
+                continue;
+            }
             file.is_waiting = false;
             // Whoever made it has no answer yet; when they have, this is looked at again. One that was deleted this very
             // moment is not told any more.
@@ -493,10 +564,25 @@ impl Office {
         Some(Parcel {
             address: address.clone(),
             attempt: endpoint.attempt(),
+            opened: self.opened,
             told: items.iter().map(|item| (item.subscription.id, item.user, item.stamp)).collect(),
             body: self.words.notifications(&items, &letters, &self.tokens(&items)).into(),
             letters,
         })
+    }
+
+    /// Takes the letters that can be sent to an endpoint now, `max` at most. Those of subscriptions that somebody else
+    /// tells by now are dropped: what still matters then, that one finds out too.
+    fn take_letters(&mut self, address: &Address, max: usize) -> Vec<Letter> {
+        let Some(endpoint) = self.endpoints.get_mut(address) else { return Vec::new() };
+        let letters = &mut endpoint.letters;
+        letters.retain(|letter| self.slots.is_mine(letter.subscription.id));
+        let may_begin = |letter: &&Letter| self.slots.may_begin(letter.subscription.id);
+        let count = letters.iter().take(max).take_while(may_begin).count();
+        if count < letters.len().min(max) {
+            self.held_back.insert(address.clone());
+        }
+        letters.drain(..count).collect()
     }
 
     /// Looks up what a subscription has missed, if it can be found at once; else asks for a scan.
@@ -520,11 +606,11 @@ impl Office {
 
     /// One token for each application that is told something encrypted. Source: subscriptions-and-auth 14.1.
     fn tokens(&self, items: &[Item]) -> Vec<Arc<str>> {
-        let Some(signer) = self.signer.get() else { return Vec::new() };
         let mut tokens: Vec<Arc<str>> = Vec::new();
         for item in items.iter().filter(|item| item.sealed.is_some()) {
-            let token = signer.token(&item.subscription);
-            if !tokens.contains(&token) {
+            if let Some(token) = self.signer.token(&item.subscription)
+                && !tokens.contains(&token)
+            {
                 tokens.push(token);
             }
         }

@@ -9,7 +9,6 @@ use futures_util::FutureExt;
 use porchlight_engine::{Clock, Engine, Options as EngineOptions, Origin, Person};
 use porchlight_presence::{Command, NewStatusMessage, Presence, TenantId, Timestamp, UserId};
 use porchlight_store::{Fault, Log, Memory, Value};
-use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::cursor::StoredCursor;
@@ -19,6 +18,8 @@ use crate::outcome::Outcome;
 use crate::parcel::{Item, Parcel, Words};
 use crate::registry::Registry;
 use crate::settings::Settings;
+use crate::signer::Signer;
+use crate::slots::Slots;
 use crate::subscription::tests::subscription;
 use crate::subscription::{Options, Subscription, Target};
 
@@ -104,7 +105,8 @@ fn office(engine: &Engine, registry: &Arc<Registry>) -> Office {
         settings,
         Arc::clone(registry),
         Arc::new(NoWords),
-        Arc::new(OnceCell::new()),
+        Arc::new(Signer::new(engine)),
+        Slots::of(None),
     );
     office.sync();
     office
@@ -272,11 +274,11 @@ impl World {
     }
 
     fn keep_cursors(&mut self) {
-        for (id, cursor) in self.office.cursors() {
+        for (id, cursor, hold) in self.office.cursors() {
             let key = StoredCursor::key(id);
             let expected = self.engine.revision_of(&key);
             let value = Value::Live(cursor.encode());
-            once(self.engine.write_kept(key, expected, value, Box::new(())));
+            once(self.engine.write_kept(key, expected, value, Box::new(hold)));
         }
     }
 

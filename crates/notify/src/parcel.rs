@@ -52,6 +52,8 @@ pub(crate) struct Parcel {
     pub(crate) address: Address,
     /// Which attempt, beginning with 1.
     pub(crate) attempt: u32,
+    /// How many files had been opened when it was put together: of those opened later it says nothing.
+    pub(crate) opened: u64,
     /// Who is told of whom, in which state.
     pub(crate) told: Vec<(Uuid, UserId, Timestamp)>,
     /// What is told of the subscriptions themselves.

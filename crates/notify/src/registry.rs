@@ -6,8 +6,8 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use porchlight_engine::Keeper;
 use porchlight_presence::{TenantId, Timestamp};
-use porchlight_store::{Entry, Value};
-use tokio::sync::Notify;
+use porchlight_store::{Entry, Key, Value};
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use crate::cursor::StoredCursor;
@@ -23,7 +23,9 @@ pub struct Registry {
     held: Mutex<HashSet<Uuid>>,
     /// Rung when something has changed.
     pub(crate) bell: Notify,
-    unreadable: Mutex<Option<String>>,
+    /// Every entry that was kept counts as a change of this.
+    kept: watch::Sender<()>,
+    unreadable: Mutex<Option<(Key, String)>>,
 }
 
 #[derive(Default)]
@@ -49,6 +51,11 @@ impl Registry {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The ids of all.
+    pub(crate) fn ids(&self) -> Vec<Uuid> {
+        self.subscriptions.read().by_id.keys().copied().collect()
     }
 
     /// The tenant's subscriptions behind this place, in the order of their making, as long as `look` says to go on.
@@ -90,8 +97,18 @@ impl Registry {
 
     /// How far it has been told, as the log has it.
     pub(crate) fn cursor(&self, subscription: &Subscription) -> StoredCursor {
-        let stored = self.subscriptions.read().cursors.get(&subscription.id).copied();
-        stored.map_or(subscription.since, |stored| subscription.since.later(stored))
+        let kept = self.kept_cursor(subscription.id);
+        kept.map_or(subscription.since, |kept| subscription.since.later(kept))
+    }
+
+    /// The cursor that was kept last for this subscription, if any was.
+    pub(crate) fn kept_cursor(&self, id: Uuid) -> Option<StoredCursor> {
+        self.subscriptions.read().cursors.get(&id).copied()
+    }
+
+    /// Word of every entry that is kept from now on.
+    pub(crate) fn follow(&self) -> watch::Receiver<()> {
+        self.kept.subscribe()
     }
 
     /// The ids of those that have changed since this was last asked.
@@ -105,9 +122,9 @@ impl Registry {
         self.bell.notify_one();
     }
 
-    /// What could not be read, if anything.
-    pub(crate) fn unreadable(&self) -> Option<String> {
-        self.unreadable.lock().clone()
+    /// What could not be read since this was last asked, if anything: the key, and what is wrong.
+    pub(crate) fn unreadable(&self) -> Option<(Key, String)> {
+        self.unreadable.lock().take()
     }
 
     /// Nothing is told to this subscription as long as this is held.
@@ -121,7 +138,8 @@ impl Registry {
     }
 }
 
-/// The maker of a subscription waits for an answer; nothing is told before this is dropped.
+/// The maker of a subscription waits for an answer; nothing is told before this is dropped. In a cluster that holds as
+/// far as this process tells it: another one that does knows nothing of who waits.
 ///
 /// Source: subscriptions-and-auth 6.2.
 pub struct Held {
@@ -145,8 +163,10 @@ impl Keeper for Registry {
         };
         if let Err(cause) = kept {
             tracing::error!(key = %entry.key, %cause, "an entry of the log cannot be read");
-            self.unreadable.lock().get_or_insert_with(|| format!("{}: {cause}", entry.key));
+            self.unreadable.lock().get_or_insert_with(|| (entry.key.clone(), cause));
+            self.bell.notify_one();
         }
+        self.kept.send_replace(());
     }
 }
 

@@ -71,6 +71,21 @@ pub struct Subscription {
     pub url_app: Option<String>,
     /// From where on changes are told.
     pub since: StoredCursor,
+    /// When its present time began: with its making, its newest PATCH or its newest reauthorization.
+    #[serde(skip)]
+    pub renewed_at: Timestamp,
+    /// The right to it was taken back: whoever tells it is to end it.
+    #[serde(skip)]
+    pub revoked: bool,
+}
+
+/// What a record carries behind the fields that it began with. A program from before them passes over it, and writes
+/// records without it.
+#[derive(Serialize, Deserialize)]
+struct Later {
+    #[serde(with = "record")]
+    renewed_at: Timestamp,
+    revoked: bool,
 }
 
 /// Whom a subscription is about.
@@ -124,7 +139,9 @@ impl Subscription {
 
     /// Its record.
     pub(crate) fn encode(&self) -> Bytes {
+        let later = Later { renewed_at: self.renewed_at, revoked: self.revoked };
         let encoded = postcard::to_extend(self, vec![VERSION]);
+        let encoded = encoded.and_then(|fields| postcard::to_extend(&later, fields));
         encoded.expect("a vector takes any number of bytes").into()
     }
 
@@ -136,13 +153,23 @@ impl Subscription {
     pub(crate) fn decode(record: &[u8]) -> Result<Subscription, String> {
         match record.split_first() {
             Some((&VERSION, fields)) => {
-                postcard::from_bytes(fields).map_err(|error| format!("the subscription is damaged: {error}"))
+                Subscription::read(fields).map_err(|error| format!("the subscription is damaged: {error}"))
             }
             Some((version, _)) => Err(format!(
                 "the subscription has format {version}, this program reads formats up to {VERSION}"
             )),
             None => Err("the subscription is empty".to_owned()),
         }
+    }
+
+    fn read(fields: &[u8]) -> Result<Subscription, postcard::Error> {
+        let (subscription, later): (Subscription, &[u8]) = postcard::take_from_bytes(fields)?;
+        let later = if later.is_empty() {
+            Later { renewed_at: subscription.made_at, revoked: false }
+        } else {
+            postcard::from_bytes(later)?
+        };
+        Ok(Subscription { renewed_at: later.renewed_at, revoked: later.revoked, ..subscription })
     }
 
     /// Which stamp says that there is something to tell. Source: subscriptions-and-auth 17.8.
@@ -216,6 +243,8 @@ pub(crate) mod tests {
             options: Options::default(),
             url_app: None,
             since: StoredCursor::default(),
+            renewed_at: Timestamp::from_millis(1_700_000_000_000),
+            revoked: false,
         }
     }
 
@@ -228,6 +257,18 @@ pub(crate) mod tests {
         assert!(Subscription::decode(&record).unwrap_err().contains("format 2"));
         assert!(Subscription::decode(&record[..1]).is_err());
         assert!(Subscription::decode(&[]).is_err());
+    }
+
+    #[test]
+    fn what_came_later_stands_behind_what_older_programs_read() {
+        let first = subscription(7, Target::Everybody);
+        let renewed = Subscription { renewed_at: Timestamp::from_millis(5), revoked: true, ..first.clone() };
+        let record = renewed.encode();
+        assert_eq!(Subscription::decode(&record).unwrap(), renewed);
+        let before = postcard::to_extend(&first, vec![VERSION]).unwrap();
+        assert!(record.starts_with(&before), "a program of before finds all that it knows");
+        assert_eq!(Subscription::decode(&before).unwrap(), first);
+        assert!(Subscription::decode(&record[..record.len() - 1]).is_err(), "half of it is none");
     }
 
     #[test]

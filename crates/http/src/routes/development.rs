@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 use porchlight_engine::Engine;
-use porchlight_notify::{Faults, Notifier};
+use porchlight_notify::{Faults, KeepError, Notifier};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -113,7 +113,10 @@ pub(crate) async fn make_faults(
     }
     if let Some(id) = wanted.drop_subscription {
         notifier.registry().get(id).ok_or(SubscriptionError::NotFound)?;
-        notifier.revoke(id);
+        // One that has gone meanwhile is dropped as well.
+        if let Err(KeepError::Write(error)) = notifier.revoke(id).await {
+            return Err(error.into());
+        }
     }
     if rate.is_some() || latency.is_some() {
         let extra_latency = Duration::from_millis(latency.unwrap_or(0));

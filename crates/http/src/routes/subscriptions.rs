@@ -147,7 +147,8 @@ pub(crate) async fn reauthorize(call: &Call<'_>, id: &str, body: Body) -> Result
     let stored = own(call, id, Duration::ZERO, Operation::Update)?;
     no_options(call)?;
     body.read(call.headers, &call.settings.limits).await?;
-    call.notifier.reauthorize(stored.id);
+    let renewed = call.notifier.reauthorize(stored.id).await;
+    renewed.map_err(|error| not_kept(error, stored.application, call))?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 
@@ -191,9 +192,10 @@ fn wanted(call: &Call<'_>, bytes: &[u8]) -> Result<Subscription, Error> {
         _ => return Err(SubscriptionError::CertificateMissing.into()),
     };
     Ok(Subscription {
-        // These three are filled in when it is made.
+        // These four are filled in when it is made.
         id: Uuid::nil(),
         made_at: Timestamp::ZERO,
+        renewed_at: Timestamp::ZERO,
         since: StoredCursor::default(),
         tenant: caller.tenant.id(),
         application: caller.application,
@@ -213,6 +215,7 @@ fn wanted(call: &Call<'_>, bytes: &[u8]) -> Result<Subscription, Error> {
         query_options: asked.query_options.map(str::to_owned),
         options,
         url_app: asked.url_app.map(str::to_owned),
+        revoked: false,
     })
 }
 

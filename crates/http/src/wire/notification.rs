@@ -239,6 +239,8 @@ mod tests {
             options: Options::default(),
             url_app: None,
             since: StoredCursor::default(),
+            renewed_at: Timestamp::from_millis(1_800_000_000_000),
+            revoked: false,
         }
     }
 

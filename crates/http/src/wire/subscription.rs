@@ -303,6 +303,8 @@ mod tests {
             options: Options::default(),
             url_app: None,
             since: StoredCursor::default(),
+            renewed_at: Timestamp::from_millis(0),
+            revoked: false,
         }
     }
 
