@@ -143,8 +143,16 @@ impl Backlog {
 
     /// Notes a change that the feed told of.
     pub(crate) fn note(&mut self, user: UserId, stamp: Timestamp, not_before: Timestamp) {
-        // What is behind is looked up anyway. What is not later than `begun` is in the sets, or has been told.
-        if self.is_behind || stamp <= self.begun.at {
+        // What is not later than `begun` is in the sets, or has been told.
+        if stamp > self.begun.at {
+            self.note_late(user, stamp, not_before);
+        }
+    }
+
+    /// The same for a change that nobody could know of at `begun`, although its stamp is not later.
+    pub(crate) fn note_late(&mut self, user: UserId, stamp: Timestamp, not_before: Timestamp) {
+        // What is behind is looked up anyway.
+        if self.is_behind {
             return;
         }
         self.add(user, stamp, not_before);
@@ -384,6 +392,21 @@ mod tests {
         backlog.finish(user(0), true);
         backlog.look_up([(user(0), at(110)), (user(1), at(120))], cursor(130), Reach::Everything);
         assert_eq!(backlog.next(at(200)), Some(user(1)), "the other one was told");
+    }
+
+    #[test]
+    fn what_comes_late_is_told_all_the_same() {
+        let mut backlog = live();
+        backlog.note(user(1), at(90), Timestamp::ZERO);
+        assert_eq!(backlog.next(at(110)), None, "it was known");
+        backlog.note_late(user(1), at(90), Timestamp::ZERO);
+        assert_eq!(backlog.next(at(110)), Some(user(1)));
+        backlog.start(user(1), at(90));
+        backlog.advance(cursor(120));
+        assert_eq!(backlog.told(), cursor(100));
+        backlog.finish(user(1), true);
+        backlog.advance(cursor(130));
+        assert_eq!(backlog.told(), cursor(130));
     }
 
     #[test]
