@@ -339,3 +339,114 @@ async fn keep(shared: &Shared, id: Uuid, cursor: StoredCursor, hold: Arc<()>) {
         is_first = false;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::{Node, START};
+    use crate::settings::{Egress, Settings};
+    use crate::subscription::tests::subscription;
+    use crate::subscription::{Subscription, Target};
+
+    fn cursor(seconds: u64) -> StoredCursor {
+        let at = START.plus(Duration::from_secs(seconds));
+        let log = porchlight_store::LogId(Uuid::from_u128(7));
+        porchlight_engine::Cursor { log, revision: porchlight_store::Revision(1), at }.into()
+    }
+
+    /// Two nodes, the first of which holds the only slot, and a subscription whose cursor it has kept once.
+    async fn holder_and_other() -> (Node, Shared, Node, Uuid) {
+        let node = Node::first(1);
+        let settings = Settings { egress: Egress::development(), ..Settings::default() };
+        let shared = Shared::new(&node.engine, settings, false).unwrap();
+        let subscription = subscription(1, Target::Everybody);
+        let (key, value) = (Subscription::key(subscription.id), Value::Live(subscription.encode()));
+        let none = porchlight_store::Revision::NONE;
+        node.engine.write_kept(key, none, value, Box::new(())).await.unwrap();
+        node.leases.give(0);
+        assert!(shared.slots.note_moves());
+        keep(&shared, subscription.id, cursor(1), Arc::default()).await;
+        assert_eq!(shared.registry.kept_cursor(subscription.id), Some(cursor(1)));
+        let other = node.beside(1);
+        (node, shared, other, subscription.id)
+    }
+
+    async fn write_cursor(node: &Node, id: Uuid, value: Value) {
+        let key = StoredCursor::key(id);
+        let expected = node.engine.revision_of(&key);
+        node.engine.write_kept(key, expected, value, Box::new(())).await.unwrap();
+    }
+
+    /// The holder keeps a cursor while it is behind what the other one has written.
+    async fn keep_behind(node: &Node, shared: &Shared, id: Uuid, cursor: StoredCursor) {
+        let let_go = async { node.let_go() };
+        tokio::join!(keep(shared, id, cursor, Arc::default()), let_go);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_behind_its_predecessor_right_after_the_take_over_keeps_its_cursor_all_the_same() {
+        let (node, shared, other, id) = holder_and_other().await;
+        node.hold_back();
+        write_cursor(&other, id, Value::Live(cursor(2).encode())).await;
+        keep_behind(&node, &shared, id, cursor(3)).await;
+        assert_eq!(shared.registry.kept_cursor(id), Some(cursor(3)));
+        assert!(node.leases.given_up().borrow().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_the_cursor_kept_by_somebody_else_gives_the_slot_up() {
+        let (node, shared, other, id) = holder_and_other().await;
+        tokio::time::advance(Duration::from_secs(5)).await;
+        node.hold_back();
+        write_cursor(&other, id, Value::Live(cursor(2).encode())).await;
+        keep_behind(&node, &shared, id, cursor(3)).await;
+        assert_eq!(*node.leases.given_up().borrow(), [0]);
+        assert_eq!(shared.registry.kept_cursor(id), Some(cursor(2)));
+        keep(&shared, id, cursor(4), Arc::default()).await;
+        assert_eq!(shared.registry.kept_cursor(id), Some(cursor(2)), "it is the other's now");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_entry_that_has_only_moved_ends_nobody_and_neither_does_a_deletion() {
+        let (node, shared, other, id) = holder_and_other().await;
+        tokio::time::advance(Duration::from_secs(5)).await;
+        node.hold_back();
+        write_cursor(&other, id, Value::Live(cursor(1).encode())).await;
+        keep_behind(&node, &shared, id, cursor(3)).await;
+        assert_eq!(shared.registry.kept_cursor(id), Some(cursor(3)));
+
+        node.hold_back();
+        let tombstone = || Value::Tombstone { at: START.as_millis() };
+        let key = Subscription::key(id);
+        let expected = other.engine.revision_of(&key);
+        other.engine.write_kept(key, expected, tombstone(), Box::new(())).await.unwrap();
+        write_cursor(&other, id, tombstone()).await;
+        keep_behind(&node, &shared, id, cursor(4)).await;
+        assert_eq!((shared.registry.kept_cursor(id), shared.registry.len()), (None, 0));
+        assert!(node.leases.given_up().borrow().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_behind_changes_and_deletes_what_another_node_has_left() {
+        let (node, shared, other, id) = holder_and_other().await;
+        let renewed_at = START.plus(Duration::from_secs(30));
+        let write = async |renewed_at| {
+            let renewed = Subscription { renewed_at, ..subscription(1, Target::Everybody) };
+            let key = Subscription::key(id);
+            let (expected, value) = (other.engine.revision_of(&key), Value::Live(renewed.encode()));
+            other.engine.write_kept(key, expected, value, Box::new(())).await.unwrap();
+        };
+        node.hold_back();
+        write(renewed_at).await;
+        let revoke = |before: &Subscription, _| Ok(Subscription { revoked: true, ..before.clone() });
+        let (changed, ()) = tokio::join!(shared.change(id, revoke), async { node.let_go() });
+        let changed = changed.unwrap();
+        assert_eq!((changed.renewed_at, changed.revoked), (renewed_at, true), "nothing is overwritten unseen");
+
+        node.hold_back();
+        write(renewed_at.next()).await;
+        let (deleted, ()) = tokio::join!(shared.delete(id), async { node.let_go() });
+        deleted.unwrap();
+        assert_eq!((shared.registry.kept_cursor(id), shared.registry.len()), (None, 0));
+    }
+}

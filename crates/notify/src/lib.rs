@@ -22,10 +22,16 @@ mod egress;
 mod endpoint;
 mod file;
 mod letter;
+#[cfg(test)]
+mod node;
 mod notifier;
+#[cfg(test)]
+mod notifier_slots;
 mod office;
 #[cfg(test)]
 mod office_laws;
+#[cfg(test)]
+mod office_slots;
 mod outcome;
 mod parcel;
 mod post;

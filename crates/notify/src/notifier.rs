@@ -170,29 +170,15 @@ impl Notifier {
         words: Arc<dyn Words>,
         keeps_bodies: bool,
     ) -> Result<Notifier, StartError> {
-        let registry = Arc::new(Registry::default());
-        engine.hand_over(Arc::clone(&registry) as Arc<dyn porchlight_engine::Keeper>);
-        if let Some((key, cause)) = registry.unreadable() {
-            return Err(StartError::Unreadable(format!("{key}: {cause}")));
-        }
-        let signer = Arc::new(Signer::new(engine));
-        let slots = Slots::of(engine.cluster().as_deref());
-        let settings = Arc::new(settings);
-        let shared = Arc::new(Shared {
-            engine: engine.clone(),
-            settings: Arc::clone(&settings),
-            registry: Arc::clone(&registry),
-            poster: Poster::new(&Arc::new(settings.egress.clone()))?,
-            attempts: Attempts::default(),
-            keeps_bodies,
-            signer: Arc::clone(&signer),
-            slots: slots.clone(),
-            writing: Arc::default(),
-            validations: Semaphore::new(VALIDATIONS_MAX),
-            faults: Mutex::default(),
-            counts: Mutex::default(),
-        });
-        let office = Office::new(engine.clone(), settings, registry, words, signer, slots.clone());
+        let shared = Arc::new(Shared::new(engine, settings, keeps_bodies)?);
+        let office = Office::new(
+            engine.clone(),
+            Arc::clone(&shared.settings),
+            Arc::clone(&shared.registry),
+            words,
+            Arc::clone(&shared.signer),
+            shared.slots.clone(),
+        );
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(LOOKUPS_MAX)
@@ -202,7 +188,7 @@ impl Notifier {
         let courier = courier::run(office, Arc::clone(&shared), stop.subscribe());
         let thread = std::thread::Builder::new().name("notify".to_owned());
         let thread = thread.spawn(move || runtime.block_on(courier)).map_err(StartError::Thread)?;
-        slots.take();
+        shared.slots.take();
         Ok(Notifier { shared, runtime: handle, stop, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
@@ -391,6 +377,34 @@ impl Notifier {
 }
 
 impl Shared {
+    /// Takes over the subscriptions that the log has.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`].
+    pub(crate) fn new(engine: &Engine, settings: Settings, keeps_bodies: bool) -> Result<Shared, StartError> {
+        let registry = Arc::new(Registry::default());
+        engine.hand_over(Arc::clone(&registry) as Arc<dyn porchlight_engine::Keeper>);
+        if let Some((key, cause)) = registry.unreadable() {
+            return Err(StartError::Unreadable(format!("{key}: {cause}")));
+        }
+        let settings = Arc::new(settings);
+        Ok(Shared {
+            engine: engine.clone(),
+            settings: Arc::clone(&settings),
+            registry,
+            poster: Poster::new(&Arc::new(settings.egress.clone()))?,
+            attempts: Attempts::default(),
+            keeps_bodies,
+            signer: Arc::new(Signer::new(engine)),
+            slots: Slots::of(engine.cluster().as_deref()),
+            writing: Arc::default(),
+            validations: Semaphore::new(VALIDATIONS_MAX),
+            faults: Mutex::default(),
+            counts: Mutex::default(),
+        })
+    }
+
     pub(crate) fn faults(&self) -> Faults {
         *self.faults.lock()
     }
@@ -448,7 +462,7 @@ impl Shared {
     }
 
     /// Puts what `next` makes of a subscription in its place: once more, if another node has changed it meanwhile.
-    async fn change(
+    pub(crate) async fn change(
         &self,
         id: Uuid,
         next: impl Fn(&Subscription, Timestamp) -> Result<Subscription, KeepError>,

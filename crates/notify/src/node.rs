@@ -1,0 +1,106 @@
+//! Nodes of a cluster in one process, for tests: a log in memory that they share, and leases that a test hands out.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use porchlight_engine::{Clock, Engine, Options};
+use porchlight_presence::Timestamp;
+use porchlight_store::{
+    Append, AppendError, Cluster, Health, Hold, Log, LogId, Memory, Receipt, Replica, Stats,
+};
+use tokio::sync::watch;
+
+use crate::slots::tests::HandedOut;
+
+/// When every node's clock begins.
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// A node.
+pub(crate) struct Node {
+    pub(crate) engine: Engine,
+    pub(crate) leases: Arc<HandedOut>,
+    log: Arc<SharedLog>,
+}
+
+/// One node's handle on the log.
+struct SharedLog {
+    memory: Memory,
+    cluster: Arc<Cluster>,
+    replica: Arc<dyn Replica>,
+}
+
+impl Node {
+    /// A node with a log of its own, which others may come to share.
+    pub(crate) fn first(slots: u16) -> Node {
+        Node::open(slots, Memory::new)
+    }
+
+    /// Another node over the same log.
+    pub(crate) fn beside(&self, slots: u16) -> Node {
+        Node::open(slots, |replica| self.log.memory.beside(replica))
+    }
+
+    fn open(slots: u16, memory: impl FnOnce(Arc<dyn Replica>) -> Memory) -> Node {
+        let leases = HandedOut::new(slots);
+        let cluster = Arc::new(leases.cluster());
+        let mut opened = None;
+        let open = |replica: Arc<dyn Replica>| {
+            let memory = memory(Arc::clone(&replica));
+            let log = opened.insert(Arc::new(SharedLog { memory, cluster, replica }));
+            Ok::<_, Infallible>(Arc::clone(log) as Arc<dyn Log>)
+        };
+        let engine = Engine::open(Arc::new(Clock::manual(START)), Options::default(), open);
+        Node { engine: engine.expect("it opens"), leases, log: opened.expect("it was opened") }
+    }
+
+    /// What others write does not come to it.
+    pub(crate) fn hold_back(&self) {
+        self.log.memory.hold_back();
+    }
+
+    /// What was held back comes, and so does what comes from now on.
+    pub(crate) fn let_go(&self) {
+        self.log.memory.let_go();
+    }
+
+    /// Moves its clock ahead, and shows it that it is current.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.engine.clock().advance(by);
+        self.log.replica.is_current(self.log.replica.now());
+    }
+}
+
+impl Log for SharedLog {
+    fn id(&self) -> LogId {
+        self.memory.id()
+    }
+
+    fn append(&self, append: Append, hold: Hold) -> Result<Receipt, AppendError> {
+        self.memory.append(append, hold)
+    }
+
+    fn purge(&self, before: i64) {
+        self.memory.purge(before);
+    }
+
+    fn health(&self) -> watch::Receiver<Health> {
+        self.memory.health()
+    }
+
+    fn waiting_max(&self) -> usize {
+        self.memory.waiting_max()
+    }
+
+    fn stats(&self) -> Stats {
+        self.memory.stats()
+    }
+
+    fn cluster(&self) -> Option<Arc<Cluster>> {
+        Some(Arc::clone(&self.cluster))
+    }
+
+    fn close(&self) {
+        self.memory.close();
+    }
+}
