@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use porchlight_engine::{Clock, Engine, Options};
 use porchlight_presence::Timestamp;
-use porchlight_store::{
-    Append, AppendError, Cluster, Health, Hold, Log, LogId, Memory, Receipt, Replica, Stats,
-};
-use tokio::sync::watch;
+use porchlight_store::{Log, Memory, Replica};
 
 use crate::slots::tests::HandedOut;
 
@@ -20,14 +17,7 @@ pub(crate) const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 pub(crate) struct Node {
     pub(crate) engine: Engine,
     pub(crate) leases: Arc<HandedOut>,
-    log: Arc<SharedLog>,
-}
-
-/// One node's handle on the log.
-struct SharedLog {
-    memory: Memory,
-    cluster: Arc<Cluster>,
-    replica: Arc<dyn Replica>,
+    memory: Arc<Memory>,
 }
 
 impl Node {
@@ -38,7 +28,7 @@ impl Node {
 
     /// Another node over the same log.
     pub(crate) fn beside(&self, slots: u16) -> Node {
-        Node::open(slots, |replica| self.log.memory.beside(replica))
+        Node::open(slots, |replica| self.memory.beside(replica))
     }
 
     fn open(slots: u16, memory: impl FnOnce(Arc<dyn Replica>) -> Memory) -> Node {
@@ -46,61 +36,27 @@ impl Node {
         let cluster = Arc::new(leases.cluster());
         let mut opened = None;
         let open = |replica: Arc<dyn Replica>| {
-            let memory = memory(Arc::clone(&replica));
-            let log = opened.insert(Arc::new(SharedLog { memory, cluster, replica }));
+            let log = opened.insert(Arc::new(memory(replica)));
+            log.share(cluster);
             Ok::<_, Infallible>(Arc::clone(log) as Arc<dyn Log>)
         };
         let engine = Engine::open(Arc::new(Clock::manual(START)), Options::default(), open);
-        Node { engine: engine.expect("it opens"), leases, log: opened.expect("it was opened") }
+        Node { engine: engine.expect("it opens"), leases, memory: opened.expect("it was opened") }
     }
 
     /// What others write does not come to it.
     pub(crate) fn hold_back(&self) {
-        self.log.memory.hold_back();
+        self.memory.hold_back();
     }
 
     /// What was held back comes, and so does what comes from now on.
     pub(crate) fn let_go(&self) {
-        self.log.memory.let_go();
+        self.memory.let_go();
     }
 
     /// Moves its clock ahead, and shows it that it is current.
     pub(crate) fn advance(&self, by: Duration) {
         self.engine.clock().advance(by);
-        self.log.replica.is_current(self.log.replica.now());
-    }
-}
-
-impl Log for SharedLog {
-    fn id(&self) -> LogId {
-        self.memory.id()
-    }
-
-    fn append(&self, append: Append, hold: Hold) -> Result<Receipt, AppendError> {
-        self.memory.append(append, hold)
-    }
-
-    fn purge(&self, before: i64) {
-        self.memory.purge(before);
-    }
-
-    fn health(&self) -> watch::Receiver<Health> {
-        self.memory.health()
-    }
-
-    fn waiting_max(&self) -> usize {
-        self.memory.waiting_max()
-    }
-
-    fn stats(&self) -> Stats {
-        self.memory.stats()
-    }
-
-    fn cluster(&self) -> Option<Arc<Cluster>> {
-        Some(Arc::clone(&self.cluster))
-    }
-
-    fn close(&self) {
-        self.memory.close();
+        self.memory.heartbeat();
     }
 }

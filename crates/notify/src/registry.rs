@@ -162,7 +162,6 @@ impl Keeper for Registry {
             _ => Ok(()),
         };
         if let Err(cause) = kept {
-            tracing::error!(key = %entry.key, %cause, "an entry of the log cannot be read");
             self.unreadable.lock().get_or_insert_with(|| (entry.key.clone(), cause));
             self.bell.notify_one();
         }
