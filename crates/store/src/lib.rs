@@ -13,6 +13,7 @@ mod append;
 mod cluster;
 #[doc(hidden)]
 pub mod contract;
+pub mod dump;
 mod embedded;
 mod entry;
 mod jetstream;
