@@ -24,8 +24,14 @@ pub(crate) enum Command {
     Serve(Box<ServeFlags>),
     /// Asks a running server whether it is ready; exit code 0: it is, 1: it is not.
     Healthcheck(HealthcheckFlags),
+    /// Asks a running server who is in its cluster; exit code 0: it is ready, 1: it is not.
+    Status(StatusFlags),
     /// Looks at a data folder and says what is wrong with it; with --repair it puts it right.
     Doctor(DoctorFlags),
+    /// Writes everything that a log holds to a file.
+    Backup(BackupFlags),
+    /// Fills an empty log with everything that is in a backup.
+    Restore(RestoreFlags),
     /// Makes a key for a script or a device, of which the configuration file keeps a hash.
     ApiKey,
     /// Prints a token of a running development server.
@@ -70,6 +76,14 @@ pub(crate) struct ServeFlags {
     /// The folder that keeps everything; made if it is not there [default: porchlight-data]
     #[arg(long, env = "PORCHLIGHT_DATA", value_name = "FOLDER")]
     pub(crate) data: Option<PathBuf>,
+    /// Keep everything in NATS JetStream, together with every other node that is given the same:
+    /// `jetstream://HOST:PORT,HOST:PORT/?NAME=VALUE&NAME=VALUE`, see docs/CONFIGURATION.md. Then --data only says where
+    /// development mode keeps its own files.
+    #[arg(long, env = "PORCHLIGHT_LOG_URL", hide_env_values = true, value_name = "URL")]
+    pub(crate) log: Option<String>,
+    /// What this node is called where nodes are listed [default: the name of this machine]
+    #[arg(long, env = "PORCHLIGHT_NODE_NAME", value_name = "NAME")]
+    pub(crate) node_name: Option<String>,
     /// Keep everything in memory and lose it at the end.
     #[arg(long, env = "PORCHLIGHT_EPHEMERAL", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub(crate) ephemeral: Option<bool>,
@@ -116,13 +130,14 @@ Examples:
   porchlight serve --dev --ephemeral --listen 127.0.0.1:0
   porchlight serve --config /etc/porchlight.toml
   PORCHLIGHT_LISTEN=0.0.0.0:8080 porchlight serve --data /var/lib/porchlight
+  porchlight serve --log 'jetstream://nats-1,nats-2,nats-3/?replicas=3'
 
 Log lines go to standard error; PORCHLIGHT_LOG=info,porchlight::write=warn leaves out those of writes.
 
 Exit codes:
-  0 done, 64 wrong flag or configuration, 65 data damaged or ahead of the clock, 69 address in use,
-  70 internal error, 73 data folder or audit file cannot be used, 75 data folder in use by
-  another process";
+  0 done, 64 wrong flag or configuration, 65 data damaged or ahead of the clock, or streams in NATS
+  not as they must be, 69 address in use, or NATS not there, 70 internal error, 73 data folder or
+  audit file cannot be used, 75 data folder in use by another process";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -158,6 +173,68 @@ pub(crate) struct HealthcheckFlags {
     #[arg(long, env = "PORCHLIGHT_URL", default_value = "http://127.0.0.1:8080")]
     pub(crate) url: String,
 }
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct StatusFlags {
+    /// The server to ask; plain http.
+    #[arg(long, env = "PORCHLIGHT_URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: String,
+    /// Print the server's answer as it is, in JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which log is meant: one of the two.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct LogFlags {
+    /// The data folder. No server may be using it [default: porchlight-data]
+    #[arg(long, env = "PORCHLIGHT_DATA", value_name = "FOLDER", conflicts_with = "log")]
+    pub(crate) data: Option<PathBuf>,
+    /// The log in NATS JetStream, as `serve --log` takes it.
+    #[arg(long, env = "PORCHLIGHT_LOG_URL", hide_env_values = true, value_name = "URL")]
+    pub(crate) log: Option<String>,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = BACKUP_EXAMPLES)]
+pub(crate) struct BackupFlags {
+    /// The file to write, for nobody else to read: there are secrets in it.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) log: LogFlags,
+    /// Replace the file if it is there.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+const BACKUP_EXAMPLES: &str = "\
+Examples:
+  porchlight backup --data /var/lib/porchlight monday.porchlight
+  porchlight backup --log 'jetstream://nats-1,nats-2,nats-3/?replicas=3' monday.porchlight
+
+Exit codes:
+  0 done, 64 wrong flag, or the file is there, 65 data damaged, or streams in NATS not as they must
+  be, 69 NATS not there, 73 no such log, or the file cannot be written, 75 data folder in use by
+  another process";
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = RESTORE_EXAMPLES)]
+pub(crate) struct RestoreFlags {
+    /// A file that `porchlight backup` has written.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) log: LogFlags,
+}
+
+const RESTORE_EXAMPLES: &str = "\
+Examples:
+  porchlight restore --data /var/lib/porchlight monday.porchlight
+  porchlight restore --log 'jetstream://nats-1,nats-2,nats-3/?replicas=3' monday.porchlight
+
+Exit codes:
+  0 done, 64 wrong flag, or no such file, 65 backup damaged, or streams in NATS not as they must be,
+  69 NATS not there, 73 the log is not empty, or cannot be written, 75 data folder in use by another
+  process";
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TrustFlags {

@@ -15,12 +15,16 @@ use crate::audit::{self, AuditSection};
 use crate::cli::{DurabilityFlag, LogFormat, ProfileFlag, ServeFlags};
 use crate::exit::Failure;
 use crate::https::{self, Https, HttpsSection};
+use crate::log_url::LogUrl;
 use crate::seed;
 use crate::telling::{self, EgressSection, SubscriptionsSection, WireSection};
 use crate::tokens::{self, AuthSection, UsersSection};
 
 /// The data folder of whoever names none.
-const DATA: &str = "porchlight-data";
+pub(crate) const DATA: &str = "porchlight-data";
+
+/// The longest name of a node, in characters: one that goes into a header and into a column of a table.
+const NODE_NAME_MAX: usize = 64;
 
 /// Everything that `serve` needs to know.
 pub(crate) struct Config {
@@ -40,10 +44,11 @@ pub(crate) struct Config {
 }
 
 /// Where the records are kept.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum LogPlace {
     Memory { waiting_max: usize },
     Folder { path: PathBuf, durability: Durability, waiting_max: usize, cache_bytes: u64 },
+    JetStream(Box<LogUrl>),
 }
 
 /// The configuration file.
@@ -55,6 +60,8 @@ struct File {
     dev_skip_validation: Option<bool>,
     listen: Option<SocketAddr>,
     data: Option<PathBuf>,
+    log: Option<String>,
+    node_name: Option<String>,
     ephemeral: Option<bool>,
     durability: Option<DurabilityFlag>,
     seed: Option<PathBuf>,
@@ -169,7 +176,7 @@ impl Config {
         Ok(Config {
             listen,
             https,
-            log: log_place(flags, &file),
+            log: log_place(flags, &file, &settings.instance)?,
             development_in,
             log_format: flags.log_format.or(file.log_format).unwrap_or(formats),
             threads: threads.unwrap_or_else(cores).clamp(1, 1024),
@@ -192,13 +199,21 @@ fn read_file(path: &Path) -> Result<File, Failure> {
     toml::from_str(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
 
-fn log_place(flags: &ServeFlags, file: &File) -> LogPlace {
+/// Where the records are kept; a log that others share knows this server by the name `node`.
+fn log_place(flags: &ServeFlags, file: &File, node: &str) -> Result<LogPlace, Failure> {
     let usual = porchlight_store::Options::default();
     let waiting_max = file.limits.waiting_writes.unwrap_or(usual.waiting_max).max(1);
-    if is_ephemeral(flags, file) {
-        return LogPlace::Memory { waiting_max };
+    if let Some(url) = log(flags, file) {
+        check_log(flags, file)?;
+        let mut url = LogUrl::parse(url).map_err(|wrong| Failure::usage(format!("log: {wrong}")))?;
+        url.options.waiting_max = waiting_max;
+        node.clone_into(&mut url.options.node);
+        return Ok(LogPlace::JetStream(Box::new(url)));
     }
-    LogPlace::Folder {
+    if is_ephemeral(flags, file) {
+        return Ok(LogPlace::Memory { waiting_max });
+    }
+    Ok(LogPlace::Folder {
         path: data(flags, file).unwrap_or_else(|| PathBuf::from(DATA)),
         durability: match flags.durability.or(file.durability) {
             None | Some(DurabilityFlag::Full) => Durability::Full,
@@ -206,17 +221,37 @@ fn log_place(flags: &ServeFlags, file: &File) -> LogPlace {
         },
         waiting_max,
         cache_bytes: file.limits.cache_bytes.unwrap_or(usual.cache_bytes),
-    }
+    })
 }
 
-/// Whoever keeps nothing but names a data folder wants the same keys at the next start.
+/// Refuses what makes no sense beside a log in NATS.
+fn check_log(flags: &ServeFlags, file: &File) -> Result<(), Failure> {
+    if is_ephemeral(flags, file) {
+        return Err(Failure::usage(
+            "log and ephemeral exclude each other: what is in NATS outlives this process",
+        ));
+    }
+    if flags.durability.or(file.durability).is_some() {
+        return Err(Failure::usage(
+            "log and durability exclude each other: what an answered write survives is up to replicas and to the sync_interval of NATS",
+        ));
+    }
+    Ok(())
+}
+
+/// Whoever keeps nothing in a folder but names one wants the same keys at the next start.
 fn development_in(flags: &ServeFlags, file: &File) -> Option<PathBuf> {
-    let usual = (!is_ephemeral(flags, file)).then(|| PathBuf::from(DATA));
-    data(flags, file).or(usual)
+    let keeps_data = !is_ephemeral(flags, file) && log(flags, file).is_none();
+    data(flags, file).or_else(|| keeps_data.then(|| PathBuf::from(DATA)))
 }
 
 fn is_ephemeral(flags: &ServeFlags, file: &File) -> bool {
     flags.ephemeral.or(file.ephemeral).unwrap_or(false)
+}
+
+/// The URL of the log, if one is named.
+fn log<'c>(flags: &'c ServeFlags, file: &'c File) -> Option<&'c str> {
+    flags.log.as_deref().or(file.log.as_deref())
 }
 
 /// The data folder, if one is named.
@@ -273,7 +308,7 @@ fn settings(
         public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
         trust_forwarded: file.trust_forwarded.unwrap_or(false),
         cors_origins: origins.unwrap_or_else(|| if dev { vec!["*".to_owned()] } else { Vec::new() }),
-        instance: host_name(),
+        instance: node_name(flags, file)?,
         odata_type_case: file.wire.odata_type_case(),
         access_log: flags.access_log.or(file.access_log).unwrap_or(dev),
         slow_request: time(file.slow_request, usual.slow_request),
@@ -368,6 +403,19 @@ fn check(limits: &Limits) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// What this server is called among others.
+fn node_name(flags: &ServeFlags, file: &File) -> Result<String, Failure> {
+    let Some(name) = flags.node_name.clone().or_else(|| file.node_name.clone()) else {
+        return Ok(host_name());
+    };
+    let is_one = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if (1..=NODE_NAME_MAX).contains(&name.len()) && name.bytes().all(is_one) {
+        Ok(name)
+    } else {
+        Err(Failure::usage("node_name must have 1 to 64 characters of A-Z, a-z, 0-9, -, . and _"))
+    }
 }
 
 /// What this machine calls itself.

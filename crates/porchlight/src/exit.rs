@@ -1,18 +1,22 @@
 //! Exit codes, after BSD's `sysexits.h`, and the failures that end in them.
 
+use porchlight_store::JetStreamError;
+
 /// Done.
 pub(crate) const OK: u8 = 0;
-/// `healthcheck`: the server does not answer, or says that it is not ready.
+/// `healthcheck`, `status`: the server does not answer, or says that it is not ready.
 pub(crate) const UNHEALTHY: u8 = 1;
 /// A wrong flag, environment variable or configuration file; `token`: what was asked for is refused.
 pub(crate) const USAGE: u8 = 64;
-/// The data cannot be read: damaged, written by a newer program, or ahead of the clock.
+/// The data cannot be read: damaged, written by a newer program, or ahead of the clock; or the streams in NATS are not as
+/// they must be.
 pub(crate) const DATA: u8 = 65;
-/// The address cannot be listened on; `token`: no development server answers.
+/// The address cannot be listened on; NATS does not answer or does not want us; `token`: no development server answers.
 pub(crate) const UNAVAILABLE: u8 = 69;
 /// Something that should not happen.
 pub(crate) const INTERNAL: u8 = 70;
-/// The data folder or the audit file cannot be made or written, or is not one.
+/// The data folder, the audit file or the file of a backup cannot be made or written, or is not one; what is to be backed
+/// up is not there; what is to be restored into is not empty.
 pub(crate) const CANNOT_CREATE: u8 = 73;
 /// Another process uses the data folder: try again when it has stopped.
 pub(crate) const IN_USE: u8 = 75;
@@ -31,6 +35,30 @@ impl Failure {
 
     pub(crate) fn usage(message: impl Into<String>) -> Failure {
         Failure::new(USAGE, anyhow::Error::msg(message.into()))
+    }
+}
+
+/// What the engine asks of whoever opens its log.
+impl std::error::Error for Failure {}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.cause)
+    }
+}
+
+impl From<JetStreamError> for Failure {
+    fn from(error: JetStreamError) -> Failure {
+        let code = match &error {
+            JetStreamError::WrongShape { .. }
+            | JetStreamError::OtherCells { .. }
+            | JetStreamError::Unreadable { .. } => DATA,
+            JetStreamError::Missing { .. } => CANNOT_CREATE,
+            JetStreamError::File(_) => USAGE,
+            JetStreamError::Thread(_) => INTERNAL,
+            _ => UNAVAILABLE,
+        };
+        Failure::new(code, error)
     }
 }
 

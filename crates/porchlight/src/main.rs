@@ -5,6 +5,7 @@
 
 mod api_key;
 mod audit;
+mod backup;
 mod cli;
 mod config;
 mod dev_ca;
@@ -14,9 +15,12 @@ mod exit;
 mod healthcheck;
 mod https;
 mod lines;
+mod log_url;
 mod request;
 mod run;
 mod seed;
+mod status;
+mod sync_check;
 mod telling;
 mod token;
 mod tokens;
@@ -47,7 +51,10 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(flags) => run::serve(&flags),
         Command::Healthcheck(flags) => healthcheck::run(&flags),
+        Command::Status(flags) => status::run(&flags),
         Command::Doctor(flags) => doctor::run(&flags),
+        Command::Backup(flags) => backup::make(&flags),
+        Command::Restore(flags) => backup::restore(&flags),
         Command::ApiKey => {
             api_key::run();
             Ok(())

@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most that is read of an answer, in bytes.
-const ANSWER_MAX: u64 = 64 * 1024;
+pub(crate) const ANSWER_MAX: u64 = 64 * 1024;
 
 /// A server that can be asked.
 pub(crate) struct Server {
@@ -37,9 +37,9 @@ impl Server {
         Ok(Server { host: host.to_owned(), address })
     }
 
-    /// GET
+    /// GET. In the words of HTTP/1.0: an answer to them never comes in chunks, and this connection ends with it.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Answer> {
-        self.send(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.host))
+        self.send(&format!("GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.host))
     }
 
     /// POST of a form with these members.

@@ -1,6 +1,7 @@
 //! `porchlight serve`: the wiring, the order of starting and the order of stopping.
 
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use porchlight_http::{
     Api, Development, Listener, NotificationWords, Server, install_recorder, maintain_recorder,
 };
 use porchlight_notify::{Notifier, StartError};
-use porchlight_store::{Embedded, Log, Memory, Replica};
+use porchlight_store::{Embedded, JetStream, Log, Memory, Replica};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::Level;
 use tracing_subscriber::filter::{EnvFilter, Targets};
@@ -26,7 +27,7 @@ use crate::config::{Config, LogPlace};
 use crate::exit::{DATA, Failure, INTERNAL, UNAVAILABLE, USAGE};
 use crate::https::{Certificate, Https};
 use crate::lines::Lines;
-use crate::{dev_ca, development, say};
+use crate::{dev_ca, development, say, sync_check};
 
 /// Runs the server until it is told to stop.
 ///
@@ -48,7 +49,10 @@ pub(crate) fn serve(flags: &ServeFlags) -> Result<(), Failure> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(INTERNAL, error))?;
-    runtime.block_on(run(config, sockets))
+    let ended = runtime.block_on(run(config, sockets));
+    // A log that is still being opened when it is time to stop is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 /// What is listened on.
@@ -58,9 +62,21 @@ struct Sockets {
 }
 
 async fn run(mut config: Config, sockets: Sockets) -> Result<(), Failure> {
-    // Before anything is opened: who is told to stop while starting stops in order too, once started.
-    let stop = stop_signal().map_err(|error| Failure::new(INTERNAL, error))?;
-    let engine = open_engine(&config)?;
+    // Before anything is opened: who is told to stop while starting stops in order too, once the log is open.
+    let mut stop = pin!(stop_signal().map_err(|error| Failure::new(INTERNAL, error))?);
+    // On a thread of its own, since NATS may have to be waited for.
+    let (options, place) = (engine_options(&config), config.log.clone());
+    let opening = tokio::task::spawn_blocking(move || open_engine(options, &place));
+    let engine = tokio::select! {
+        opened = opening => opened.map_err(|error| Failure::new(INTERNAL, error))??,
+        name = &mut stop => {
+            tracing::info!(signal = name, "stopping before the log is open");
+            return Ok(());
+        }
+    };
+    if let LogPlace::JetStream(url) = &config.log {
+        sync_check::warn_of_loss(url);
+    }
     // After the log, which takes no folder with something else in it, and has locked it now.
     let folder = config.development_in.as_deref().map(development::Folder::of).transpose()?;
     let mut certificate = config.https.as_ref().map(|https| https.open(folder.as_ref())).transpose()?;
@@ -103,7 +119,7 @@ async fn run(mut config: Config, sockets: Sockets) -> Result<(), Failure> {
         () = api.keep_keys() => {}
         () = maintain(&engine, remote) => {}
         () = watch(certificate.as_mut()) => {}
-        name = stop => tracing::info!(signal = name, "stopping"),
+        name = &mut stop => tracing::info!(signal = name, "stopping"),
     }
     // Blocking from here on: nothing else runs on this thread any more.
     drop(announced);
@@ -156,7 +172,7 @@ fn audit_lines(settings: audit::Settings) -> Result<Lines, Failure> {
 /// Sends what is logged to `lines`, as far as `PORCHLIGHT_LOG` wants it, and every line of the audit to `audit`.
 fn start_logging(format: LogFormat, lines: &Lines, audit: Option<&Lines>) {
     let filter = EnvFilter::try_from_env("PORCHLIGHT_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,fjall=warn,lsm_tree=warn"));
+        .unwrap_or_else(|_| EnvFilter::new("info,async_nats=warn,fjall=warn,lsm_tree=warn"));
     let log = fmt::layer::<Registry>().with_writer(lines.gathered()).with_timer(WallTime);
     let mut layers = vec![match format {
         LogFormat::Text => log.with_ansi(false).with_filter(filter).boxed(),
@@ -200,33 +216,41 @@ fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
     })
 }
 
-fn open_engine(config: &Config) -> Result<Engine, Failure> {
-    let options = Options {
+fn engine_options(config: &Config) -> Options {
+    Options {
         limits: config.presence.clone(),
         accept_clock: config.accept_clock,
         development: config.settings.development.is_some(),
         ..Options::default()
-    };
-    let open = |replica: Arc<dyn Replica>| match &config.log {
-        LogPlace::Memory { waiting_max } => {
-            Ok(Arc::new(Memory::with_waiting_max(replica, *waiting_max)) as Arc<dyn Log>)
+    }
+}
+
+/// Opens the log and reads it whole.
+fn open_engine(options: Options, place: &LogPlace) -> Result<Engine, Failure> {
+    let open = |replica: Arc<dyn Replica>| open_log(place, replica);
+    Engine::open(Arc::new(Clock::system()), options, open).map_err(|error| match error {
+        OpenError::Log(failure) => failure,
+        OpenError::ClockBehind { .. } => {
+            Failure::new(DATA, anyhow!("{error}: set the clock right, or start with --accept-clock"))
         }
+        OpenError::Unreadable { .. } => Failure::new(DATA, anyhow!(error)),
+    })
+}
+
+fn open_log(place: &LogPlace, replica: Arc<dyn Replica>) -> Result<Arc<dyn Log>, Failure> {
+    let log: Arc<dyn Log> = match place {
+        LogPlace::Memory { waiting_max } => Arc::new(Memory::with_waiting_max(replica, *waiting_max)),
         LogPlace::Folder { path, durability, waiting_max, cache_bytes } => {
             let options = porchlight_store::Options {
                 durability: *durability,
                 waiting_max: *waiting_max,
                 cache_bytes: *cache_bytes,
             };
-            Embedded::open(path, options, replica).map(|log| Arc::new(log) as Arc<dyn Log>)
+            Arc::new(Embedded::open(path, options, replica)?)
         }
+        LogPlace::JetStream(url) => Arc::new(JetStream::open(url.options.clone(), replica)?),
     };
-    Engine::open(Arc::new(Clock::system()), options, open).map_err(|error| match error {
-        OpenError::Log(error) => error.into(),
-        OpenError::ClockBehind { .. } => {
-            Failure::new(DATA, anyhow!("{error}: set the clock right, or start with --accept-clock"))
-        }
-        OpenError::Unreadable { .. } => Failure::new(DATA, anyhow!(error)),
-    })
+    Ok(log)
 }
 
 /// The first of SIGTERM and SIGINT.
@@ -268,6 +292,7 @@ fn greet(config: &Config, addresses: &[SocketAddr]) {
     let place = match &config.log {
         LogPlace::Memory { .. } => "in memory, gone at the end".to_owned(),
         LogPlace::Folder { path, .. } => format!("in {}", path.display()),
+        LogPlace::JetStream(url) => url.place(),
     };
     let mode = if config.settings.development.is_some() { ", development mode" } else { "" };
     say(&format!("porchlight {}{mode}; data {place}", env!("CARGO_PKG_VERSION")));

@@ -41,7 +41,10 @@ pub enum DumpError {
     #[error("it is no dump of porchlight")]
     Foreign,
     /// A newer program wrote it.
-    #[error("it has version {found}, and this program reads none newer than {known}; use a newer one", known = VERSION)]
+    #[error(
+        "it has version {found}, and this program reads none newer than {known}; use a newer one",
+        known = VERSION
+    )]
     UnknownVersion {
         /// The version that it says it has.
         found: u8,

@@ -1,0 +1,102 @@
+//! Whether a write that NATS has acknowledged survives the loss of machines and of power; said once, at the start.
+//!
+//! It is said in the log and stops nothing: for trying things, less is good enough. Only the monitoring port of a server
+//! of NATS tells how often it syncs its files, and only whoever names that port can have it checked.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use crate::log_url::LogUrl;
+use crate::request::Server;
+
+/// When a server syncs its files.
+#[derive(Debug, PartialEq, Eq)]
+enum Syncs {
+    /// Before it acknowledges a write.
+    Always,
+    /// As often as that.
+    Every(Duration),
+}
+
+/// Says what acknowledged writes may be lost by. Whoever has to be asked for that keeps nobody waiting.
+pub(crate) fn warn_of_loss(url: &LogUrl) {
+    let replicas = url.options.replicas;
+    if replicas < 3 {
+        tracing::warn!(
+            replicas,
+            "acknowledged writes may be lost with the one machine of NATS that keeps them: replicas=3 keeps them on three"
+        );
+    }
+    if url.monitoring.is_empty() {
+        tracing::warn!(
+            "acknowledged writes may be lost if the machines of NATS lose power, unless its sync_interval is always; \
+             that is unverified, since the log's URL has no monitoring=http://HOST:8222"
+        );
+        return;
+    }
+    let servers = url.monitoring.clone();
+    let asking = thread::Builder::new().name("sync-check".to_owned());
+    let asked = asking.spawn(move || servers.iter().for_each(|server| check(server)));
+    if let Err(error) = asked {
+        tracing::warn!(%error, "the sync_interval of NATS is unverified");
+    }
+}
+
+fn check(server: &str) {
+    match ask(server) {
+        Ok(Syncs::Always) => tracing::info!(server, "NATS syncs every write before it acknowledges it"),
+        Ok(Syncs::Every(interval)) => tracing::warn!(
+            server,
+            "acknowledged writes may be lost if the machines of NATS lose power: sync_interval is {interval:?}, not always"
+        ),
+        Err(error) => tracing::warn!(
+            server,
+            error = format!("{error:#}"),
+            "acknowledged writes may be lost if the machines of NATS lose power: sync_interval is unverified"
+        ),
+    }
+}
+
+fn ask(url: &str) -> anyhow::Result<Syncs> {
+    let answer = Server::at(url)?.get("/varz")?;
+    if answer.status != Some(200) {
+        bail!("what answers there is no monitoring of NATS");
+    }
+    let varz: Value = serde_json::from_str(&answer.body).context("what answers there is no monitoring of NATS")?;
+    syncs(&varz).context("this server has no JetStream")
+}
+
+/// What `/varz` says of it. Source: nats-server 2.15, where `sync_interval` is in nanoseconds and `sync_always` is left
+/// out when it is false.
+fn syncs(varz: &Value) -> Option<Syncs> {
+    let config = &varz["jetstream"]["config"];
+    if config["sync_always"] == true {
+        return Some(Syncs::Always);
+    }
+    config["sync_interval"].as_u64().map(|nanos| Syncs::Every(Duration::from_nanos(nanos)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_server_says_when_it_syncs() {
+        let varz = |config: Value| json!({"version": "2.15.1", "jetstream": {"config": config, "stats": {}}});
+        let two_minutes = 120_000_000_000_u64;
+        let table = [
+            (varz(json!({"sync_interval": two_minutes, "sync_always": true})), Some(Syncs::Always)),
+            (varz(json!({"sync_interval": two_minutes})), Some(Syncs::Every(Duration::from_secs(120)))),
+            (json!({"version": "2.15.1", "jetstream": {}}), None),
+            (json!([]), None),
+        ];
+        for (varz, expected) in table {
+            assert_eq!(syncs(&varz), expected, "{varz}");
+        }
+    }
+}
