@@ -77,8 +77,8 @@ pub(crate) struct ServeFlags {
     #[arg(long, env = "PORCHLIGHT_DATA", value_name = "FOLDER")]
     pub(crate) data: Option<PathBuf>,
     /// Keep everything in NATS JetStream, together with every other node that is given the same:
-    /// `jetstream://HOST:PORT,HOST:PORT/?NAME=VALUE&NAME=VALUE`, see docs/CONFIGURATION.md. Then --data only says where
-    /// development mode keeps its own files.
+    /// `jetstream://HOST:PORT,HOST:PORT/?NAME=VALUE&NAME=VALUE`, see docs/CONFIGURATION.md. What development mode
+    /// keeps for itself goes to the folder of --data, if one is given.
     #[arg(long, env = "PORCHLIGHT_LOG_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) log: Option<String>,
     /// What this node is called where nodes are listed [default: the name of this machine]

@@ -20,6 +20,13 @@ async fn profile(server: &Program) -> String {
     limits["profile"].as_str().expect("a profile").to_owned()
 }
 
+/// What the server calls itself, in a header of the original's.
+async fn node_name(server: &Program) -> String {
+    let answer = server.anonymous().get("/v1.0/").await;
+    let diagnostic: Value = serde_json::from_str(answer.header("x-ms-ags-diagnostic")).expect("JSON");
+    diagnostic["ServerInfo"]["RoleInstance"].as_str().expect("a name").to_owned()
+}
+
 /// Scheme, host and port as the server tells them to a client.
 async fn public_url(client: &Client) -> String {
     let document = client.get("/v1.0/").await.json();
@@ -85,6 +92,7 @@ async fn every_flag_is_a_variable_too() {
             ("--log-format", "json"),
             ("--threads", "3"),
             ("--public-url", "https://presence.example/"),
+            ("--node-name", "desk-7"),
             ("--cors-origin", "https://one.example,https://two.example"),
         ];
         let server = Program::start(&mut with(&settings, as_variables));
@@ -93,6 +101,7 @@ async fn every_flag_is_a_variable_too() {
         assert_eq!(profile(&server).await, "strict");
         until("three threads serve", async || threads(&server) == 3).await;
         assert_eq!(public_url(&server.anonymous()).await, "https://presence.example");
+        assert_eq!(node_name(&server).await, "desk-7");
         assert_eq!(allowed(&server, "https://one.example").await, "https://one.example");
         assert_eq!(allowed(&server, "https://two.example").await, "https://two.example");
         assert_eq!(allowed(&server, "https://three.example").await, "");
@@ -205,6 +214,7 @@ async fn every_key_of_the_file_is_in_force() {
         access_log = false
         log_format = "json"
         threads = 2
+        node_name = "desk-8"
         cors_origins = ["https://one.example"]
         accept_clock = true
         trust_forwarded = true
@@ -243,6 +253,7 @@ async fn every_key_of_the_file_is_in_force() {
     assert_eq!(server.metrics().await.of("porchlight_people"), 256);
     assert_eq!(profile(&server).await, "strict");
     until("two threads serve", async || threads(&server) == 2).await;
+    assert_eq!(node_name(&server).await, "desk-8");
     assert_eq!(allowed(&server, "https://one.example").await, "https://one.example");
     assert_eq!(allowed(&server, "https://two.example").await, "");
     let proxy = server.anonymous().header("x-forwarded-proto", "https");

@@ -29,7 +29,10 @@ fn help_lists_the_commands() {
     Commands:
       serve        Runs the server
       healthcheck  Asks a running server whether it is ready; exit code 0: it is, 1: it is not
+      status       Asks a running server who is in its cluster; exit code 0: it is ready, 1: it is not
       doctor       Looks at a data folder and says what is wrong with it; with --repair it puts it right
+      backup       Writes everything that a log holds to a file
+      restore      Fills an empty log with everything that is in a backup
       api-key      Makes a key for a script or a device, of which the configuration file keeps a hash
       token        Prints a token of a running development server
       trust        Prints how each platform and SDK is told to accept development's https
@@ -71,6 +74,78 @@ fn help_of_doctor_tells_what_its_flags_do() {
           --compact        Write everything anew, so that the files hold nothing any more of what was
                            overwritten, or deleted more than seven days ago
       -h, --help           Print help
+    ");
+}
+
+#[test]
+fn help_of_status_tells_what_its_exit_codes_mean() {
+    insta::assert_snapshot!(said(&["status", "--help"]), @r"
+    Asks a running server who is in its cluster; exit code 0: it is ready, 1: it is not
+
+    Usage: porchlight status [OPTIONS]
+
+    Options:
+          --url <URL>  The server to ask; plain http [env: PORCHLIGHT_URL=] [default:
+                       http://127.0.0.1:8080]
+          --json       Print the server's answer as it is, in JSON
+      -h, --help       Print help
+    ");
+}
+
+#[test]
+fn help_of_backup_tells_of_which_log_and_what_can_go_wrong() {
+    insta::assert_snapshot!(said(&["backup", "--help"]), @r"
+    Writes everything that a log holds to a file
+
+    Usage: porchlight backup [OPTIONS] <FILE>
+
+    Arguments:
+      <FILE>  The file to write, for nobody else to read: there are secrets in it
+
+    Options:
+          --data <FOLDER>  The data folder. No server may be using it [default: porchlight-data] [env:
+                           PORCHLIGHT_DATA=]
+          --log <URL>      The log in NATS JetStream, as `serve --log` takes it [env:
+                           PORCHLIGHT_LOG_URL]
+          --force          Replace the file if it is there
+      -h, --help           Print help
+
+    Examples:
+      porchlight backup --data /var/lib/porchlight monday.porchlight
+      porchlight backup --log 'jetstream://nats-1,nats-2,nats-3/?replicas=3' monday.porchlight
+
+    Exit codes:
+      0 done, 64 wrong flag, or the file is there, 65 data damaged, or streams in NATS not as they must
+      be, 69 NATS not there, 73 no such log, or the file cannot be written, 75 data folder in use by
+      another process
+    ");
+}
+
+#[test]
+fn help_of_restore_tells_into_which_log_and_what_can_go_wrong() {
+    insta::assert_snapshot!(said(&["restore", "--help"]), @r"
+    Fills an empty log with everything that is in a backup
+
+    Usage: porchlight restore [OPTIONS] <FILE>
+
+    Arguments:
+      <FILE>  A file that `porchlight backup` has written
+
+    Options:
+          --data <FOLDER>  The data folder. No server may be using it [default: porchlight-data] [env:
+                           PORCHLIGHT_DATA=]
+          --log <URL>      The log in NATS JetStream, as `serve --log` takes it [env:
+                           PORCHLIGHT_LOG_URL]
+      -h, --help           Print help
+
+    Examples:
+      porchlight restore --data /var/lib/porchlight monday.porchlight
+      porchlight restore --log 'jetstream://nats-1,nats-2,nats-3/?replicas=3' monday.porchlight
+
+    Exit codes:
+      0 done, 64 wrong flag, or no such file, 65 backup damaged, or streams in NATS not as they must be,
+      69 NATS not there, 73 the log is not empty, or cannot be written, 75 data folder in use by another
+      process
     ");
 }
 
@@ -186,6 +261,18 @@ fn help_of_serve_lists_flags_variables_examples_and_exit_codes() {
 
               [env: PORCHLIGHT_DATA=]
 
+          --log <URL>
+              Keep everything in NATS JetStream, together with every other node that is given the same:
+              `jetstream://HOST:PORT,HOST:PORT/?NAME=VALUE&NAME=VALUE`, see docs/CONFIGURATION.md. What
+              development mode keeps for itself goes to the folder of --data, if one is given
+
+              [env: PORCHLIGHT_LOG_URL]
+
+          --node-name <NAME>
+              What this node is called where nodes are listed [default: the name of this machine]
+
+              [env: PORCHLIGHT_NODE_NAME=]
+
           --ephemeral [<BOOL>]
               Keep everything in memory and lose it at the end
 
@@ -269,14 +356,15 @@ fn help_of_serve_lists_flags_variables_examples_and_exit_codes() {
       porchlight serve --dev --ephemeral --listen 127.0.0.1:0
       porchlight serve --config /etc/porchlight.toml
       PORCHLIGHT_LISTEN=0.0.0.0:8080 porchlight serve --data /var/lib/porchlight
+      porchlight serve --log 'jetstream://nats-1,nats-2,nats-3/?replicas=3'
 
     Log lines go to standard error; PORCHLIGHT_LOG=info,porchlight::write=warn leaves out those of
     writes.
 
     Exit codes:
-      0 done, 64 wrong flag or configuration, 65 data damaged or ahead of the clock, 69 address in use,
-      70 internal error, 73 data folder or audit file cannot be used, 75 data folder in use by
-      another process
+      0 done, 64 wrong flag or configuration, 65 data damaged or ahead of the clock, or streams in NATS
+      not as they must be, 69 address in use, or NATS not there, 70 internal error, 73 data folder or
+      audit file cannot be used, 75 data folder in use by another process
     ");
 }
 

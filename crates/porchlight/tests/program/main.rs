@@ -4,6 +4,8 @@
 //! started it ends, and every folder is a temporary one.
 
 mod audit;
+mod backup;
+mod cluster;
 mod connection;
 mod development;
 mod disconnects;
@@ -19,6 +21,7 @@ mod http_2;
 mod https;
 mod kill;
 mod load;
+mod log_url;
 mod logs;
 mod metadata;
 mod metrics;
@@ -30,6 +33,7 @@ mod retries;
 mod scim;
 mod sdks;
 mod slow_readers;
+mod status;
 mod stopping;
 mod support;
 mod token;

@@ -213,7 +213,7 @@ impl Program {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.process.child), signal).expect("the child is there");
+        self.process.signal(signal);
     }
 
     /// Waits for its end.
@@ -242,6 +242,10 @@ impl Process {
         let out = Heard::listen(child.stdout.take().expect("standard output is piped"));
         let err = Heard::listen(child.stderr.take().expect("standard error is piped"));
         Process { child, out, err }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the child is there");
     }
 
     /// Waits for its end.

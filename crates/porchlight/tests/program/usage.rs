@@ -6,6 +6,10 @@ use crate::support::{porchlight, refusal, run, text};
 
 const WRONG: i32 = 64;
 
+const COMMANDS: [&str; 10] = [
+    "serve", "healthcheck", "status", "doctor", "backup", "restore", "token", "api-key", "trust", "version",
+];
+
 /// What a server says that is started with this configuration file: every line.
 fn with_config(folder: &Path, config: &str) -> Vec<String> {
     let file = folder.join("porchlight.toml");
@@ -23,7 +27,7 @@ fn rule_broken_by(config: &str) -> String {
 
 #[test]
 fn a_wrong_command_line_is_refused_with_what_is_wrong() {
-    let table: [(&[&str], &str); 17] = [
+    let table: [(&[&str], &str); 20] = [
         (&["nonsense"], "unrecognized subcommand 'nonsense'"),
         (&["serve", "--nonsense"], "unexpected argument '--nonsense' found"),
         (&["serve", "nonsense"], "unexpected argument 'nonsense' found"),
@@ -43,6 +47,9 @@ fn a_wrong_command_line_is_refused_with_what_is_wrong() {
             "invalid value 'many' for '--threads <THREADS>': invalid digit found in string",
         ),
         (&["doctor", "--nonsense"], "unexpected argument '--nonsense' found"),
+        (&["backup"], "the following required arguments were not provided:"),
+        (&["restore", "--data", "x"], "the following required arguments were not provided:"),
+        (&["restore", "x", "--data", "x", "--log", "jetstream://x"], "the argument '--"),
         (&["healthcheck", "--url"], "a value is required for '--url <URL>' but none was supplied"),
         (&["token"], "the following required arguments were not provided:"),
         (&["token", "--scp", "Presence.Read"], "the following required arguments were not provided:"),
@@ -70,7 +77,7 @@ fn a_wrong_command_line_is_refused_with_what_is_wrong() {
 fn without_a_command_the_program_says_what_there_is() {
     let ended = run(&mut porchlight(&[]));
     let said = ended.complaint(WRONG);
-    for command in ["serve", "healthcheck", "doctor", "token", "api-key", "trust", "version"] {
+    for command in COMMANDS {
         assert!(said.iter().any(|line| line.trim_start().starts_with(command)), "{command}: {ended:?}");
     }
 }
