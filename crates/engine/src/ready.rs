@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::tenant::Tenant;
 
 /// How far this machine's clock may be off those of the others, in milliseconds. Source: design 4.
-const SKEW_MAX_MS: u64 = 5_000;
+pub(crate) const SKEW_MAX_MS: u64 = 5_000;
 
 /// Why this process is not to be asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

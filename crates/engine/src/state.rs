@@ -25,7 +25,7 @@ use crate::timers::Timers;
 use crate::{Clock, changes};
 
 /// For how long engine time goes on after the last proof that the replica is current with a log that is shared.
-const CURRENT_FOR: Duration = Duration::from_secs(3);
+pub(crate) const CURRENT_FOR: Duration = Duration::from_secs(3);
 
 /// The replica of the log: tables, directories and all that is derived from them.
 #[derive(Debug)]
@@ -276,7 +276,7 @@ impl State {
                 let tenant = self.tenant_or_new(tenant);
                 changes.comes_to(&tenant, revision);
                 let decoded = User::decode(record).map_err(|error| error.to_string())?;
-                changes.written_at(decoded.as_of().max(decoded.stamps_at_write().changed_at));
+                changes.written_at(decoded.as_of());
                 // The log may have moved a record without changing it: its stamps are known then, and nobody is told.
                 let touched = tenant.install(user, revision, record, &decoded, quietly);
                 let origin = self.origins.end(tenant.id(), user, decoded.as_of());

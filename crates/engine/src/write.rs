@@ -110,7 +110,8 @@ impl Engine {
         let next = record.apply(command, at, &self.options.limits)?;
         let value = Value::Live(Bytes::from(next.encode()));
         let hold: Hold = if self.cluster.is_some() {
-            Box::new(self.watched(claim, lane, (tenant.id(), user, next.as_of())))
+            let written = (tenant.id(), user, next.as_of());
+            Box::new(self.watched(claim, lane, written, &record, self.options.limits.foresight))
         } else {
             Box::new((claim, lane))
         };

@@ -413,8 +413,7 @@ async fn a_write_of_a_node_whose_clock_is_behind_is_told_although_the_cursor_is_
         assert!(written.user.stamps_at_write().changed_at < cursor.at);
         assert_eq!(one.changed(cursor), [user(1)]);
         let both = [user(0), user(1)];
-        let changes =
-            one.engine.changes_since(&one.tenant(), cursor, Whom::Users(&both), Stamp::ChangedAt);
+        let changes = one.engine.changes_since(&one.tenant(), cursor, Whom::Users(&both), Stamp::ChangedAt);
         assert_eq!(changes.changed.iter().map(|changed| changed.user).collect::<Vec<_>>(), [user(1)]);
         assert!(one.engine.has_changed(&one.tenant(), user(1), cursor, one.engine.now()));
         assert!(one.changed(changes.next).is_empty(), "once");

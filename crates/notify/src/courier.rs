@@ -441,7 +441,11 @@ mod tests {
         let revoke = |before: &Subscription, _| Ok(Subscription { revoked: true, ..before.clone() });
         let (changed, ()) = tokio::join!(shared.change(id, revoke), async { node.let_go() });
         let changed = changed.unwrap();
-        assert_eq!((changed.renewed_at, changed.revoked), (renewed_at, true), "nothing is overwritten unseen");
+        assert_eq!(
+            (changed.renewed_at, changed.revoked),
+            (renewed_at, true),
+            "nothing is overwritten unseen"
+        );
 
         node.hold_back();
         write(renewed_at.next()).await;

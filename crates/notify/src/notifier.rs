@@ -529,9 +529,8 @@ impl Shared {
     /// node is cut off, not at all.
     pub(crate) async fn catch_up(&self, key: &Key, revision: Revision) {
         let mut kept = self.registry.follow();
-        let shows = async {
-            while self.engine.revision_of(key) < revision && kept.changed().await.is_ok() {}
-        };
+        let shows =
+            async { while self.engine.revision_of(key) < revision && kept.changed().await.is_ok() {} };
         // Whoever asked looks for themselves whether it came.
         let _ = tokio::time::timeout(CATCH_UP, shows).await;
     }

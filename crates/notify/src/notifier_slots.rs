@@ -143,9 +143,8 @@ impl Side {
     /// Returns when it has seen the subscription.
     async fn knows(&self, id: Uuid) {
         let mut kept = self.notifier.registry().follow();
-        let knows = async {
-            while self.notifier.registry().get(id).is_none() && kept.changed().await.is_ok() {}
-        };
+        let knows =
+            async { while self.notifier.registry().get(id).is_none() && kept.changed().await.is_ok() {} };
         tokio::time::timeout(PATIENCE, knows).await.expect("it comes in time");
     }
 }

@@ -222,9 +222,8 @@ impl Office {
             endpoint.underway -= 1;
             verdict = endpoint.note(parcel.attempt, outcome, took, now, &self.settings);
             if !was_told {
-                let again = |letter: &&Letter| {
-                    letter.is_fresh(now) && self.slots.is_mine(letter.subscription.id)
-                };
+                let again =
+                    |letter: &&Letter| letter.is_fresh(now) && self.slots.is_mine(letter.subscription.id);
                 for letter in parcel.letters.iter().rev().filter(again) {
                     endpoint.letters.push_front(letter.clone());
                 }

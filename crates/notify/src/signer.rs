@@ -355,9 +355,8 @@ mod tests {
         };
         let one = Engine::open(clock(), Options::default(), open).unwrap();
         let memory = memory.unwrap();
-        let open = |replica| {
-            Ok::<_, std::convert::Infallible>(Arc::new(memory.beside(replica)) as Arc<dyn Log>)
-        };
+        let open =
+            |replica| Ok::<_, std::convert::Infallible>(Arc::new(memory.beside(replica)) as Arc<dyn Log>);
         let other = Engine::open(clock(), Options::default(), open).unwrap();
         (one, other)
     }

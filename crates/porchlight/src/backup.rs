@@ -17,8 +17,8 @@ use parking_lot::Mutex;
 use porchlight_engine::Clock;
 use porchlight_store::dump::{self, DumpError};
 use porchlight_store::{
-    Append, AppendError, Embedded, Entry, JetStream, Key, Log, OpenError, Options, Receipt, Replica, Revision,
-    Value,
+    Append, AppendError, Embedded, Entry, JetStream, Key, Log, OpenError, Options, Receipt, Replica,
+    Revision, Value,
 };
 
 use crate::cli::{BackupFlags, LogFlags, RestoreFlags};

@@ -54,9 +54,9 @@ impl LogUrl {
             None => (None, place),
         };
         let servers = servers.strip_suffix('/').unwrap_or(servers);
-        let servers = (1..).zip(servers.split(',')).map(|(number, text)| {
-            server(text).ok_or_else(|| format!("server {number} {SERVER}"))
-        });
+        let servers = (1..)
+            .zip(servers.split(','))
+            .map(|(number, text)| server(text).ok_or_else(|| format!("server {number} {SERVER}")));
         let servers = servers.collect::<Result<Vec<String>, String>>()?;
         let options = JetStreamOptions { servers, user, ..JetStreamOptions::default() };
         Parameters::of(query)?.into_url(options)
@@ -275,9 +275,13 @@ mod tests {
         let user = options("jetstream://a%40b:p%3A%2F%25@nats").user;
         assert_eq!(user, Some(("a@b".to_owned(), "p:/%".to_owned())));
         assert_eq!(options("jetstream://me:@nats").user, Some(("me".to_owned(), String::new())));
-        for (query, tls) in
-            [("ca=x", true), ("certificate=x&key=y", true), ("tls=true", true), ("tls=false", false), ("", false)]
-        {
+        for (query, tls) in [
+            ("ca=x", true),
+            ("certificate=x&key=y", true),
+            ("tls=true", true),
+            ("tls=false", false),
+            ("", false),
+        ] {
             assert_eq!(options(&format!("jetstream://nats/?{query}")).tls, tls, "{query}");
         }
     }

@@ -65,7 +65,8 @@ fn ask(url: &str) -> anyhow::Result<Syncs> {
     if answer.status != Some(200) {
         bail!("what answers there is no monitoring of NATS");
     }
-    let varz: Value = serde_json::from_str(&answer.body).context("what answers there is no monitoring of NATS")?;
+    let varz: Value =
+        serde_json::from_str(&answer.body).context("what answers there is no monitoring of NATS")?;
     syncs(&varz).context("this server has no JetStream")
 }
 

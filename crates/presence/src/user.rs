@@ -101,13 +101,15 @@ impl User {
     /// The same layers, without whatever has ended by `now`, as a record written at `now` with stamps of its
     /// own.
     ///
-    /// Both stamps are later than any that this record has had by then, as if everything had changed. This is
-    /// for a write that turned out durable so late that who asks what has changed may have passed over its
-    /// stamps. `now` counts as at least the instant of the last write.
+    /// Both stamps are later than any that this record has had by then, and than `now` and `ahead` after it, as if
+    /// everything had changed. This is for a write that turned out durable so late that who asks what has changed may
+    /// have passed over its stamps, or may have told of something that it prevented, stamped up to `ahead` after `now`.
+    /// `now` counts as at least the instant of the last write.
     #[must_use]
-    pub fn restamped(&self, now: Timestamp) -> User {
+    pub fn restamped(&self, now: Timestamp, ahead: Duration) -> User {
         let now = now.max(self.as_of);
-        let mut next = User { as_of: now, stamps: self.stamps_by(now).after(now, true), ..self.clone() };
+        let stamps = self.stamps_by(now).after(now.plus(ahead), true);
+        let mut next = User { as_of: now, stamps, ..self.clone() };
         next.drop_ended(now);
         next
     }

@@ -128,14 +128,16 @@ proptest! {
     fn a_record_that_is_stamped_anew_shows_the_same_with_larger_stamps(
         history in prop_oneof![histories(MILLISECOND), cluster_histories(MINUTE)],
         moment in 0..40_u32,
+        ahead in 0..5_u32,
     ) {
         let user = history.user();
         let now = history.start.plus(history.unit * moment);
-        let anew = user.restamped(now);
+        let ahead = history.unit * ahead;
+        let anew = user.restamped(now, ahead);
         let stamps = anew.stamps_at_write();
         prop_assert_eq!(anew.as_of(), now.max(user.as_of()));
         prop_assert_eq!(anew.is_hidden(), user.is_hidden());
-        prop_assert!(stamps.changed_at >= anew.as_of());
+        prop_assert!(stamps.changed_at >= anew.as_of().plus(ahead));
         prop_assert!(stamps.changed_at > user.presence(now).stamps.changed_at);
         prop_assert_eq!(stamps.state_since, stamps.changed_at);
         prop_assert_eq!(User::decode(&anew.encode()), Ok(anew.clone()));

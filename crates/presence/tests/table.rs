@@ -923,7 +923,7 @@ fn who_has_told_of_a_fade_is_told_that_a_write_prevented_it_only_with_foresight(
 #[test]
 fn a_record_stamped_anew_has_changed_just_now() {
     let user = written("A sets Busy/InACall; says Tea until 12:01:00", clock("12:00:00"), &Limits::default());
-    let anew = user.restamped(clock("12:02:00"));
+    let anew = user.restamped(clock("12:02:00"), duration("PT0S"));
     assert_eq!(anew.as_of(), clock("12:02:00"));
     assert_eq!(rendered(&anew.presence(clock("12:02:00"))), "Busy/InACall");
     let stamps = anew.stamps_at_write();

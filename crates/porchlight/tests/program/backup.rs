@@ -104,7 +104,10 @@ async fn a_torn_or_damaged_file_is_refused_before_anything_is_made() {
         (&whole[..whole.len() - 1], "it is torn: its end is missing"),
         (&whole[..whole.len() / 2], "it is torn: its end is missing"),
         (b"", "it is no dump of porchlight"),
-        (b"porchlight-dump\n\x02", "it has version 2, and this program reads none newer than 1; use a newer one"),
+        (
+            b"porchlight-dump\n\x02",
+            "it has version 2, and this program reads none newer than 1; use a newer one",
+        ),
         (&damaged, ""),
     ];
     for (bytes, why) in table {
@@ -115,7 +118,8 @@ async fn a_torn_or_damaged_file_is_refused_before_anything_is_made() {
         assert!(!target.exists());
     }
     fs::remove_file(&bad).expect("it is there");
-    let expected = format!("cannot read the backup {}: No such file or directory (os error 2)", bad.display());
+    let expected =
+        format!("cannot read the backup {}: No such file or directory (os error 2)", bad.display());
     assert_eq!(refusal(&restore(&target, &bad), WRONG), expected);
 }
 
@@ -143,7 +147,8 @@ async fn a_folder_in_use_is_left_alone_and_one_that_is_not_there_is_not_made() {
     keys(&backup(&data, &[text(&file)]));
     let server = Program::start(&mut in_folder(&data));
     let other = place.path().join("other");
-    let in_use = format!("the data folder {} is in use by another porchlight; stop that one first", data.display());
+    let in_use =
+        format!("the data folder {} is in use by another porchlight; stop that one first", data.display());
     assert_eq!(refusal(&backup(&data, &[text(&other)]), IN_USE), in_use);
     assert_eq!(refusal(&restore(&data, &file), IN_USE), in_use);
     assert_furnished(&server).await;

@@ -53,7 +53,8 @@ async fn three_nodes_are_one_server_and_status_shows_them() {
     let nats = Nats::start();
     let log = url(&nats, "");
     let nodes = ["one", "two", "three"].map(|name| Program::start(&mut node(&log, name)));
-    let place = format!("data in NATS JetStream at {} (prefix porchlight, 4 cells, 1 replica)", nats.address());
+    let place =
+        format!("data in NATS JetStream at {} (prefix porchlight, 4 cells, 1 replica)", nats.address());
     assert!(nodes[0].out().lines().iter().any(|line| line.contains(&place)), "{:?}", nodes[0].out());
     for (number, writer) in nodes.iter().enumerate() {
         let message = format!("written on {number}");
@@ -120,7 +121,10 @@ async fn a_backup_moves_everything_into_a_cluster_and_back() {
     assert_eq!(keys(&run(&mut porchlight(&["restore", "--log", &log, one]))), count);
     assert_eq!(keys(&run(&mut porchlight(&["backup", "--log", &log, two]))), count);
     let again = last_words(&run(&mut porchlight(&["restore", "--log", &log, one])), CANNOT_CREATE);
-    assert!(again.ends_with(" is not empty: restore into another prefix, or remove these streams"), "{again}");
+    assert!(
+        again.ends_with(" is not empty: restore into another prefix, or remove these streams"),
+        "{again}"
+    );
     let back = at("back");
     assert_eq!(keys(&run(&mut porchlight(&["restore", "--data", text(&back), two]))), count);
     assert_eq!(keys(&run(&mut porchlight(&["backup", "--data", text(&back), three]))), count);

@@ -45,7 +45,8 @@ async fn a_server_that_takes_no_writes_is_shown_and_is_not_ready() {
     assert_eq!(ended.out.first().map(|head| cells(head).len()), Some(6), "{ended:?}");
     assert!(!ended.out.contains(&"ready".to_owned()), "{ended:?}");
     let [complaint] = ended.err.as_slice() else { panic!("{ended:?}") };
-    let why = complaint.strip_prefix(&format!("porchlight: the server on {} is not ready: ", server.address()));
+    let why =
+        complaint.strip_prefix(&format!("porchlight: the server on {} is not ready: ", server.address()));
     assert!(why.is_some_and(|why| why.contains("a fault was injected")), "{ended:?}");
 }
 

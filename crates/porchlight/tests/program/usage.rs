@@ -6,9 +6,8 @@ use crate::support::{porchlight, refusal, run, text};
 
 const WRONG: i32 = 64;
 
-const COMMANDS: [&str; 10] = [
-    "serve", "healthcheck", "status", "doctor", "backup", "restore", "token", "api-key", "trust", "version",
-];
+const COMMANDS: [&str; 10] =
+    ["serve", "healthcheck", "status", "doctor", "backup", "restore", "token", "api-key", "trust", "version"];
 
 /// What a server says that is started with this configuration file: every line.
 fn with_config(folder: &Path, config: &str) -> Vec<String> {
