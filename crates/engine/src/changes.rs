@@ -109,9 +109,10 @@ impl Engine {
     /// Whether there is news of a user since the cursor: another view at `now`, or that they have come to the directory
     /// or left it.
     pub fn has_changed(&self, tenant: &Tenant, user: UserId, since: Cursor, now: Timestamp) -> bool {
-        let stamps = tenant.view(user, now).show(now, |seen| seen.stamps);
-        self.is_news(tenant, user, since, stamps, Stamp::ChangedAt)
-            || tenant.directory().written(user) > since.revision
+        let stamp = tenant.view(user, now).show(now, |seen| seen.stamps.changed_at);
+        let shows_more =
+            self.is_news(tenant, user, since, stamp) && !self.was_shown(tenant, user, since, stamp);
+        shows_more || tenant.directory().written(user) > since.revision
     }
 
     /// Whether the tenant's feed still knows everything that may be news since the cursor.
@@ -127,23 +128,26 @@ impl Engine {
         Some(recent)
     }
 
-    /// Whether what a user shows with these stamps is news to who has been told everything up to the cursor.
+    /// Whether what a user shows with this stamp is news to who has been told everything up to the cursor.
     ///
-    /// In a cluster that is also what a write of before the cursor's instant shows which came only after it; and what
-    /// showed at that instant already is none, although a write may be stamped some seconds ahead of its time. With a log
-    /// of one process there is no write of the first kind: it would have been on its way, and held back engine time, when
-    /// the cursor was made. So there the revision says nothing, and a keep-alive, which moves it and nothing else, is no
-    /// news.
-    fn is_news(&self, tenant: &Tenant, user: UserId, since: Cursor, stamps: Stamps, by: Stamp) -> bool {
-        let stamp = by.of(stamps);
-        if self.cluster.is_none() || stamp <= since.at.minus(LATE) {
-            return stamp > since.at;
+    /// In a cluster that is also what a write of before the cursor's instant shows which came only after it. With a log
+    /// of one process there is no such write: it would have been on its way, and held back engine time, when the cursor
+    /// was made. So there the revision says nothing, and a keep-alive, which moves it and nothing else, is no news.
+    fn is_news(&self, tenant: &Tenant, user: UserId, since: Cursor, stamp: Timestamp) -> bool {
+        stamp > since.at
+            || stamp > since.at.minus(self.late()) && tenant.users.revision(user) > since.revision
+    }
+
+    /// Whether a user showed what has this stamp at the cursor's instant already: in a cluster a write may be stamped
+    /// some seconds ahead of its time, and would be news for as long otherwise.
+    fn was_shown(&self, tenant: &Tenant, user: UserId, since: Cursor, stamp: Timestamp) -> bool {
+        if self.cluster.is_none() {
+            return false;
         }
-        if tenant.users.revision(user) > since.revision {
-            return true;
-        }
-        let told = tenant.view(user, since.at).show(since.at, |seen| by.of(seen.stamps));
-        stamp > since.at && stamp > told
+        let (record, revision, _) = tenant.users.to_write(user);
+        revision <= since.revision
+            && record.as_of() <= since.at
+            && record.presence(since.at).stamps.changed_at == stamp
     }
 
     /// How far back of a cursor's instant a change may be stamped that comes only after the cursor.
@@ -182,7 +186,7 @@ impl Engine {
                 None => tenant.users.scan(|user, _, record| changed.push(seen(user, record, next.at))),
             },
         }
-        changed.retain(|changed| self.is_news(tenant, changed.user, cursor, changed.stamps, stamp));
+        changed.retain(|changed| self.is_news(tenant, changed.user, cursor, stamp.of(changed.stamps)));
         if stamp == Stamp::ChangedAt {
             changed.extend(directory_changes(tenant, cursor.revision, whom, &changed, next.at));
         }

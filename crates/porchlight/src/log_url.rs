@@ -49,6 +49,8 @@ impl LogUrl {
             .strip_prefix(SCHEME)
             .ok_or_else(|| format!("it must begin with {SCHEME}, as in {SCHEME}127.0.0.1:{PORT}"))?;
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        // First: a password with a ? is noticed here.
+        let parameters = Parameters::of(query)?;
         let (user, servers) = match place.rsplit_once('@') {
             Some((user, servers)) => (Some(user_of(user)?), servers),
             None => (None, place),
@@ -59,7 +61,7 @@ impl LogUrl {
             .map(|(number, text)| server(text).ok_or_else(|| format!("server {number} {SERVER}")));
         let servers = servers.collect::<Result<Vec<String>, String>>()?;
         let options = JetStreamOptions { servers, user, ..JetStreamOptions::default() };
-        Parameters::of(query)?.into_url(options)
+        parameters.into_url(options)
     }
 
     /// For people: where it is, without who may go there.
