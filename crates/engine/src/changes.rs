@@ -117,15 +117,13 @@ impl Engine {
 
     /// Whether the tenant's feed still knows everything that may be news since the cursor.
     pub fn knows_since(&self, tenant: &Tenant, since: Cursor) -> bool {
-        tenant.feed().knows_since(since.at.minus(self.late()))
+        tenant.feed().knows_since(since.at, since.revision, self.late())
     }
 
     /// What is on the tenant's feed that may be news since the cursor, in order; `None` if the feed no longer knows all
     /// of it.
     pub fn recent(&self, tenant: &Tenant, since: Cursor) -> Option<Vec<Change>> {
-        let mut recent = tenant.feed().since_stamp(since.at.minus(self.late()))?;
-        recent.retain(|change| change.stamps.changed_at > since.at || change.revision > since.revision);
-        Some(recent)
+        tenant.feed().since(since.at, since.revision, self.late())
     }
 
     /// Whether what a user shows with this stamp is news to who has been told everything up to the cursor.

@@ -1,6 +1,7 @@
 //! The feed: what has changed, as it changes.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use porchlight_presence::{Stamps, Timestamp, UserId};
@@ -51,6 +52,8 @@ struct Ring {
     pushed: u64,
     /// Every change with a later stamp than this is in the ring.
     complete_after: Timestamp,
+    /// So is every change that a record with a later revision than this has made.
+    complete_since: Revision,
 }
 
 /// What a follower missed.
@@ -64,7 +67,8 @@ pub enum Recent {
 
 impl Feed {
     pub(crate) fn new(complete_after: Timestamp) -> Feed {
-        let ring = Ring { changes: VecDeque::new(), pushed: 0, complete_after };
+        let (changes, complete_since) = (VecDeque::new(), Revision::NONE);
+        let ring = Ring { changes, pushed: 0, complete_after, complete_since };
         Feed { ring: Mutex::new(ring), pushed: watch::Sender::new(0), watched: Mutex::default() }
     }
 
@@ -74,7 +78,7 @@ impl Feed {
             if ring.changes.len() == RING
                 && let Some(forgotten) = ring.changes.pop_front()
             {
-                ring.complete_after = ring.complete_after.max(forgotten.stamps.changed_at);
+                ring.forget(&forgotten);
             }
             ring.changes.push_back(*change);
             ring.pushed += 1;
@@ -84,11 +88,14 @@ impl Feed {
         self.watched.lock().tell(changes);
     }
 
-    /// Forgets everything; what was before `now` can only be scanned for. Whoever follows looks again.
-    pub(crate) fn clear(&self, now: Timestamp) {
+    /// Forgets everything; what was before `now`, or came of records up to this revision, can only be scanned for.
+    /// Whoever follows looks again.
+    pub(crate) fn clear(&self, now: Timestamp, revision: Revision) {
         let mut ring = self.ring.lock();
-        ring.changes.clear();
+        // Something may have come since the caller looked.
+        let newest = ring.changes.drain(..).map(|forgotten| forgotten.revision).max();
         ring.complete_after = now;
+        ring.complete_since = ring.complete_since.max(revision).max(newest.unwrap_or_default());
         self.pushed.send_replace(ring.pushed);
         drop(ring);
         self.watched.lock().tell_all();
@@ -122,18 +129,31 @@ impl Feed {
         Recent::Changes(changes, next)
     }
 
-    /// Whether the feed still knows every change with a later stamp than this.
-    pub fn knows_since(&self, after: Timestamp) -> bool {
-        after >= self.ring.lock().complete_after
+    /// Whether the feed still knows every change that is stamped later than `after`, or that comes of a record later than
+    /// `revision` and is stamped up to `late` before that.
+    pub(crate) fn knows_since(&self, after: Timestamp, revision: Revision, late: Duration) -> bool {
+        self.ring.lock().knows_since(after, revision, late)
     }
 
-    /// The changes with a later stamp than `after`, in order; `None` if the feed no longer knows them all.
-    pub fn since_stamp(&self, after: Timestamp) -> Option<Vec<Change>> {
+    /// Those changes, and others that come of records later than `revision`, in order; `None` if the feed no longer knows
+    /// them all.
+    pub(crate) fn since(&self, after: Timestamp, revision: Revision, late: Duration) -> Option<Vec<Change>> {
         let ring = self.ring.lock();
-        if after < ring.complete_after {
-            return None;
-        }
-        Some(ring.changes.iter().filter(|change| change.stamps.changed_at > after).copied().collect())
+        let is_later = |change: &&Change| change.stamps.changed_at > after || change.revision > revision;
+        let knows = ring.knows_since(after, revision, late);
+        knows.then(|| ring.changes.iter().filter(is_later).copied().collect())
+    }
+}
+
+impl Ring {
+    fn forget(&mut self, forgotten: &Change) {
+        self.complete_after = self.complete_after.max(forgotten.stamps.changed_at);
+        self.complete_since = self.complete_since.max(forgotten.revision);
+    }
+
+    fn knows_since(&self, after: Timestamp, revision: Revision, late: Duration) -> bool {
+        after >= self.complete_after
+            && (revision >= self.complete_since || after.minus(late) >= self.complete_after)
     }
 }
 
@@ -186,6 +206,18 @@ mod tests {
             stamps: Stamps::default(),
             origin: None,
         }
+    }
+
+    #[test]
+    fn who_goes_on_from_now_needs_no_scan_although_what_comes_late_may_be_stamped_before() {
+        let (now, late) = (Timestamp::from_millis(1_000_000), Duration::from_secs(60));
+        let feed = Feed::new(Timestamp::ZERO);
+        feed.push(&[change(1)]);
+        feed.clear(now, Revision(5));
+        assert!(feed.knows_since(now, Revision(5), late));
+        assert!(!feed.knows_since(now, Revision(4), late), "something of before may come of it");
+        assert!(feed.knows_since(now.plus(late), Revision(4), late));
+        assert!(!feed.knows_since(now.minus(Duration::from_millis(1)), Revision(5), late));
     }
 
     #[test]

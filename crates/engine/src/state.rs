@@ -196,7 +196,7 @@ impl State {
         let mut armed = Vec::new();
         for tenant in self.tenants() {
             // What was written before is not on the feed.
-            tenant.feed().clear(self.clock.now());
+            tenant.feed().clear(self.clock.now(), tenant.applied());
             tenant.users.armed(&mut armed);
         }
         self.timers.arm_all(armed);

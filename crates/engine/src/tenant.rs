@@ -185,7 +185,7 @@ impl Tenant {
     pub(crate) fn begin_anew(&self, now: Timestamp) {
         self.begun_anew.store(self.applied().0, Ordering::SeqCst);
         self.directory.forget_deleted();
-        self.feed.clear(now);
+        self.feed.clear(now, self.applied());
     }
 
     /// Puts a record in; see [`Table::install`].

@@ -547,7 +547,9 @@ async fn run(steps: Vec<Step>) {
         }
         others_go_on().await;
     }
-    nodes.iter().for_each(|node| node.memory.let_go());
+    for node in &nodes {
+        node.memory.let_go();
+    }
     while let Some(written) = soon(writes.join_next()).await {
         written.expect("it does not panic").expect("every write is done");
     }
@@ -555,7 +557,9 @@ async fn run(steps: Vec<Step>) {
     for _ in 0..2 {
         pass(&clock, &nodes[0], Duration::from_millis(2)).await;
     }
-    nodes.iter().for_each(|node| follower.ask(node));
+    for node in &nodes {
+        follower.ask(node);
+    }
     for (of, sessions) in (0..).zip(sessions) {
         let records = nodes.each_ref().map(|node| node.tenant().user(user(of)));
         assert_eq!(records[0].encode(), records[1].encode(), "user {of}");

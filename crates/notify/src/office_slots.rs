@@ -133,7 +133,7 @@ impl World {
             0..5 => self.change(at, die),
             5 => self.advance(Duration::from_millis(die.roll(3))),
             6 => self.advance(Duration::from_secs(die.roll(400))),
-            7..11 => self.send(at),
+            7..11 => drop(self.send(at)),
             11..13 => self.end_one(at, die),
             13 => self.keep_cursors(at),
             _ => self.move_slot(die),
@@ -194,7 +194,8 @@ impl World {
         self.sides[side].node.leases.give(slot);
     }
 
-    fn send(&mut self, at: usize) {
+    /// Returns whether something was looked up that may be sent next.
+    fn send(&mut self, at: usize) -> bool {
         let side = &mut self.sides[at];
         side.office.sync();
         side.office.dispatch();
@@ -206,10 +207,13 @@ impl World {
             }
             side.underway.push(parcel);
         }
+        let mut has_looked = false;
         while let Some(scan) = side.office.scan() {
             let changes = scan.run(&side.node.engine);
             side.office.scanned(&scan, &changes);
+            has_looked = true;
         }
+        has_looked
     }
 
     fn end_one(&mut self, at: usize, die: &mut Die) {
@@ -256,7 +260,7 @@ impl World {
         for _ in 0..1000 {
             let mut is_any = false;
             for at in 0..2 {
-                self.send(at);
+                is_any |= self.send(at);
                 if let Some(parcel) = self.sides[at].underway.pop() {
                     self.end(at, &parcel, true);
                     is_any = true;

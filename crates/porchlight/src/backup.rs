@@ -131,7 +131,7 @@ impl Place {
                 let mut options = url.options.clone();
                 options.create = create;
                 // As the nodes see it, among which it is for a moment.
-                options.node = if create { "restore" } else { "backup" }.to_owned();
+                options.node = String::from(if create { "restore" } else { "backup" });
                 Arc::new(JetStream::open(options, replica)?)
             }
         };

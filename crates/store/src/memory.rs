@@ -317,9 +317,12 @@ impl Handle {
 
 /// The entries, and the endings.
 fn apart(withheld: Vec<Withheld>) -> (Vec<Entry>, Vec<(usize, Ending)>) {
-    let (entries, endings): (Vec<Option<Entry>>, Vec<Option<(usize, Ending)>>) =
-        withheld.into_iter().map(|withheld| (withheld.entry, withheld.ending)).unzip();
-    (entries.into_iter().flatten().collect(), endings.into_iter().flatten().collect())
+    let (mut entries, mut endings) = (Vec::new(), Vec::new());
+    for Withheld { entry, ending } in withheld {
+        entries.extend(entry);
+        endings.extend(ending);
+    }
+    (entries, endings)
 }
 
 impl Log for Memory {

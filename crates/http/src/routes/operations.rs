@@ -56,15 +56,8 @@ pub(crate) fn limits(engine: &Engine, notify: &porchlight_notify::Settings, sett
     let fade = |after: fn(&porchlight_presence::Fade) -> Duration| {
         presence.fade.as_ref().map_or(Value::Null, |fade| duration(after(fade)).into())
     };
-    let rate = settings.rate();
-    let mut limits = vec![
-        limit("requests", rate.map(Rate::requests_max).into(), "429 with Retry-After; null: none"),
-        limit(
-            "requestsWindow",
-            rate.map_or(Value::Null, |rate| duration(rate.window()).into()),
-            "how long a request counts, for one application in one tenant",
-        ),
-        limit("requestWindows", WINDOWS_MAX.into(), "applications beyond that share one"),
+    let mut limits = request_limits(settings.rate());
+    limits.extend([
         limit("bodyBytes", http.body_bytes_max.into(), "413"),
         limit("headerBytes", http.header_bytes_max.into(), "431"),
         limit(
@@ -143,7 +136,7 @@ pub(crate) fn limits(engine: &Engine, notify: &porchlight_notify::Settings, sett
         limit("waitingWrites", engine.waiting_writes_max().into(), "503 with Retry-After"),
         limit("writeTime", duration(engine.append_timeout()).into(), "503; the write may have been done"),
         limit("revisionWait", duration(engine.append_timeout()).into(), "503 with Retry-After"),
-    ];
+    ]);
     limits.extend(subscription_limits(notify, settings.profile));
     if settings.development.is_some() {
         limits.extend(issuer_limits());
@@ -153,6 +146,19 @@ pub(crate) fn limits(engine: &Engine, notify: &porchlight_notify::Settings, sett
         Profile::Strict => "strict",
     };
     Reply::json(&json!({"profile": profile, "limits": limits}))
+}
+
+/// Those of how many requests an application may make.
+fn request_limits(rate: Option<Rate>) -> Vec<Value> {
+    vec![
+        limit("requests", rate.map(Rate::requests_max).into(), "429 with Retry-After; null: none"),
+        limit(
+            "requestsWindow",
+            rate.map_or(Value::Null, |rate| duration(rate.window()).into()),
+            "how long a request counts, for one application in one tenant",
+        ),
+        limit("requestWindows", WINDOWS_MAX.into(), "applications beyond that share one"),
+    ]
 }
 
 /// Those of subscriptions and of telling them.
