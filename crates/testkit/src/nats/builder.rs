@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use super::credentials::Credentials;
 use super::process::StartError;
 use super::server::Nats;
-use crate::Authority;
+use crate::{Authority, NatsCluster};
 
 /// How often a server is started on other ports because somebody else was quicker to take one.
 pub(super) const ATTEMPTS: usize = 10;
@@ -27,6 +28,8 @@ pub struct NatsBuilder {
     credentials: Option<Credentials>,
     tls: Option<Tls>,
     payload_max: Option<usize>,
+    folder: Option<PathBuf>,
+    patience: Duration,
 }
 
 /// What a server speaks TLS with; all in PEM.
@@ -58,7 +61,15 @@ pub(super) struct Ports {
 
 impl Default for NatsBuilder {
     fn default() -> NatsBuilder {
-        NatsBuilder { sync: true, user: None, credentials: None, tls: None, payload_max: None }
+        NatsBuilder {
+            sync: true,
+            user: None,
+            credentials: None,
+            tls: None,
+            payload_max: None,
+            folder: None,
+            patience: Duration::from_secs(20),
+        }
     }
 }
 
@@ -67,6 +78,8 @@ impl NatsBuilder {
     pub(super) const FILE: &str = "nats.json";
     /// The name of the user's credentials in the server's folder.
     pub(super) const CREDENTIALS: &str = "user.creds";
+    /// The name of the folder of JetStream's files in the server's folder.
+    pub(super) const STORE: &str = "store";
 
     /// Whether everything is on disk before it is acknowledged (`sync_interval: always`), as it is unless said
     /// otherwise; else every other minute, as a server does that is told nothing.
@@ -111,6 +124,29 @@ impl NatsBuilder {
         self
     }
 
+    /// Has its own folder in this one, which must be there, instead of the system's for temporary files.
+    #[must_use]
+    pub fn folder(mut self, folder: &Path) -> NatsBuilder {
+        self.folder = Some(folder.to_owned());
+        self
+    }
+
+    /// How long it may take until it is ready, at every start, instead of 20 s.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> NatsBuilder {
+        self.patience = patience;
+        self
+    }
+
+    /// As many servers that are one, once they have a leader.
+    ///
+    /// # Panics
+    ///
+    /// When they do not start.
+    pub fn start_cluster(self, size: usize) -> NatsCluster {
+        NatsCluster::of(&self, size)
+    }
+
     /// Starts the server.
     ///
     /// # Panics
@@ -130,14 +166,18 @@ impl NatsBuilder {
     /// Starts the server on these ports, as one of those whose ports for one another are `routes`; alone, these
     /// are none.
     pub(super) fn start_on(&self, ports: Ports, name: &str, routes: &[u16]) -> Result<Nats, StartError> {
-        let folder = tempfile::tempdir().expect("a folder can be made");
+        let folder = match &self.folder {
+            Some(parent) => tempfile::tempdir_in(parent),
+            None => tempfile::tempdir(),
+        };
+        let folder = folder.expect("a folder can be made");
         let mut configuration = self.configuration(folder.path(), ports, name);
         if !routes.is_empty() {
             configuration["cluster"] = cluster(ports, routes);
         }
         write(folder.path(), NatsBuilder::FILE, &configuration.to_string());
         let ready = if routes.is_empty() { READY } else { READY_IN_CLUSTER };
-        Nats::in_folder(folder, ports, ready)
+        Nats::in_folder(folder, ports, ready, self.patience)
     }
 
     /// The configuration; the files that it names are in the folder then.
@@ -147,7 +187,7 @@ impl NatsBuilder {
             "listen": local(ports.clients),
             "http": local(ports.monitoring),
             "jetstream": {
-                "store_dir": folder.join("store"),
+                "store_dir": folder.join(NatsBuilder::STORE),
                 "sync_interval": if self.sync { "always" } else { "2m" },
             },
         });

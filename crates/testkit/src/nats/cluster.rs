@@ -1,24 +1,29 @@
 //! NATS servers that are one.
 
-use super::builder::{ATTEMPTS, Ports};
+use super::builder::{ATTEMPTS, NatsBuilder, Ports};
 use super::process::StartError;
 use super::server::Nats;
 use crate::Proxy;
 
-/// NATS servers with routes to one another, which have everything on disk before they acknowledge it.
+/// NATS servers with routes to one another.
 pub struct NatsCluster {
     servers: Vec<Nats>,
 }
 
 impl NatsCluster {
-    /// As many servers, once they have a leader.
+    /// As many servers, once they have a leader; they have everything on disk before they acknowledge it.
     ///
     /// # Panics
     ///
     /// When they do not start.
     pub fn start(size: usize) -> NatsCluster {
+        Nats::builder().start_cluster(size)
+    }
+
+    /// As many servers of this kind, once they have a leader.
+    pub(super) fn of(builder: &NatsBuilder, size: usize) -> NatsCluster {
         for _ in 0..ATTEMPTS {
-            match NatsCluster::try_start(size) {
+            match NatsCluster::try_start(builder, size) {
                 Ok(cluster) => {
                     cluster.settle();
                     return cluster;
@@ -30,10 +35,9 @@ impl NatsCluster {
         panic!("{}", StartError::PortTaken);
     }
 
-    fn try_start(size: usize) -> Result<NatsCluster, StartError> {
+    fn try_start(builder: &NatsBuilder, size: usize) -> Result<NatsCluster, StartError> {
         let ports: Vec<Ports> = (0..size).map(|_| Ports::free()).collect();
         let routes: Vec<u16> = ports.iter().map(|ports| ports.routes).collect();
-        let builder = Nats::builder();
         let start = |(number, &ports)| builder.start_on(ports, &format!("server-{number}"), &routes);
         let servers: Result<Vec<Nats>, StartError> = ports.iter().enumerate().map(start).collect();
         Ok(NatsCluster { servers: servers? })

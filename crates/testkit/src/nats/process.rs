@@ -10,9 +10,6 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long a server may take until it is ready.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// How many of the lines that it has said last are kept.
 const LINES_MAX: usize = 200;
 
@@ -45,8 +42,8 @@ struct Lines {
 }
 
 impl Process {
-    /// Starts a server with this configuration; returns when it has said `ready`.
-    pub(super) fn start(configuration: &Path, ready: &str) -> Result<Process, StartError> {
+    /// Starts a server with this configuration; returns when it has said `ready`, for which it may take this long.
+    pub(super) fn start(configuration: &Path, ready: &str, patience: Duration) -> Result<Process, StartError> {
         let binary = binary();
         let mut command = Command::new(&binary);
         command.arg("-c").arg(configuration);
@@ -61,8 +58,13 @@ impl Process {
             move || said.listen(words)
         });
         let process = Process { child, said };
-        process.said.wait_for(ready)?;
+        process.said.wait_for(ready, patience)?;
         Ok(process)
+    }
+
+    /// Its id.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it has said last, to tell why a test fails.
@@ -125,9 +127,9 @@ impl Said {
         self.changed.notify_all();
     }
 
-    fn wait_for(&self, ready: &str) -> Result<(), StartError> {
+    fn wait_for(&self, ready: &str, patience: Duration) -> Result<(), StartError> {
         let waiting = |lines: &mut Lines| !lines.is_over && !lines.contain(ready);
-        let waited = self.changed.wait_timeout_while(self.lines(), PATIENCE, waiting);
+        let waited = self.changed.wait_timeout_while(self.lines(), patience, waiting);
         let (lines, _) = waited.expect("nobody panics while holding it");
         if lines.contain(ready) {
             Ok(())

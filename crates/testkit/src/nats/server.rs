@@ -25,6 +25,8 @@ pub struct Nats {
     ports: Ports,
     /// What it says when it is ready.
     ready: &'static str,
+    /// How long it may take until it is.
+    patience: Duration,
     /// `None` while it does not run. Before the folder, so that it is dropped first.
     process: Mutex<Option<Process>>,
     folder: TempDir,
@@ -46,8 +48,13 @@ impl Nats {
     }
 
     /// The server whose configuration is in this folder.
-    pub(super) fn in_folder(folder: TempDir, ports: Ports, ready: &'static str) -> Result<Nats, StartError> {
-        let nats = Nats { ports, ready, process: Mutex::default(), folder };
+    pub(super) fn in_folder(
+        folder: TempDir,
+        ports: Ports,
+        ready: &'static str,
+        patience: Duration,
+    ) -> Result<Nats, StartError> {
+        let nats = Nats { ports, ready, patience, process: Mutex::default(), folder };
         *nats.process() = Some(nats.run()?);
         Ok(nats)
     }
@@ -65,6 +72,16 @@ impl Nats {
     /// The credentials of the one whom it lets in, if it was told to by [`NatsBuilder::credentials`].
     pub fn credentials_file(&self) -> PathBuf {
         self.folder.path().join(NatsBuilder::CREDENTIALS)
+    }
+
+    /// The folder that JetStream keeps everything in.
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join(NatsBuilder::STORE)
+    }
+
+    /// The id of its process; `None` while it does not run.
+    pub fn process_id(&self) -> Option<u32> {
+        self.process().as_ref().map(Process::id)
     }
 
     /// A new way to this server, to be broken on demand. It tells its clients of no other.
@@ -145,7 +162,7 @@ impl Nats {
     }
 
     fn run(&self) -> Result<Process, StartError> {
-        Process::start(&self.configuration(), self.ready)
+        Process::start(&self.configuration(), self.ready, self.patience)
     }
 
     fn configuration(&self) -> PathBuf {
