@@ -12,6 +12,9 @@ local function user(index)
    return string.format("%08x-0000-4000-8000-%012x", (index * 2654435761) % 4294967296, index)
 end
 
+-- The index of the first user.
+local first
+
 -- The users' tokens, from index 0; nil: all requests are the same application's.
 local tokens
 
@@ -28,7 +31,7 @@ end
 local function for_each_user(users, text)
    local requests = {}
    for index = 0, users - 1 do
-      local request = text:gsub("@ID", user(index))
+      local request = text:gsub("@ID", user(first + index))
       if tokens then request = request:gsub("@TOKEN", tokens[index]) end
       requests[index] = request
    end
@@ -50,7 +53,7 @@ local function bulk_reads(users)
    for index = 0, BULK_REQUESTS - 1 do
       local ids = {}
       for n = 1, BULK_IDS do
-         ids[n] = user(at)
+         ids[n] = user(first + at)
          at = (at + STRIDE) % users
       end
       local body = '{"ids":["' .. table.concat(ids, '","') .. '"]}'
@@ -79,11 +82,12 @@ end
 
 local next_request
 
--- Arguments: the kind of load, the number of users, where to start among them, and the file of their tokens if they
--- have any; those are for reads and writes of one presence.
+-- Arguments: the kind of load, the number of users, where to start among them, the index of the first of them, and the
+-- file of their tokens if they have any; those are for reads and writes of one presence.
 function init(args)
    local kind, users, start = args[1], tonumber(args[2]), tonumber(args[3])
-   if args[4] then tokens = read_tokens(args[4]) end
+   first = tonumber(args[4])
+   if args[5] then tokens = read_tokens(args[5]) end
    local function reads() return in_turn(for_each_user(users, request_text("GET", PRESENCE)), users, start) end
    local function writes()
       return in_turn(for_each_user(users, request_text("POST", SET_PRESENCE, SET_BODY)), users, start)

@@ -23,14 +23,24 @@ pub(crate) struct Report {
 
 /// What one row, or group of rows, found.
 pub(crate) struct Outcome {
-    pub(crate) compared: Option<Compared>,
+    pub(crate) compared: Vec<Compared>,
     pub(crate) figures: Vec<Figure>,
+}
+
+/// Whom a row is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// The bare server.
+    Bare,
+    /// The raw publisher.
+    Raw,
 }
 
 /// A row with a peer.
 pub(crate) struct Compared {
     pub(crate) row: &'static str,
     pub(crate) title: String,
+    pub(crate) peer: Peer,
     pub(crate) pairs: Vec<Pair>,
     /// For the ratio of requests per second.
     pub(crate) rate: Option<Bound>,
@@ -39,10 +49,10 @@ pub(crate) struct Compared {
     pub(crate) note: String,
 }
 
-/// One run of each server, one right after the other.
+/// One run of each, one right after the other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pair {
-    pub(crate) bare: Sample,
+    pub(crate) peer: Sample,
     pub(crate) porchlight: Sample,
 }
 
@@ -52,7 +62,7 @@ pub(crate) struct Sample {
     pub(crate) per_second: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
-    /// The server's processor time per request.
+    /// The processor time per request: of the server, or of those who write and of NATS together.
     pub(crate) cpu_micros: f64,
 }
 
@@ -82,7 +92,7 @@ struct Failure {
 /// One measure of a row with a peer: medians of all runs, and the ratios of the pairs.
 struct Line {
     measure: &'static str,
-    bare: f64,
+    peer: f64,
     porchlight: f64,
     ratio: Spread,
     target: Option<Bound>,
@@ -127,19 +137,18 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Scale { runs, seconds, users, .. } = self.scale;
         writeln!(formatter, "{}", self.machine.line())?;
         if self.scale.quick {
             writeln!(formatter, "A quick look: too small and too short for figures to quote.")?;
         }
-        if !self.compared.is_empty() {
-            writeln!(
-                formatter,
-                "\nBare is hyper, one current-thread runtime per core, with constant answers of the same sizes.\n\
-                 Medians of {runs} interleaved runs of {seconds} s, {users} users; a ratio is of neighbouring runs.\n"
-            )?;
-            write!(formatter, "{}", self.compared_table())?;
-            for compared in &self.compared {
+        for peer in Peer::ALL {
+            let rows: Vec<&Compared> = self.compared.iter().filter(|row| row.peer == peer).collect();
+            if rows.is_empty() {
+                continue;
+            }
+            writeln!(formatter, "\n{}\n", peer.introduction(&self.scale))?;
+            write!(formatter, "{}", peer.table(&rows))?;
+            for compared in rows {
                 writeln!(formatter, "{}: {}.", compared.title, compared.note)?;
             }
         }
@@ -154,24 +163,6 @@ impl fmt::Display for Report {
 }
 
 impl Report {
-    fn compared_table(&self) -> Table {
-        let mut table = Table::new(["row", "measure", "bare", "porchlight", "ratio (min–max)", "target", ""]);
-        for compared in &self.compared {
-            for (index, line) in compared.lines().iter().enumerate() {
-                table.push([
-                    if index == 0 { compared.title.clone() } else { String::new() },
-                    line.measure.to_owned(),
-                    number(line.bare),
-                    number(line.porchlight),
-                    format!("{:.2} ({:.2}–{:.2})", line.ratio.median, line.ratio.min, line.ratio.max),
-                    target(line.target),
-                    verdict(line.target, line.ratio.median).to_owned(),
-                ]);
-            }
-        }
-        table
-    }
-
     fn figures_table(&self) -> Table {
         let mut table = Table::new(["row", "porchlight", "target", "", "note"]);
         for figure in &self.figures {
@@ -187,34 +178,86 @@ impl Report {
     }
 }
 
+impl Peer {
+    const ALL: [Peer; 2] = [Peer::Bare, Peer::Raw];
+
+    fn name(self) -> &'static str {
+        match self {
+            Peer::Bare => "bare",
+            Peer::Raw => "raw",
+        }
+    }
+
+    fn introduction(self, scale: &Scale) -> String {
+        let Scale { runs, seconds, users, .. } = scale;
+        match self {
+            Peer::Bare => format!(
+                "Bare is hyper, one current-thread runtime per core, with constant answers of the same sizes.\n\
+                 Medians of {runs} interleaved runs of {seconds} s, {users} users; a ratio is of neighbouring runs."
+            ),
+            Peer::Raw => format!(
+                "Raw is async-nats alone: publishes of 160 bytes with id and expected sequence to 2,000 subjects.\n\
+                 Medians of {runs} interleaved runs of {seconds} s; a ratio is of neighbouring runs."
+            ),
+        }
+    }
+
+    fn cpu_measure(self) -> &'static str {
+        match self {
+            Peer::Bare => "server CPU per request, µs",
+            Peer::Raw => "CPU with NATS per write, µs",
+        }
+    }
+
+    fn table(self, rows: &[&Compared]) -> Table {
+        let mut table =
+            Table::new(["row", "measure", self.name(), "porchlight", "ratio (min–max)", "target", ""]);
+        for compared in rows {
+            for (index, line) in compared.lines().iter().enumerate() {
+                table.push([
+                    if index == 0 { compared.title.clone() } else { String::new() },
+                    line.measure.to_owned(),
+                    number(line.peer),
+                    number(line.porchlight),
+                    format!("{:.2} ({:.2}–{:.2})", line.ratio.median, line.ratio.min, line.ratio.max),
+                    target(line.target),
+                    verdict(line.target, line.ratio.median).to_owned(),
+                ]);
+            }
+        }
+        table
+    }
+}
+
 impl Compared {
     fn lines(&self) -> [Line; 4] {
         [
             self.line("requests/s", |sample| sample.per_second, self.rate),
             self.line("p50, ms", |sample| sample.p50_ms, None),
             self.line("p99, ms", |sample| sample.p99_ms, None),
-            self.line("server CPU per request, µs", |sample| sample.cpu_micros, self.cpu),
+            self.line(self.peer.cpu_measure(), |sample| sample.cpu_micros, self.cpu),
         ]
     }
 
     fn line(&self, measure: &'static str, of: fn(&Sample) -> f64, target: Option<Bound>) -> Line {
         Line {
             measure,
-            bare: Spread::of(self.pairs.iter().map(|pair| of(&pair.bare))).median,
+            peer: Spread::of(self.pairs.iter().map(|pair| of(&pair.peer))).median,
             porchlight: Spread::of(self.pairs.iter().map(|pair| of(&pair.porchlight))).median,
-            ratio: Spread::of(self.pairs.iter().map(|pair| of(&pair.porchlight) / of(&pair.bare))),
+            ratio: Spread::of(self.pairs.iter().map(|pair| of(&pair.porchlight) / of(&pair.peer))),
             target,
         }
     }
 
     fn json(&self) -> Value {
+        let peer = self.peer.name();
         let measures: Vec<Value> = self
             .lines()
             .iter()
             .map(|line| {
                 json!({
                     "measure": line.measure,
-                    "bare": line.bare,
+                    (peer): line.peer,
                     "porchlight": line.porchlight,
                     "ratio": { "median": line.ratio.median, "min": line.ratio.min, "max": line.ratio.max },
                     "target": line.target.map(Bound::json),
@@ -225,7 +268,7 @@ impl Compared {
         let runs: Vec<Value> = self
             .pairs
             .iter()
-            .map(|pair| json!({ "bare": pair.bare.json(), "porchlight": pair.porchlight.json() }))
+            .map(|pair| json!({ (peer): pair.peer.json(), "porchlight": pair.porchlight.json() }))
             .collect();
         json!({ "row": self.row, "title": self.title, "measures": measures, "runs": runs, "note": self.note })
     }
@@ -367,10 +410,11 @@ mod tests {
     #[test]
     fn a_ratio_is_of_neighbouring_runs() {
         let sample = |per_second| Sample { per_second, p50_ms: 1.0, p99_ms: 2.0, cpu_micros: 10.0 };
-        let pair = |bare, porchlight| Pair { bare: sample(bare), porchlight: sample(porchlight) };
+        let pair = |peer, porchlight| Pair { peer: sample(peer), porchlight: sample(porchlight) };
         let compared = Compared {
             row: "get",
             title: "GET".to_owned(),
+            peer: Peer::Bare,
             pairs: vec![pair(100.0, 90.0), pair(50.0, 50.0), pair(200.0, 160.0)],
             rate: Some(Bound::AtLeast(0.85)),
             cpu: None,

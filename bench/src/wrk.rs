@@ -35,6 +35,8 @@ pub(crate) struct Load<'t> {
     /// How many users take turns, and where among them to start.
     pub(crate) users: u32,
     pub(crate) start: u32,
+    /// The index of the first of them.
+    pub(crate) first: u32,
     /// A file with a token for each of them, one a line, to ask for themselves; `None`: the demo application asks.
     pub(crate) tokens: Option<&'t Path>,
     pub(crate) seconds: u32,
@@ -98,6 +100,7 @@ impl Wrk {
             .args(["--", load.kind.name()])
             .arg(load.users.to_string())
             .arg(load.start.to_string())
+            .arg(load.first.to_string())
             .args(load.tokens)
             .stdin(Stdio::null())
             .output()

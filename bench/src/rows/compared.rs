@@ -12,7 +12,7 @@ use crate::bare;
 use crate::client::{Answer, Client};
 use crate::folder::{Fading, write_seed, write_users};
 use crate::metrics::Metrics;
-use crate::report::{Bound, Compared, Figure, Outcome, Pair, Sample};
+use crate::report::{Bound, Compared, Figure, Outcome, Pair, Peer, Sample};
 use crate::requests::{Ask, BULK_IDS};
 use crate::rows::Bench;
 use crate::server::Server;
@@ -73,7 +73,7 @@ impl Comparison<'_> {
         let mut pairs = Vec::new();
         for run in 0..bench.scale.runs {
             pairs.push(Pair {
-                bare: self.sample(bench, &bare, &bare_answers, run).context("bare server")?,
+                peer: self.sample(bench, &bare, &bare_answers, run).context("bare server")?,
                 porchlight: self.sample(bench, porchlight, &answers, run).context("porchlight")?,
             });
         }
@@ -82,6 +82,7 @@ impl Comparison<'_> {
         let compared = Compared {
             row: self.name,
             title: format!("{}, {} connections", self.title, self.connections),
+            peer: Peer::Bare,
             pairs,
             rate: self.rate_min.map(Bound::AtLeast),
             cpu: self.cpu_max.map(Bound::AtMost),
@@ -93,7 +94,7 @@ impl Comparison<'_> {
         };
         let figures =
             if self.kind == Kind::Set { vec![self.appends_per_sync(&before, &after)?] } else { vec![] };
-        Ok(Outcome { compared: Some(compared), figures })
+        Ok(Outcome { compared: vec![compared], figures })
     }
 
     /// Asks a server once for everything that the load will ask for.
@@ -120,6 +121,7 @@ impl Comparison<'_> {
             kind: self.kind,
             connections: self.connections,
             users: self.users,
+            first: 0,
             // Another place in the round for each run, the same for both servers.
             start: run * 7919,
             tokens: self.tokens.map(Tokens::file),

@@ -71,7 +71,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
             ),
         ),
     ];
-    Ok(Outcome { compared: None, figures })
+    Ok(Outcome { compared: vec![], figures })
 }
 
 /// The memory of the program on an empty folder.

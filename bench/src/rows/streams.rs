@@ -36,7 +36,7 @@ const CHANGES_PER_SECOND: u32 = 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One delivery or one change: whose, with which sequence number.
-type Key = (u32, u64);
+pub(super) type Key = (u32, u64);
 
 /// Opens the streams, makes changes, and stops the server.
 pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
@@ -65,7 +65,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     };
     let asked = f64::from(streams) * f64::from(CHANGES_PER_SECOND);
     Ok(Outcome {
-        compared: None,
+        compared: vec![],
         figures: vec![
             figure(
                 "Prefer: wait, write answered to held read answered, slowest".to_owned(),
@@ -148,7 +148,7 @@ struct Found {
 }
 
 /// What all readers have read, and when.
-type Delivered = Rc<RefCell<Vec<(Key, Instant)>>>;
+pub(super) type Delivered = Rc<RefCell<Vec<(Key, Instant)>>>;
 
 async fn follow(server: &Server, streams: u32, seconds: u32) -> Result<Found> {
     let delivered = Delivered::default();
@@ -183,7 +183,7 @@ async fn follow(server: &Server, streams: u32, seconds: u32) -> Result<Found> {
 }
 
 /// Opens a stream of everybody, and reads it until everything has been told.
-async fn open(address: SocketAddr) -> Result<TcpStream> {
+pub(super) async fn open(address: SocketAddr) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(address).await.context("failed to connect")?;
     let request = format!(
         "GET /v1.0/communications/presences HTTP/1.1\r\nHost: {address}\r\nAuthorization: {AUTHORIZATION}\r\n\
@@ -198,7 +198,7 @@ async fn open(address: SocketAddr) -> Result<TcpStream> {
 }
 
 /// Notes every presence that comes.
-async fn read(mut stream: TcpStream, delivered: Delivered) -> Result<()> {
+pub(super) async fn read(mut stream: TcpStream, delivered: Delivered) -> Result<()> {
     let mut unread = Vec::new();
     loop {
         if stream.read_buf(&mut unread).await? == 0 {
@@ -232,7 +232,7 @@ async fn write(address: SocketAddr, changes: u32) -> Result<HashMap<Key, Instant
 }
 
 /// Whose presence this is, and its sequence number.
-fn key(text: &str) -> Option<Key> {
+pub(super) fn key(text: &str) -> Option<Key> {
     let id = text.split_once("\"id\":\"")?.1.get(..36)?;
     let number = text.split_once("\"sequenceNumber\":\"A")?.1.get(..14)?;
     let user = u32::from_str_radix(id.get(24..)?, 16).ok().filter(|user| user_id(*user) == id)?;

@@ -46,7 +46,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     porchlight.stop()?;
 
     let length = tokens.of(0).len();
-    if let Some(compared) = &mut outcome.compared {
+    for compared in &mut outcome.compared {
         let used = format!("; {users} users, each with a token of {length} characters that was used before");
         compared.note.push_str(&used);
     }

@@ -89,7 +89,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     let among = format!("of {subscriptions} endpoints a tenth hang and a tenth answer 500");
     let rate = format!("{:.0} changes/s; server CPU {:.0} µs each", found.per_second, found.cpu_micros);
     Ok(Outcome {
-        compared: None,
+        compared: vec![],
         figures: vec![
             figure(
                 "memory per subscription",
