@@ -44,15 +44,37 @@ pub(crate) fn write_users(
 ) -> Result<()> {
     let log = Embedded::open(data, Options::default(), Arc::new(Nobody))
         .with_context(|| format!("failed to open a log in {}", data.display()))?;
+    let written = write_into(runtime, &log, &[TENANT.to_owned()], users, (now, fading));
+    log.close();
+    written.with_context(|| format!("failed to write {users} users to {}", data.display()))
+}
+
+/// The same into any log in which they are not yet, over these tenants in turn.
+pub(crate) fn write_into(
+    runtime: &Runtime,
+    log: &dyn Log,
+    tenants: &[String],
+    users: u32,
+    (now, fading): (Timestamp, Fading),
+) -> Result<()> {
     let mut records = Records::new(now)?;
-    let appends = (0..users).map(|index| -> Result<Append> {
-        let key = Key::new(format!("user/{TENANT}/{}", user_id(index)));
+    let appends = (0..users).zip(tenants.iter().cycle()).map(|(index, tenant)| -> Result<Append> {
+        let key = Key::new(format!("user/{tenant}/{}", user_id(index)));
         let value = Value::Live(records.available_until(fading.of(index, users))?);
         Ok(Append { key, expected: Revision::NONE, value })
     });
-    let written = runtime.block_on(append_all(appends, |append, hold| log.append(append, hold)));
-    log.close();
-    written.with_context(|| format!("failed to write {users} users to {}", data.display()))
+    runtime.block_on(append_all(appends, |append, hold| log.append(append, hold)))
+}
+
+/// What a client says who is there: one session, for as long as may be.
+pub(crate) fn available(limits: &Limits) -> Result<Command> {
+    let application = Uuid::parse_str(APPLICATION).context("the application's id is no GUID")?;
+    let pair = Pair { availability: Availability::Available, activity: Activity::Available };
+    Ok(Command::SetPresence(SetPresence {
+        session: SessionKey { application: ApplicationId(application), session: SessionId(application) },
+        pair: SessionPair::new(pair)?,
+        duration: Some(limits.session_duration_max),
+    }))
 }
 
 /// Writes a seed file with the first so many of the same people.
@@ -90,13 +112,7 @@ struct Records {
 impl Records {
     fn new(now: Timestamp) -> Result<Records> {
         let limits = Limits::default();
-        let application = Uuid::parse_str(APPLICATION).context("the application's id is no GUID")?;
-        let pair = Pair { availability: Availability::Available, activity: Activity::Available };
-        let command = Command::SetPresence(SetPresence {
-            session: SessionKey { application: ApplicationId(application), session: SessionId(application) },
-            pair: SessionPair::new(pair)?,
-            duration: Some(limits.session_duration_max),
-        });
+        let command = available(&limits)?;
         Ok(Records { now, limits, command })
     }
 
@@ -147,7 +163,7 @@ async fn confirm_oldest(waiting: &mut VecDeque<Receipt>) -> Result<()> {
 }
 
 /// A replica that keeps nothing: every key is written once, so none ever has a revision to remember.
-struct Nobody;
+pub(crate) struct Nobody;
 
 impl Replica for Nobody {
     fn revision(&self, _key: &Key) -> Revision {

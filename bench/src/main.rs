@@ -1,7 +1,8 @@
 //! Porchlight beside a bare server, measured in the same run.
 //!
 //! `cargo run --release -p bench` prints a table. Where a figure has a peer it stands beside that of [`bare`]: hyper
-//! and nothing else, answering constant bodies of the same sizes to the same load generator. A machine's mood then
+//! and nothing else, answering constant bodies of the same sizes to the same load generator; or, where the log is in
+//! NATS, beside that of [`raw`]: async-nats and nothing else, publishing to the same servers. A machine's mood then
 //! falls on both, and what is compared is their ratio. Rows without a peer stand beside their targets alone.
 //!
 //! It never measures what it cannot vouch for: a run in which anything was answered but 2xx, or a socket failed, is
@@ -14,7 +15,10 @@ mod client;
 mod folder;
 mod machine;
 mod metrics;
+mod nats;
 mod procfs;
+mod publisher;
+mod raw;
 mod reads;
 mod report;
 mod requests;
@@ -30,8 +34,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
+use crate::raw::Raw;
 use crate::report::Report;
 use crate::rows::{Bench, Row};
 use crate::scale::Scale;
@@ -43,10 +48,13 @@ use crate::stopwatch::Stopwatch;
     name = "bench",
     after_help = "\
 Examples:
-  cargo run --release -p bench                        everything, in about a quarter of an hour
-  cargo run --release -p bench -- --quick             everything, small, in under a minute
-  cargo run --release -p bench -- --only get,bulk     two rows
-  cargo run --release -p bench -- --json > run.json   for programs"
+  cargo run --release -p bench                          all but cluster-scale, in about 40 minutes
+  cargo run --release -p bench -- --quick               the same, small, in about three minutes
+  cargo run --release -p bench -- --only get,bulk       two rows
+  cargo run --release -p bench -- --only cluster-scale  a million users in NATS, in about 20 minutes
+  cargo run --release -p bench -- --json > run.json     for programs
+
+The rows about NATS, from cluster-write on, need nats-server: ./test installs it, PORCHLIGHT_NATS_SERVER names another."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -60,7 +68,7 @@ struct Cli {
     /// Interleaved runs of each row that has a peer; their median counts. Default 7, with --quick 2.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     runs: Option<u32>,
-    /// Only these rows, separated by commas.
+    /// Only these rows, separated by commas. Default: all but cluster-scale.
     #[arg(long, value_name = "ROW", value_enum, value_delimiter = ',')]
     only: Vec<Row>,
     /// Where the throw-away data folders go; a real disk, or durable writes mean nothing. Default: beside this
@@ -78,12 +86,16 @@ enum Hidden {
         #[arg(long)]
         answers: PathBuf,
     },
+    /// The raw publisher, in a process of its own for the same reason.
+    #[command(hide = true)]
+    RawPublish(Raw),
 }
 
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     match cli.command {
         Some(Hidden::Bare { answers }) => bare::serve(&answers).map(|()| ExitCode::SUCCESS),
+        Some(Hidden::RawPublish(raw)) => raw.publish().map(|()| ExitCode::SUCCESS),
         None => measure(cli),
     }
 }
@@ -94,7 +106,7 @@ fn measure(cli: Cli) -> Result<ExitCode> {
         "a debug build says nothing about speed; run `cargo run --release -p bench`"
     );
     let took = Stopwatch::start();
-    let rows = if cli.only.is_empty() { Row::value_variants() } else { cli.only.as_slice() };
+    let rows = if cli.only.is_empty() { Row::usual() } else { cli.only };
     let scale = if cli.quick { Scale::quick(cli.runs) } else { Scale::full(cli.runs) };
     let bench = Bench::prepare(scale, cli.folder)?;
     let mut report = Report::new(bench.machine()?, bench.scale.clone());

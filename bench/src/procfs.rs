@@ -35,10 +35,19 @@ pub(crate) fn settled_memory(pid: u32) -> Result<u64> {
     Ok(last)
 }
 
+/// The most memory that a process has held so far, in bytes.
+pub(crate) fn peak_memory(pid: u32) -> Result<u64> {
+    status_bytes(pid, "VmHWM:")
+}
+
 fn memory(pid: u32) -> Result<u64> {
+    status_bytes(pid, "VmRSS:")
+}
+
+fn status_bytes(pid: u32, name: &str) -> Result<u64> {
     let path = format!("/proc/{pid}/status");
     let text = read(&path)?;
-    resident_bytes(&text).with_context(|| format!("{path} has no VmRSS"))
+    bytes_in(&text, name).with_context(|| format!("{path} has no {name}"))
 }
 
 fn read(path: &str) -> Result<String> {
@@ -55,9 +64,9 @@ fn ticks(stat: &str) -> Option<u64> {
     Some(user + system)
 }
 
-/// `VmRSS` from `/proc/PID/status`.
-fn resident_bytes(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+/// A line such as `VmRSS:` of `/proc/PID/status`.
+fn bytes_in(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
@@ -73,8 +82,10 @@ mod tests {
     }
 
     #[test]
-    fn resident_memory_is_in_kibibytes() {
-        assert_eq!(resident_bytes("Name:\tx\nVmHWM:\t  99 kB\nVmRSS:\t    1696 kB\n"), Some(1696 * 1024));
-        assert_eq!(resident_bytes("Name:\tkthreadd\n"), None);
+    fn memory_is_in_kibibytes() {
+        let status = "Name:\tx\nVmHWM:\t  99 kB\nVmRSS:\t    1696 kB\n";
+        assert_eq!(bytes_in(status, "VmRSS:"), Some(1696 * 1024));
+        assert_eq!(bytes_in(status, "VmHWM:"), Some(99 * 1024));
+        assert_eq!(bytes_in("Name:\tkthreadd\n", "VmRSS:"), None);
     }
 }

@@ -125,6 +125,11 @@ impl Ask {
         }
     }
 
+    /// Asks the server whether it is ready.
+    pub(crate) fn health() -> Ask {
+        Ask { path: "/porchlight/health".to_owned(), ..Ask::metrics() }
+    }
+
     /// Reads the server's metrics.
     pub(crate) fn metrics() -> Ask {
         Ask {

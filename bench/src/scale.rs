@@ -29,6 +29,14 @@ pub(crate) struct Scale {
     pub(crate) subscriptions: u32,
     /// How long before the first of those fades the server is started.
     pub(crate) fades_lead: Duration,
+    /// Writes on one node of a cluster that are looked for on another.
+    pub(crate) propagations: u32,
+    /// Users in NATS behind the row about a cluster's growth.
+    pub(crate) members: u32,
+    /// How often one in a hundred of them is written again, all together.
+    pub(crate) overwrites: u64,
+    /// Sessions over three tenants in different cells.
+    pub(crate) sessions: u32,
 }
 
 impl Scale {
@@ -47,10 +55,14 @@ impl Scale {
             subscriptions: 1_000,
             fades_over: Duration::from_secs(60),
             fades_lead: Duration::from_secs(8),
+            propagations: 2_000,
+            members: 1_000_000,
+            overwrites: 20_000_000,
+            sessions: 2_000_000,
         }
     }
 
-    /// Everything in under a minute. The fades come as thick as in full, for a tenth of the time.
+    /// Everything in about three minutes. The fades come as thick as in full, for a tenth of the time.
     pub(crate) fn quick(runs: Option<u32>) -> Scale {
         Scale {
             quick: true,
@@ -65,6 +77,10 @@ impl Scale {
             subscriptions: 100,
             fades_over: Duration::from_secs(6),
             fades_lead: Duration::from_secs(3),
+            propagations: 200,
+            members: 20_000,
+            overwrites: 400_000,
+            sessions: 20_000,
         }
     }
 }

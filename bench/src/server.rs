@@ -16,8 +16,10 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::client;
 use crate::metrics::Metrics;
 use crate::procfs;
+use crate::requests::Ask;
 use crate::stopwatch::Stopwatch;
 
 /// How long a server may take to listen: a million people in a seed file take their time.
@@ -62,9 +64,16 @@ pub(crate) fn find_porchlight() -> Result<PathBuf> {
 impl Server {
     /// Starts Porchlight in dev mode on a data folder.
     pub(crate) fn porchlight(binary: &Path, data: &Path, seed: Option<&Path>) -> Result<Server> {
-        let mut command = serve(binary, data, seed);
-        command.arg("--dev");
+        let mut command = serve(binary, seed);
+        command.arg("--dev").arg("--data").arg(data);
         Server::start(&mut command).context("failed to start porchlight")
+    }
+
+    /// Starts Porchlight in dev mode as a node of those who share a log.
+    pub(crate) fn node(binary: &Path, log: &str, name: &str, seed: Option<&Path>) -> Result<Server> {
+        let mut command = serve(binary, seed);
+        command.args(["--dev", "--log", log, "--node-name", name]);
+        Server::start(&mut command).with_context(|| format!("failed to start the node {name}"))
     }
 
     /// Starts Porchlight as in production, with a configuration file that says whose tokens it takes.
@@ -74,8 +83,8 @@ impl Server {
         data: &Path,
         seed: Option<&Path>,
     ) -> Result<Server> {
-        let mut command = serve(binary, data, seed);
-        command.arg("--config").arg(config);
+        let mut command = serve(binary, seed);
+        command.arg("--config").arg(config).arg("--data").arg(data);
         Server::start(&mut command).context("failed to start porchlight as in production")
     }
 
@@ -114,6 +123,18 @@ impl Server {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits until it says that it is ready, and says how long after its start that was.
+    pub(crate) async fn ready(&self) -> Result<Duration> {
+        let waiting = Stopwatch::start();
+        while let Err(error) = client::fetch(self.address, &Ask::health()).await {
+            if waiting.elapsed() > RESTORE_MAX {
+                return Err(error.context(format!("the server is not ready{}", self.said)));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(self.started.elapsed())
     }
 
     /// Waits until its metrics speak of at least so many users, and says how long after its start that was.
@@ -172,11 +193,10 @@ impl Server {
     }
 }
 
-/// `porchlight serve` on a data folder and a free port.
-fn serve(binary: &Path, data: &Path, seed: Option<&Path>) -> Command {
+/// `porchlight serve` on a free port.
+fn serve(binary: &Path, seed: Option<&Path>) -> Command {
     let mut command = Command::new(binary);
     command.args(["serve", "--listen", "127.0.0.1:0", "--access-log", "false"]);
-    command.arg("--data").arg(data);
     if let Some(seed) = seed {
         command.arg("--seed").arg(seed);
     }

@@ -1,8 +1,13 @@
 //! What is measured: one function for each row or group of rows of the table.
 
+mod batch;
+mod cluster;
 mod compared;
 mod fades;
+mod growth;
 mod memory;
+mod propagation;
+mod sessions;
 mod streams;
 mod tokens;
 mod webhooks;
@@ -17,6 +22,7 @@ use tempfile::TempDir;
 use tokio::runtime::{self, Runtime};
 
 use crate::machine::Machine;
+use crate::nats::Servers;
 use crate::report::Outcome;
 use crate::scale::Scale;
 use crate::server::{self, Server};
@@ -52,6 +58,19 @@ pub(crate) enum Row {
     Streams,
     /// How soon webhooks are told while some hang or fail.
     Webhooks,
+    /// Durable keep-alives on a node whose log is in NATS.
+    ClusterWrite,
+    /// Durable keep-alives on three nodes, over three servers of NATS.
+    #[value(name = "cluster-write-3")]
+    ClusterWrite3,
+    /// Whether atomic batches make NATS faster.
+    BatchPublish,
+    /// How soon a write on one node shows on another.
+    Propagation,
+    /// Sessions of three tenants in different cells.
+    Sessions,
+    /// What many users in NATS cost, and many overwrites of a few of them. A quarter of an hour: only when named.
+    ClusterScale,
 }
 
 /// Everything that the rows share.
@@ -79,7 +98,18 @@ impl Row {
             Row::Jump => "jump",
             Row::Streams => "streams",
             Row::Webhooks => "webhooks",
+            Row::ClusterWrite => "cluster-write",
+            Row::ClusterWrite3 => "cluster-write-3",
+            Row::BatchPublish => "batch-publish",
+            Row::Propagation => "propagation",
+            Row::Sessions => "sessions",
+            Row::ClusterScale => "cluster-scale",
         }
+    }
+
+    /// Those that are measured when none is named.
+    pub(crate) fn usual() -> Vec<Row> {
+        Row::value_variants().iter().copied().filter(|row| *row != Row::ClusterScale).collect()
     }
 
     /// What it is about.
@@ -95,6 +125,12 @@ impl Row {
             Row::Jump => "jump of the clock",
             Row::Streams => "streams of the whole tenant",
             Row::Webhooks => "webhooks, one for each person",
+            Row::ClusterWrite => "durable setPresence over NATS",
+            Row::ClusterWrite3 => "durable setPresence, three nodes and three NATS",
+            Row::BatchPublish => "raw publishes in atomic batches",
+            Row::Propagation => "from a write on one node to another node",
+            Row::Sessions => "sessions of three tenants in different cells",
+            Row::ClusterScale => "many users in NATS, many overwrites of a few",
         }
     }
 
@@ -125,6 +161,12 @@ impl Row {
             Row::Jump => fades::measure_jump(bench),
             Row::Streams => streams::measure(bench),
             Row::Webhooks => webhooks::measure(bench),
+            Row::ClusterWrite => cluster::measure(bench),
+            Row::ClusterWrite3 => cluster::measure_three(bench),
+            Row::BatchPublish => batch::measure(bench),
+            Row::Propagation => propagation::measure(bench),
+            Row::Sessions => sessions::measure(bench),
+            Row::ClusterScale => growth::measure(bench),
         }
     }
 }
@@ -165,6 +207,21 @@ impl Bench {
     /// Porchlight in dev mode on a data folder.
     fn start(&self, data: &Path, seed: Option<&Path>) -> Result<Server> {
         Server::porchlight(&self.porchlight, data, seed)
+    }
+
+    /// A node in dev mode over the log in NATS.
+    fn start_node(&self, servers: &Servers, name: &str, seed: Option<&Path>) -> Result<Server> {
+        Server::node(&self.porchlight, &servers.log_url(), name, seed)
+    }
+
+    /// So many nodes over one log, which know the people of a seed file and are ready.
+    fn start_nodes(&self, servers: &Servers, count: u32, seed: &Path) -> Result<Vec<Server>> {
+        let start = |number| self.start_node(servers, &format!("node-{number}"), Some(seed));
+        let nodes = (1..=count).map(start).collect::<Result<Vec<Server>>>()?;
+        for node in &nodes {
+            self.runtime.block_on(node.ready())?;
+        }
+        Ok(nodes)
     }
 
     /// Porchlight as in production, which takes the tokens of whom `config` names.

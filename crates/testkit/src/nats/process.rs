@@ -43,7 +43,11 @@ struct Lines {
 
 impl Process {
     /// Starts a server with this configuration; returns when it has said `ready`, for which it may take this long.
-    pub(super) fn start(configuration: &Path, ready: &str, patience: Duration) -> Result<Process, StartError> {
+    pub(super) fn start(
+        configuration: &Path,
+        ready: &str,
+        patience: Duration,
+    ) -> Result<Process, StartError> {
         let binary = binary();
         let mut command = Command::new(&binary);
         command.arg("-c").arg(configuration);
