@@ -140,16 +140,28 @@ impl Client {
     ///
     /// # Panics
     ///
-    /// When the server does not answer.
+    /// When the server does not answer; [`Client::try_follow`] tells instead.
     pub async fn follow(&self, path: &str, last_id: Option<&str>) -> Events {
+        self.try_follow(path, last_id).await.expect("the server answers")
+    }
+
+    /// GET of a stream of events, from where it was left if `last_id` says so.
+    ///
+    /// # Errors
+    ///
+    /// When the connection fails.
+    pub async fn try_follow(
+        &self,
+        path: &str,
+        last_id: Option<&str>,
+    ) -> Result<Events, Box<dyn std::error::Error + Send + Sync>> {
         let mut client = self.header(ACCEPT.as_str(), "text/event-stream");
         if let Some(last_id) = last_id {
             client = client.header("last-event-id", last_id);
         }
-        let sent = client.send(Method::GET, path, Bytes::new()).await;
-        let (response, running) = sent.expect("the server answers");
+        let (response, running) = client.send(Method::GET, path, Bytes::new()).await?;
         let (parts, body) = response.into_parts();
-        Events::new(parts.status, parts.headers, body, running)
+        Ok(Events::new(parts.status, parts.headers, body, running))
     }
 
     /// Sends a request over a connection of its own, which the task drives.

@@ -45,6 +45,8 @@ pub struct Delivery {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
+    /// Whether it is a notification that is answered with a status of success.
+    pub is_accepted: bool,
 }
 
 /// How the receiver answers when it is asked to prove itself.
@@ -267,7 +269,8 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<R
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let token = validation_token(parts.uri.query().unwrap_or_default()).map(str::to_owned);
     let target = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str).to_owned();
-    let delivery = Delivery { method: parts.method, target, headers: parts.headers, body };
+    let mut delivery =
+        Delivery { method: parts.method, target, headers: parts.headers, body, is_accepted: false };
     if let Some(token) = token {
         let validation = {
             let mut record = shared.record();
@@ -278,8 +281,11 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<R
     }
     let reaction = {
         let mut record = shared.record();
+        let reaction = record.reactions.pop_front().or(record.always).unwrap_or(Reaction::Status(202));
+        delivery.is_accepted =
+            matches!(reaction, Reaction::Status(200..=299) | Reaction::Late(_, 200..=299));
         record.notifications.push(delivery);
-        record.reactions.pop_front().or(record.always).unwrap_or(Reaction::Status(202))
+        reaction
     };
     shared.arrived.notify_waiters();
     match reaction {
