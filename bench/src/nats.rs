@@ -159,8 +159,10 @@ pub(crate) async fn states(context: &Context) -> Result<Vec<State>> {
     let mut states = Vec::new();
     for cell in 0..CELLS {
         let name = stream(cell);
-        let stream =
-            context.get_stream(&name).await.with_context(|| format!("failed to look at the stream {name}"))?;
+        let stream = context
+            .get_stream(&name)
+            .await
+            .with_context(|| format!("failed to look at the stream {name}"))?;
         states.push(stream.cached_info().state.clone());
     }
     Ok(states)

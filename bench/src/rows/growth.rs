@@ -247,14 +247,7 @@ impl Figures {
         self.add_with(title, value, unit, None, note);
     }
 
-    fn add_with(
-        &mut self,
-        title: &str,
-        value: f64,
-        unit: &'static str,
-        target: Option<Bound>,
-        note: String,
-    ) {
+    fn add_with(&mut self, title: &str, value: f64, unit: &'static str, target: Option<Bound>, note: String) {
         self.0.push(Figure { row: "cluster-scale", title: title.to_owned(), value, unit, target, note });
     }
 

@@ -282,8 +282,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<R
     let reaction = {
         let mut record = shared.record();
         let reaction = record.reactions.pop_front().or(record.always).unwrap_or(Reaction::Status(202));
-        delivery.is_accepted =
-            matches!(reaction, Reaction::Status(200..=299) | Reaction::Late(_, 200..=299));
+        delivery.is_accepted = matches!(reaction, Reaction::Status(200..=299) | Reaction::Late(_, 200..=299));
         record.notifications.push(delivery);
         reaction
     };

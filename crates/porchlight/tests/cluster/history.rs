@@ -154,9 +154,8 @@ impl History {
 impl Noted {
     /// Figures for whoever reads the output.
     pub(crate) fn counts(&self) -> String {
-        let count = |is_one: fn(&Outcome) -> bool| {
-            self.writes.iter().filter(|write| is_one(&write.outcome)).count()
-        };
+        let count =
+            |is_one: fn(&Outcome) -> bool| self.writes.iter().filter(|write| is_one(&write.outcome)).count();
         let users: BTreeSet<usize> = self.writes.iter().map(|write| write.user).collect();
         format!(
             "writes to {} of {PEOPLE} users: {} acknowledged, {} refused, {} unknown; {} reads; \

@@ -52,7 +52,7 @@ async fn run(seed: u64, faults: Duration) {
     loop {
         let (calm, fault) = schedule.draw();
         sleep(calm).await;
-        if chronicle.now() - begun > faults {
+        if chronicle.now() > begun + faults {
             break;
         }
         // A receiver that refuses one of the notifications is to be told of it again.

@@ -29,12 +29,8 @@ const SESSIONS: u128 = 0x5e55_1000_0000_4000_8000_0000_0000_0000;
 /// How long write number 0 would prefer something for, in seconds.
 const PREFERRED_FOR: usize = 24 * 60 * 60;
 
-const SESSION_PAIRS: [(&str, &str); 4] = [
-    ("Busy", "InACall"),
-    ("Busy", "InAConferenceCall"),
-    ("Away", "Away"),
-    ("DoNotDisturb", "Presenting"),
-];
+const SESSION_PAIRS: [(&str, &str); 4] =
+    [("Busy", "InACall"), ("Busy", "InAConferenceCall"), ("Away", "Away"), ("DoNotDisturb", "Presenting")];
 
 const PREFERRED_PAIRS: [(&str, &str); 6] = [
     ("Available", "Available"),
