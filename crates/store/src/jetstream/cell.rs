@@ -16,12 +16,20 @@ pub(super) struct Cell {
     /// The name of its stream.
     pub(super) stream: String,
     progress: Mutex<Progress>,
-    /// How many appends wait in all cells.
-    waiting: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
     /// The newest of this node's heartbeats that came back by this stream.
     pub(super) beat: AtomicU64,
     /// Rung when the stream is to be followed anew.
     pub(super) anew: Notify,
+}
+
+/// What is counted over all cells.
+#[derive(Default)]
+pub(super) struct Counts {
+    /// Appends that wait.
+    pub(super) waiting: AtomicUsize,
+    /// Appends that were kept.
+    pub(super) kept: AtomicU64,
 }
 
 /// How far the stream was followed, and the appends whose outcome was not told yet.
@@ -45,12 +53,12 @@ struct Pending {
 type Outcome = Result<Revision, AppendError>;
 
 impl Cell {
-    pub(super) fn new(number: u16, stream: String, waiting: Arc<AtomicUsize>) -> Cell {
+    pub(super) fn new(number: u16, stream: String, counts: Arc<Counts>) -> Cell {
         Cell {
             number,
             stream,
             progress: Mutex::default(),
-            waiting,
+            counts,
             beat: AtomicU64::new(0),
             anew: Notify::new(),
         }
@@ -63,7 +71,7 @@ impl Cell {
 
     /// An append begins, under a number of its own.
     pub(super) fn begin(&self, number: u64, owner: Owner) {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.counts.waiting.fetch_add(1, Ordering::Relaxed);
         self.progress.lock().appends.insert(number, Pending { owner, outcome: None });
     }
 
@@ -116,7 +124,8 @@ impl Cell {
     /// Tells outcomes; without the lock, since dropping a hold may do anything.
     fn settle(&self, over: impl IntoIterator<Item = (Pending, Outcome)>) {
         for (pending, outcome) in over {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.counts.kept.fetch_add(u64::from(outcome.is_ok()), Ordering::Relaxed);
             pending.owner.settle(outcome);
         }
     }
@@ -192,6 +201,6 @@ mod tests {
         cell.followed(Revision(5), &[]);
         cell.learn(2, Revision(5), conflict);
         assert_eq!((answer(&mut early), answer(&mut late)), (Some(conflict), Some(conflict)));
-        assert_eq!(cell.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(cell.counts.waiting.load(Ordering::Relaxed), 0);
     }
 }

@@ -149,7 +149,7 @@ async fn open(options: JetStreamOptions, replica: Arc<dyn Replica>) -> Result<Op
 /// Waits for the appends that wait, unless the log is cut off.
 async fn finish(shared: &Shared) {
     let since = Instant::now();
-    while shared.waiting.load(Ordering::Relaxed) > 0 && shared.is_writable() {
+    while shared.counts.waiting.load(Ordering::Relaxed) > 0 && shared.is_writable() {
         let left = FINISH.saturating_sub(since.elapsed());
         if left.is_zero() || tokio::time::timeout(left, shared.settled.notified()).await.is_err() {
             return;
@@ -171,7 +171,7 @@ impl Log for JetStream {
         if shared.closes.load(Ordering::SeqCst) || !shared.is_writable() {
             return Err(AppendError::Unavailable);
         }
-        if shared.waiting.load(Ordering::Relaxed) >= shared.options.waiting_max {
+        if shared.counts.waiting.load(Ordering::Relaxed) >= shared.options.waiting_max {
             return Err(AppendError::Busy);
         }
         let number = self.number.fetch_add(1, Ordering::Relaxed);

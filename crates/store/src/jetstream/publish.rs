@@ -5,7 +5,6 @@
 //! first one was kept. So an append is never kept twice, and what became of it is never guessed.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -107,7 +106,6 @@ impl Underway {
         loop {
             match answer {
                 Answer::Kept(revision) => {
-                    shared.appends.fetch_add(1, Ordering::Relaxed);
                     cell.learn(number, revision, Ok(revision));
                     break;
                 }
@@ -136,7 +134,6 @@ impl Underway {
             wait = AGAIN.1.min(2 * wait);
             if !cell.is_open(number) {
                 // The stream has brought it.
-                shared.appends.fetch_add(1, Ordering::Relaxed);
                 break;
             }
             answer = self::answer(self.send(&shared).await).await;

@@ -1,14 +1,14 @@
 //! What the handle and the tasks of the log have in common.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_nats::{Client, jetstream};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use super::cell::Cell;
+use super::cell::{Cell, Counts};
 use super::{JetStreamOptions, subject};
 use crate::tombstones::Tombstones;
 use crate::{Health, Key, LogId, Replica, Stats};
@@ -23,15 +23,13 @@ pub(super) struct Shared {
     pub(super) context: jetstream::Context,
     pub(super) replica: Arc<dyn Replica>,
     pub(super) cells: Vec<Cell>,
-    /// How many appends wait.
-    pub(super) waiting: Arc<AtomicUsize>,
+    pub(super) counts: Arc<Counts>,
     pub(super) tombstones: Mutex<Tombstones>,
     pub(super) health: watch::Sender<Health>,
     /// No more appends are taken.
     pub(super) closes: AtomicBool,
     /// Rung by whatever may be the last append that waits.
     pub(super) settled: Notify,
-    pub(super) appends: AtomicU64,
     pub(super) faults: AtomicU64,
 }
 
@@ -42,10 +40,10 @@ impl Shared {
         (client, context): (Client, jetstream::Context),
         replica: Arc<dyn Replica>,
     ) -> Shared {
-        let waiting = Arc::<AtomicUsize>::default();
+        let counts = Arc::<Counts>::default();
         let stream = |cell| subject::stream(&options.prefix, cell);
         let cells =
-            (0..options.cells).map(|cell| Cell::new(cell, stream(cell), Arc::clone(&waiting))).collect();
+            (0..options.cells).map(|cell| Cell::new(cell, stream(cell), Arc::clone(&counts))).collect();
         Shared {
             id,
             me: Uuid::new_v4(),
@@ -53,12 +51,11 @@ impl Shared {
             context,
             replica,
             cells,
-            waiting,
+            counts,
             tombstones: Mutex::default(),
             health: watch::Sender::new(Health::Writable),
             closes: AtomicBool::new(false),
             settled: Notify::new(),
-            appends: AtomicU64::new(0),
             faults: AtomicU64::new(0),
             options,
         }
@@ -100,6 +97,6 @@ impl Shared {
 
     pub(super) fn stats(&self) -> Stats {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Stats { appends: count(&self.appends), syncs: 0, faults: count(&self.faults) }
+        Stats { appends: count(&self.counts.kept), syncs: 0, faults: count(&self.faults) }
     }
 }
