@@ -21,6 +21,9 @@ use crate::{Append, AppendError, Cluster, Health, Hold, Log, LogId, Receipt, Rep
 /// How long appends that wait may take to end when the log is closed.
 const FINISH: Duration = Duration::from_secs(5);
 
+/// How long NATS may take to be told that this node leaves: while it is cut off it cannot be told at all.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// A log in NATS JetStream, which other processes share.
 ///
 /// What the [contract](Log) leaves open: an append without an answer is sent again for as long as the process lives, and
@@ -119,8 +122,9 @@ async fn run(
     let _ = stop.wait_for(|stop| *stop).await;
     finish(&shared).await;
     heart.stop(&shared).await;
-    if let Err(error) = shared.client.flush().await {
-        tracing::debug!(%error, "NATS was not told that this node leaves");
+    let told = tokio::time::timeout(FAREWELL, shared.client.flush()).await;
+    if !matches!(told, Ok(Ok(()))) {
+        tracing::debug!(?told, "NATS was not told that this node leaves");
     }
     shared.cells.iter().for_each(super::cell::Cell::abandon);
 }
