@@ -26,7 +26,7 @@ fn url(nats: &Nats, more: &str) -> String {
 }
 
 /// A node of this name over this log.
-fn node(log: &str, name: &str) -> Command {
+pub(crate) fn node(log: &str, name: &str) -> Command {
     serve(&["--dev", "--log", log, "--node-name", name])
 }
 
@@ -42,7 +42,7 @@ async fn slots(asked: &Program) -> (BTreeMap<String, Vec<u64>>, usize) {
 }
 
 /// The last thing that a program has said before it gave up with this code.
-fn last_words(ended: &Ended, code: i32) -> String {
+pub(crate) fn last_words(ended: &Ended, code: i32) -> String {
     assert_eq!(ended.code, Some(code), "{ended:?}");
     let last = ended.err.last().and_then(|line| line.strip_prefix("porchlight: "));
     last.unwrap_or_else(|| panic!("it did not say why: {ended:?}")).to_owned()
@@ -143,7 +143,9 @@ fn streams_that_are_not_as_they_must_be_are_named_with_what_is_wrong() {
     let nats = Nats::start();
     Program::start(&mut node(&url(&nats, ""), "first")).stop();
     let three = last_words(&run(&mut node(&url(&nats, "&replicas=3"), "second")), DATA);
-    assert!(three.starts_with("the stream porchlight-") && three.contains("replicas"), "{three}");
+    let expected = "the stream porchlight-0 cannot be used: replicas is 1 and must be 3; mend it with \
+                    'nats stream edit porchlight-0 --replicas=3'";
+    assert_eq!(three, expected);
     let other = format!("jetstream://{}/?cells=8", nats.address());
     let cells = last_words(&run(&mut node(&other, "third")), DATA);
     assert!(cells.starts_with("the log has 4 cells, not 8: say cells=4"), "{cells}");

@@ -25,6 +25,7 @@ mod log_url;
 mod logs;
 mod metadata;
 mod metrics;
+mod nats_access;
 mod oidc_provider;
 mod production;
 mod protocols;

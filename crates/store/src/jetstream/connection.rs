@@ -1,6 +1,8 @@
 //! The connection to NATS.
 
+use std::fs::File;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_nats::jetstream::{self, ErrorCode};
@@ -47,8 +49,8 @@ async fn connect(options: &JetStreamOptions) -> Result<Client, JetStreamError> {
             Ok(client) => return Ok(client),
             Err(error) => error,
         };
-        if is_refusal(&error) {
-            return Err(JetStreamError::Refused(with_cause(&error)));
+        if let Some(remedy) = remedy(&error) {
+            return Err(JetStreamError::Refused(format!("{}; {remedy}", with_cause(&error))));
         }
         if since.elapsed() >= options.patience {
             let servers = options.servers.join(", ");
@@ -59,19 +61,20 @@ async fn connect(options: &JetStreamOptions) -> Result<Client, JetStreamError> {
     }
 }
 
-/// Whether it is of no use to try again.
-fn is_refusal(error: &ConnectError) -> bool {
+/// What to look at where it is of no use to try again.
+fn remedy(error: &ConnectError) -> Option<&'static str> {
+    const USER: &str = "check USER:PASSWORD and credentials";
+    const TLS: &str = "check ca, certificate and key, and whether the servers speak TLS";
     match error.kind() {
-        ConnectErrorKind::Authentication
-        | ConnectErrorKind::AuthorizationViolation
-        | ConnectErrorKind::Tls
-        | ConnectErrorKind::ServerParse => true,
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => Some(USER),
+        ConnectErrorKind::Tls => Some(TLS),
+        ConnectErrorKind::ServerParse => Some("check how the servers are written"),
         // What TLS does not agree to comes as this.
         ConnectErrorKind::Io => {
             let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
-            cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
+            cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData).then_some(TLS)
         }
-        _ => false,
+        _ => None,
     }
 }
 
@@ -85,10 +88,11 @@ async fn connect_options(options: &JetStreamOptions) -> Result<ConnectOptions, J
         .event_callback(|event| async move { note(&event) })
         .require_tls(options.tls);
     if let Some(authority) = &options.authority {
-        connect = connect.add_root_certificates(authority.clone()).require_tls(true);
+        connect = connect.add_root_certificates(readable("ca", authority)?).require_tls(true);
     }
     if let Some((chain, key)) = &options.client_certificate {
-        connect = connect.add_client_certificate(chain.clone(), key.clone()).require_tls(true);
+        let (chain, key) = (readable("certificate", chain)?, readable("key", key)?);
+        connect = connect.add_client_certificate(chain, key).require_tls(true);
     }
     if let Some((user, password)) = &options.user {
         connect = connect.user_and_password(user.clone(), password.clone());
@@ -100,6 +104,16 @@ async fn connect_options(options: &JetStreamOptions) -> Result<ConnectOptions, J
         connect = connect.credentials_file(file).await.map_err(unusable)?;
     }
     Ok(connect)
+}
+
+/// A file of TLS. The client of NATS does not say which one it is that it cannot read.
+fn readable(what: &str, file: &Path) -> Result<PathBuf, JetStreamError> {
+    match File::open(file) {
+        Ok(_) => Ok(file.to_owned()),
+        Err(error) => {
+            Err(JetStreamError::File(format!("the {what} file {} cannot be used: {error}", file.display())))
+        }
+    }
 }
 
 /// A cluster of servers that has just started has no leader yet.

@@ -10,7 +10,7 @@ pub struct JetStreamOptions {
     pub servers: Vec<String>,
     /// Speak TLS, and nothing else.
     pub tls: bool,
-    /// A PEM file of authorities to trust besides the system's.
+    /// A PEM file of authorities to trust instead of the system's.
     pub authority: Option<PathBuf>,
     /// PEM files of a certificate chain and its key to show to the servers.
     pub client_certificate: Option<(PathBuf, PathBuf)>,
