@@ -1,5 +1,6 @@
 //! Three NATS servers, and three nodes over them.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,12 +39,12 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts everything, and returns when all nodes are ready.
-    pub(crate) async fn start(chronicle: Chronicle) -> Arc<Cluster> {
+    /// Starts everything, the nodes from an older program if one is given. Returns when all nodes are ready.
+    pub(crate) async fn start(chronicle: Chronicle, older: Option<&Path>) -> Arc<Cluster> {
         let nats = spawn_blocking(|| NatsCluster::start(SERVERS)).await.expect("the NATS servers start");
         let folder = tempfile::tempdir().expect("a folder");
         let people = people::seed_file(folder.path());
-        let node = |number| Node::new(number, nats.proxied(), folder.path(), &people);
+        let node = |number| Node::new(number, nats.proxied(), folder.path(), &people, older);
         let nodes = (0..NODES).map(node).collect();
         let cluster = Cluster { chronicle, nodes, nats: Arc::new(nats), _folder: folder };
         for node in &cluster.nodes {

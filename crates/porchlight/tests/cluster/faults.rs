@@ -60,6 +60,11 @@ impl Schedule {
         Schedule { dice, bag: Vec::new() }
     }
 
+    /// The same, but first of all everything is restarted, which is what upgrades nodes.
+    pub(crate) fn of_an_upgrade(dice: Dice) -> Schedule {
+        Schedule { dice, bag: vec![Kind::RestartEverything] }
+    }
+
     /// How long nothing happens, and what happens then.
     pub(crate) fn draw(&mut self) -> (Duration, Fault) {
         (self.dice.millis(2_000, 7_000), self.fault())

@@ -35,6 +35,8 @@ pub(crate) struct Node {
     log: String,
     folder: PathBuf,
     people: PathBuf,
+    /// The program of its first start; `None`: the built one, as at every other.
+    older: Option<PathBuf>,
     /// Its way to each NATS server.
     network: Vec<Proxy>,
     /// Held for a moment at a time, and never while something is waited for.
@@ -67,13 +69,21 @@ pub(crate) struct Place {
 
 impl Node {
     /// A node that does not run yet. It reaches NATS through this network, and writes its log into the folder.
-    pub(crate) fn new(number: usize, network: Vec<Proxy>, folder: &Path, people: &Path) -> Node {
+    /// If an older program is given, it is first started from that, and upgraded by its next start.
+    pub(crate) fn new(
+        number: usize,
+        network: Vec<Proxy>,
+        folder: &Path,
+        people: &Path,
+        older: Option<&Path>,
+    ) -> Node {
         let servers: Vec<String> = network.iter().map(|proxy| proxy.address().to_string()).collect();
         Node {
             number,
             log: format!("jetstream://{}/?replicas=3&cells=4&prefix=under-faults", servers.join(",")),
             folder: folder.to_owned(),
             people: people.to_owned(),
+            older: older.map(Path::to_owned),
             network,
             state: Mutex::default(),
         }
@@ -157,7 +167,7 @@ impl Node {
         state.starts += 1;
         let file = |kind| File::create(self.file(state.starts, kind)).expect("a file can be written");
         let (out, err) = (file("out"), file("err"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_porchlight"));
+        let mut command = Command::new(self.program(state.starts));
         let names = std::env::vars_os().map(|(name, _)| name);
         for name in names.filter(|name| name.to_string_lossy().starts_with("PORCHLIGHT_")) {
             command.env_remove(name);
@@ -170,6 +180,12 @@ impl Node {
         command.stdin(Stdio::null()).stdout(out).stderr(err);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         state.running = Some(Running { child, place: None });
+    }
+
+    /// The program of one of its starts, which are counted from 1.
+    fn program(&self, start: u32) -> &Path {
+        let older = self.older.as_deref().filter(|_| start == 1);
+        older.unwrap_or(Path::new(env!("CARGO_BIN_EXE_porchlight")))
     }
 
     /// Where it says that it listens.

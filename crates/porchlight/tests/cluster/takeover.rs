@@ -67,7 +67,7 @@ async fn a_node_that_dies_with_a_thousand_subscriptions_is_replaced_within_ten_s
     let seed = seed();
     let mut dice = Dice::new(seed);
     let chronicle = Chronicle::begin(seed);
-    let cluster = Cluster::start(chronicle.clone()).await;
+    let cluster = Cluster::start(chronicle.clone(), None).await;
     let receiver = Receiver::start().await;
     let (dead, slots) = shares(&cluster, &mut dice).await;
     let subscriptions = gather(&cluster, &receiver, &slots).await;

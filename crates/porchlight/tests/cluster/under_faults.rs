@@ -1,5 +1,7 @@
 //! Clients and faults at the same time, and what must be true afterwards.
 
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,15 +42,28 @@ fn number(variable: &str, usual: u64) -> u64 {
         .map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{variable} must be a number")))
 }
 
+/// The program that all nodes are first started from, if `PORCHLIGHT_UPGRADE_FROM` names one. Then the first
+/// fault is that they are upgraded, one after the other.
+fn upgraded_from() -> Option<PathBuf> {
+    let named = std::env::var_os("PORCHLIGHT_UPGRADE_FROM")?;
+    // Nodes are started in another folder than this.
+    Some(fs::canonicalize(named).unwrap_or_else(|error| panic!("PORCHLIGHT_UPGRADE_FROM: {error}")))
+}
+
 /// One cluster, from its start to its end.
 async fn run(seed: u64, faults: Duration) {
     let mut dice = Dice::new(seed);
     let chronicle = Chronicle::begin(seed);
-    let cluster = Cluster::start(chronicle.clone()).await;
+    let older = upgraded_from();
+    if let Some(older) = &older {
+        chronicle.note(format!("nodes are upgraded from {}", older.display()));
+    }
+    let cluster = Cluster::start(chronicle.clone(), older.as_deref()).await;
     let mut audience = Audience::gather(&cluster.places()).await;
     let mut clients = Clients::start(&cluster, &chronicle, &mut dice);
 
-    let (begun, mut schedule) = (chronicle.now(), Schedule::new(dice.another()));
+    let (begun, dice) = (chronicle.now(), dice.another());
+    let mut schedule = if older.is_some() { Schedule::of_an_upgrade(dice) } else { Schedule::new(dice) };
     loop {
         let (calm, fault) = schedule.draw();
         sleep(calm).await;
