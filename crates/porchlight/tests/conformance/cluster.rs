@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
-use porchlight_store::{Cluster, Fault, Leases, Node};
+use porchlight_http::Development;
+use porchlight_store::{Cluster, Fault, Key, Leases, Node};
 use porchlight_testkit::{ADA, APP_A, Answer, BEN, Client, Event, TestServer};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -16,9 +17,9 @@ use crate::support::{
     read, redacted, refused, seconds, session,
 };
 
-const CLUSTER: &str = "/porchlight/cluster";
+pub(crate) const CLUSTER: &str = "/porchlight/cluster";
 const DELTA: &str = "/v1.0/communications/presences/delta";
-const HEALTH: &str = "/porchlight/health";
+pub(crate) const HEALTH: &str = "/porchlight/health";
 const REVISION: &str = "porchlight-revision";
 const SCIM: &str = "/porchlight/scim/v2/Users";
 
@@ -221,22 +222,24 @@ async fn a_read_on_another_node_waits_for_what_its_client_has_written() {
     assert_eq!(seen(&there).await, seen(&here).await);
 }
 
+/// The link that a round of a delta query ends with.
+fn delta_link(server: &TestServer, answer: &Answer) -> String {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    below(server, answer.json()["@odata.deltaLink"].as_str().expect("a link"))
+}
+
 #[tokio::test]
 async fn a_delta_link_of_another_node_waits_for_what_that_had_told() {
     let nodes = two_nodes().await;
     let (here, there) = &nodes;
-    let link = |server: &TestServer, answer: &Answer| {
-        assert_eq!(answer.status, 200, "{answer:?}");
-        below(server, answer.json()["@odata.deltaLink"].as_str().expect("a link"))
-    };
-    let first = link(here, &ben(here).get(DELTA).await);
+    let first = delta_link(here, &ben(here).get(DELTA).await);
     advance(&nodes, minutes(1));
     let written = set_ada(here, "Busy/InACall").await;
     // A link from before the write is one that both can go on from.
     assert_eq!(ben(there).get(&first).await.status, 200);
     let told = ben(here).get(&first).await;
     assert_eq!(told.json()["value"][0]["activity"], "InACall");
-    let second = link(here, &told);
+    let second = delta_link(here, &told);
     too_far(&ben(there).get(&second).await, revision(&written));
     there.memory().let_go();
     assert_eq!(ben(there).get(&second).await.status, 200);
@@ -249,7 +252,7 @@ async fn a_delta_link_of_another_node_waits_for_what_that_had_told() {
     };
     assert_eq!(activities(&told), ["Away"]);
     // And back again.
-    let third = link(there, &told);
+    let third = delta_link(there, &told);
     advance(&nodes, minutes(1));
     set_ben(there, "Busy/InACall").await;
     assert_eq!(activities(&ben(here).get(&third).await), ["InACall"]);
@@ -337,23 +340,28 @@ impl Leases for AllSlots {
     }
 }
 
-/// A server that takes itself for a node of a cluster, and by whom its nodes are told.
-async fn node() -> (TestServer, watch::Sender<Arc<[Node]>>) {
-    let me = Uuid::from_u128(1);
-    let own = Node {
-        id: me,
+/// What makes a server take itself for one of two nodes, the first or the second, and by whom these are told.
+fn one_of_two(number: u128) -> (Arc<Cluster>, watch::Sender<Arc<[Node]>>) {
+    let first = Node {
+        id: Uuid::from_u128(1),
         name: "first".to_owned(),
         version: "1.2.3".to_owned(),
         reads: 1,
         skew_ms: -40,
         lag: Duration::from_millis(3),
     };
-    let other = Node { id: Uuid::from_u128(2), name: "second".to_owned(), ..own.clone() };
-    let both: Arc<[Node]> = Arc::from([own, other]);
+    let second = Node { id: Uuid::from_u128(2), name: "second".to_owned(), ..first.clone() };
+    let both: Arc<[Node]> = Arc::from([first, second]);
     let (nodes, known) = watch::channel(both);
+    let me = Uuid::from_u128(number);
     let leases = Arc::new(AllSlots { held: watch::Sender::default(), me });
-    let cluster = Cluster { me, nodes: known, leases };
-    (TestServer::builder().cluster(Arc::new(cluster)).start().await, nodes)
+    (Arc::new(Cluster { me, nodes: known, leases }), nodes)
+}
+
+/// A server that takes itself for the first of two nodes, and by whom these are told.
+async fn node() -> (TestServer, watch::Sender<Arc<[Node]>>) {
+    let (cluster, nodes) = one_of_two(1);
+    (TestServer::builder().cluster(cluster).start().await, nodes)
 }
 
 #[tokio::test]
@@ -417,5 +425,55 @@ async fn what_is_read_while_time_stands_still_is_marked_as_stale() {
         server.anonymous().get(HEALTH).await,
     ] {
         assert_eq!(answer.header("warning"), "", "{answer:?}");
+    }
+}
+
+/// Has the log write all of the demo tenant again without changing it, as JetStream's does in time.
+fn sweep(server: &TestServer) {
+    let id = Development::TENANT;
+    let tenant = server.engine().tenant(id).expect("the demo tenant is there");
+    let applied = tenant.applied();
+    for person in tenant.directory().people_after(None, 100) {
+        let (user, name) = (person.id, person.user_principal_name.to_ascii_lowercase());
+        let keys = ["user", "directory"].map(|kind| format!("{kind}/{id}/{user}"));
+        for key in keys.into_iter().chain([format!("name/{id}/{name}")]) {
+            server.memory().sweep(&Key::new(key));
+        }
+    }
+    // Of twelve people an entry and a name each, and Ada's record at least.
+    assert!(tenant.applied().0 >= applied.0 + 25, "{:?}", tenant.applied());
+}
+
+#[tokio::test]
+async fn what_the_log_moves_without_changing_it_is_told_to_nobody_again() {
+    let ((first, _first_nodes), (second, _second_nodes)) = (one_of_two(1), one_of_two(2));
+    let here = TestServer::builder().cluster(first).start().await;
+    let there = here.beside().cluster(second).start().await;
+    let nodes = (here, there);
+    let (here, there) = &nodes;
+    set_ada(here, "Busy/InACall").await;
+    // Beyond what is looked back for because it may have been on its way.
+    advance(&nodes, minutes(2));
+    here.memory().heartbeat();
+    let link = delta_link(here, &ben(here).get(DELTA).await);
+    let mut events = ben(here).follow(PRESENCES, None).await;
+    events.until_current().await;
+    let last_id = events.last_id().expect("events have ids").to_owned();
+
+    sweep(here);
+    for server in [here, there] {
+        let told = ben(server).get(&link).await;
+        assert_eq!((told.status.as_u16(), &told.json()["value"]), (200, &json!([])), "{told:?}");
+        let mut events = ben(server).follow(PRESENCES, Some(&last_id)).await;
+        let told = events.until_current().await;
+        assert!(told.is_empty(), "{told:?}");
+    }
+    // What was moved can be written, and that is told: it alone.
+    set_ada(there, "Away/Away").await;
+    assert_eq!(gist(&events.next().await), (json!(ADA), json!("Away")));
+    for server in [here, there] {
+        let told = ben(server).get(&link).await.json()["value"].as_array().expect("a list").clone();
+        let told: Vec<_> = told.iter().map(|one| (one["id"].clone(), one["activity"].clone())).collect();
+        assert_eq!(told, [(json!(ADA), json!("Away"))]);
     }
 }
