@@ -1,4 +1,5 @@
-//! The API, row by row of its specification: over HTTP, on a clock that stands still until it is moved.
+//! The API, row by row of its specification: over HTTP, on a clock that stands still until it is moved (in
+//! `cluster_nats` it is the system's).
 //!
 //! A test whose name begins with `t` and a number is that case of presence-api 21, one with `e` and a number that row
 //! of 16.3; with `s30_t` and a number that case of subscriptions-and-auth 30, with `s8_e` that row of 8.2. The others are
@@ -10,6 +11,7 @@ mod batch;
 mod batch_steps;
 mod beta;
 mod cluster;
+mod cluster_nats;
 mod collection;
 mod complaints;
 mod delta;
