@@ -16,6 +16,7 @@ use rapidhash::fast::RandomState;
 use sha2::{Digest, Sha256};
 
 use super::fetch::{Fetcher, Source};
+use super::fingerprint::{Fingerprint, Fingerprints};
 use super::grant::Grant;
 use super::issuer::{Issuer, Keys};
 use super::jwt::Jwt;
@@ -30,7 +31,7 @@ use crate::windows::Windows;
 /// What a key for scripts and devices begins with.
 const API_KEY: &str = "plk_";
 
-/// SHA-256 of a token.
+/// SHA-256 of an API key.
 type Hash = [u8; 32];
 
 /// Knows whose tokens are taken, and the callers whose tokens it has verified.
@@ -42,7 +43,8 @@ pub(crate) struct Authenticator {
     /// Where the keys of each issuer that has to be asked for them come from.
     sources: Vec<(Arc<KeyRing>, Source)>,
     api_keys: HashMap<Hash, ApiKey>,
-    verified: Cache<Hash, Arc<Caller>, UnitWeighter, RandomState>,
+    fingerprints: Fingerprints,
+    verified: Cache<Fingerprint, Arc<Caller>, UnitWeighter, RandomState>,
     windows: Windows,
 }
 
@@ -69,7 +71,18 @@ impl Authenticator {
         let most = settings.tokens_max;
         let verified =
             Cache::with(most, most as u64, UnitWeighter, RandomState::default(), DefaultLifecycle::default());
-        Ok(Authenticator { engine, settings, development, issuers, sources, api_keys, verified, windows })
+        let fingerprints = Fingerprints::new();
+        Ok(Authenticator {
+            engine,
+            settings,
+            development,
+            issuers,
+            sources,
+            api_keys,
+            fingerprints,
+            verified,
+            windows,
+        })
     }
 
     /// Fetches the keys of issuers when that has to be done, for ever.
@@ -97,7 +110,7 @@ impl Authenticator {
         let caller = if let Some(caller) = last.named_by(authorization) {
             caller
         } else {
-            let caller = self.verified.get(&hash(bearer(authorization).ok()?))?;
+            let caller = self.verified.get(&self.fingerprints.of(bearer(authorization).ok()?))?;
             last.note(authorization, &caller);
             caller.is_current().then_some(caller)?
         };
@@ -141,21 +154,21 @@ impl Authenticator {
     /// The caller whom a token names, as the directory is now. Whoever comes while the same token is being verified
     /// waits for that.
     async fn verified(&self, token: &str) -> Result<Arc<Caller>, AuthError> {
-        let hash = hash(token);
-        let verify = async { self.admit(self.grant(token, &hash).await?).await.map(Arc::new) };
-        let caller = self.verified.get_or_insert_async(&hash, verify).await?;
+        let fingerprint = self.fingerprints.of(token.as_bytes());
+        let verify = async { self.admit(self.grant(token).await?).await.map(Arc::new) };
+        let caller = self.verified.get_or_insert_async(&fingerprint, verify).await?;
         if caller.is_current() {
             return Ok(caller);
         }
         let caller = Arc::new(self.admit(caller.grant()).await?);
-        self.verified.insert(hash, Arc::clone(&caller));
+        self.verified.insert(fingerprint, Arc::clone(&caller));
         Ok(caller)
     }
 
     /// What a token grants.
-    async fn grant(&self, token: &str, hash: &Hash) -> Result<Grant, AuthError> {
+    async fn grant(&self, token: &str) -> Result<Grant, AuthError> {
         if token.starts_with(API_KEY) {
-            let key = self.api_keys.get(hash).ok_or(TokenError::Unknown)?;
+            let key = self.api_keys.get(&hash(token)).ok_or(TokenError::Unknown)?;
             return Ok(granted(key));
         }
         let jwt = Jwt::parse(token)?;
@@ -249,8 +262,8 @@ fn granted(key: &ApiKey) -> Grant {
     }
 }
 
-fn hash(token: impl AsRef<[u8]>) -> Hash {
-    Sha256::digest(token).into()
+fn hash(key: &str) -> Hash {
+    Sha256::digest(key).into()
 }
 
 /// The bearer token. The scheme's name is compared without case. What is no text is no token; that is left to whoever

@@ -3,6 +3,7 @@
 mod authenticator;
 mod development;
 mod fetch;
+mod fingerprint;
 mod grant;
 mod issuer;
 mod jwt;
