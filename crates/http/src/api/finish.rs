@@ -117,6 +117,9 @@ fn accepts_gzip(headers: &Headers<'_>) -> bool {
     })
 }
 
+/// Never a part of [`Api::finish`]: the compressor is made on the stack, and every answer, compressed or not, would
+/// reserve 64 KiB there and touch each page of it.
+#[inline(never)]
 fn gzip(body: &[u8]) -> Bytes {
     use std::io::Write;
     let mut encoder =
