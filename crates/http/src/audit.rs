@@ -6,6 +6,7 @@
 
 use std::sync::OnceLock;
 
+use futures_util::FutureExt;
 use http::{HeaderValue, StatusCode};
 use porchlight_engine::Written;
 use porchlight_presence::{Pair, Part, Presence, Timestamp, UserId};
@@ -227,14 +228,16 @@ impl Entry<'_> {
 
 /// Answers a call that is to change something, and leaves its line, even if the client goes away before.
 ///
+/// No `async fn`: its future would have room for `change` twice, and move it from one to the other when first polled.
+///
 /// # Errors
 ///
 /// What `change` answers.
-pub(crate) async fn audited(
+pub(crate) fn audited(
     call: &Call<'_>,
     action: &'static str,
     change: impl Future<Output = Result<Reply, Error>>,
-) -> Result<Reply, Error> {
+) -> impl Future<Output = Result<Reply, Error>> {
     let line = Line::begin(Entry {
         action,
         request: call.request,
@@ -243,9 +246,10 @@ pub(crate) async fn audited(
         now: call.engine.clock().now(),
         notes: &call.notes,
     });
-    let answer = change.await;
-    line.end(&Outcome::of(&answer, call.settings.profile));
-    answer
+    change.map(move |answer| {
+        line.end(&Outcome::of(&answer, call.settings.profile));
+        answer
+    })
 }
 
 /// The line of a call that is being answered.

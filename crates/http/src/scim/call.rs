@@ -1,5 +1,6 @@
 //! One call of SCIM, and the form of its bodies.
 
+use futures_util::FutureExt;
 use http::{HeaderValue, Method};
 use porchlight_engine::{Engine, Tenant};
 use serde_json::Value;
@@ -80,16 +81,16 @@ impl ScimCall<'_> {
         }
     }
 
-    /// Makes a change, and leaves its line in the log, even if the client goes away before.
+    /// Makes a change, and leaves its line in the log, even if the client goes away before. As [`crate::audit::audited`].
     ///
     /// # Errors
     ///
     /// What `change` answers.
-    pub(super) async fn audited(
+    pub(super) fn audited(
         &self,
         action: &'static str,
         change: impl Future<Output = Result<Reply, ScimError>>,
-    ) -> Result<Reply, ScimError> {
+    ) -> impl Future<Output = Result<Reply, ScimError>> {
         let line = Line::begin(Entry {
             action,
             request: self.ids.request,
@@ -98,12 +99,13 @@ impl ScimCall<'_> {
             now: self.engine.clock().now(),
             notes: &self.notes,
         });
-        let answer = change.await;
-        line.end(&match &answer {
-            Ok(_) => Outcome::Done,
-            Err(error) => Outcome::Failed(error.failed(self.settings.profile)),
-        });
-        answer
+        change.map(move |answer| {
+            line.end(&match &answer {
+                Ok(_) => Outcome::Done,
+                Err(error) => Outcome::Failed(error.failed(self.settings.profile)),
+            });
+            answer
+        })
     }
 }
 
