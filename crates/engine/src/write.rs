@@ -41,6 +41,8 @@ pub enum WriteError {
 impl Engine {
     /// Applies `command` to the user and makes it durable.
     ///
+    /// What it has done is in a box: two records of hundreds of bytes, which every future on the way would move.
+    ///
     /// Once the record is with the log, the write goes on whether or not this future is still polled; the lane stays
     /// closed and engine time waits until the log knows what became of it. When another node has written to the user
     /// meanwhile, the command is applied to what that one has left.
@@ -55,7 +57,7 @@ impl Engine {
         tenant: TenantId,
         user: UserId,
         command: &Command,
-    ) -> Result<Written, WriteError> {
+    ) -> Result<Box<Written>, WriteError> {
         self.write_by(None, tenant, user, command).await
     }
 
@@ -70,7 +72,7 @@ impl Engine {
         tenant: TenantId,
         user: UserId,
         command: &Command,
-    ) -> Result<Written, WriteError> {
+    ) -> Result<Box<Written>, WriteError> {
         let lane = Arc::new(self.lane(tenant, user).await?);
         self.write_within(lane, application, tenant, user, command).await
     }
@@ -83,7 +85,7 @@ impl Engine {
         tenant: TenantId,
         user: UserId,
         command: &Command,
-    ) -> Result<Written, WriteError> {
+    ) -> Result<Box<Written>, WriteError> {
         let (tenant, attempts) = (self.state.tenant_or_new(tenant), self.attempts());
         loop {
             let outcome = self.write_once(Arc::clone(&lane), application, &tenant, user, command).await;
@@ -100,7 +102,7 @@ impl Engine {
         tenant: &Tenant,
         user: UserId,
         command: &Command,
-    ) -> Result<Written, WriteError> {
+    ) -> Result<Box<Written>, WriteError> {
         let claim = self.state.in_flight.begin(&self.state.clock);
         let at = claim.at();
         let (record, expected, is_listed) = tenant.users.to_write(user);
@@ -119,7 +121,7 @@ impl Engine {
         let append = Append { key: keys::user(tenant.id(), user), expected, value };
         let revision = self.append(append, hold).await?;
         count_late_renewal(command, &next);
-        Ok(Written { before: record, user: next, revision, at })
+        Ok(Box::new(Written { before: record, user: next, revision, at }))
     }
 
     /// Writes a key that is no tenant's and has no lane, whatever is there.

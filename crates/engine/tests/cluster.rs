@@ -144,11 +144,11 @@ impl Node {
         self.engine.tenant_or_new(TENANT)
     }
 
-    async fn write(&self, user: UserId, command: &Command) -> Written {
+    async fn write(&self, user: UserId, command: &Command) -> Box<Written> {
         self.engine.write(TENANT, user, command).await.expect("nothing is wrong with it")
     }
 
-    fn spawn_write(&self, user: UserId, command: Command) -> JoinHandle<Result<Written, WriteError>> {
+    fn spawn_write(&self, user: UserId, command: Command) -> JoinHandle<Result<Box<Written>, WriteError>> {
         let engine = self.engine.clone();
         tokio::spawn(async move { engine.write(TENANT, user, &command).await })
     }

@@ -164,7 +164,7 @@ fn from_body(call: &Call<'_>, action: Action, body: &Object<'_>) -> Result<Comma
     }
 }
 
-async fn write(call: &Call<'_>, user: UserId, command: &Command) -> Result<Written, Error> {
+async fn write(call: &Call<'_>, user: UserId, command: &Command) -> Result<Box<Written>, Error> {
     let caller = call.caller;
     let written = call.engine.write_by(Some(caller.application), caller.tenant.id(), user, command).await?;
     call.notes.written(&written, call.settings.audit_texts);
