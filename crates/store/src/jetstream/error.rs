@@ -1,6 +1,6 @@
 //! What can go wrong when a log in JetStream is opened.
 
-use crate::Key;
+use crate::{Key, Revision};
 
 /// Why a log in JetStream was not opened. Nothing was changed in NATS, but that streams that were missing may have been
 /// made.
@@ -58,6 +58,19 @@ pub enum JetStreamError {
         key: String,
         /// What is wrong.
         cause: String,
+    },
+    /// NATS has lost entries that were read from it already.
+    #[error(
+        "the stream {stream} ends at {last}, and {read} was read from it: NATS has lost acknowledged entries; \
+         restart every node"
+    )]
+    Lost {
+        /// The name of the stream.
+        stream: String,
+        /// Where it ends.
+        last: u64,
+        /// How far it was read.
+        read: Revision,
     },
     /// NATS has answered something else.
     #[error("NATS: {0}")]

@@ -110,6 +110,7 @@ async fn run(
     tokio::spawn(purge::run(Arc::clone(&shared), ends.purges));
     tokio::spawn(Arc::clone(&heart).run(Arc::clone(&shared)));
     tokio::spawn(Arc::clone(leases).run());
+    tokio::spawn(leave_if_broken(Arc::clone(&shared), Arc::clone(leases)));
     for cell in &shared.cells {
         let heart = Arc::clone(&heart);
         tokio::spawn(sweeper::run(shared.context.clone(), cell.stream.clone(), move || heart.is_first()));
@@ -127,6 +128,12 @@ async fn run(
         tracing::debug!(?told, "NATS was not told that this node leaves");
     }
     shared.cells.iter().for_each(super::cell::Cell::abandon);
+}
+
+/// Leaves the slots to others once the log is broken: what this process holds is not what is to be told.
+async fn leave_if_broken(shared: Arc<Shared>, leases: Arc<KvLeases>) {
+    shared.breaks_down().await;
+    leases.leave();
 }
 
 /// Connects, sees to the streams, and follows them until the replica has everything.

@@ -108,7 +108,8 @@ impl Heart {
         while beats.sent.front().is_some_and(|sent| sent.number <= back) {
             proof = beats.sent.pop_front();
         }
-        let Some(proof) = proof else { return };
+        // Who is broken is not current, whatever comes back.
+        let Some(proof) = proof.filter(|_| !shared.is_broken()) else { return };
         beats.proved = proof.at;
         let living = beats.peers.living(Instant::now());
         drop(beats);
@@ -131,12 +132,12 @@ impl Heart {
         });
     }
 
-    /// Beats for ever, and looks after the way to NATS.
+    /// Beats until the log is broken, and looks after the way to NATS. To the others, who is broken has left.
     pub(super) async fn run(self: Arc<Heart>, shared: Arc<Shared>) {
         let (mut number, mut beaten, mut renewed) = (0, None::<Instant>, Instant::now());
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
+        while !shared.is_broken() {
             looks.tick().await;
             if beaten.is_none_or(|beaten| beaten.elapsed() >= EVERY) {
                 number += 1;
@@ -152,6 +153,7 @@ impl Heart {
                 renew(&shared).await;
             }
         }
+        self.stop(&shared).await;
     }
 
     /// The last words: others need not wait until they miss this node.

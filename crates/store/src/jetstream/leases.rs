@@ -185,6 +185,12 @@ impl KvLeases {
         result
     }
 
+    /// Takes no more slots, and has those that are held given up.
+    pub(super) fn leave(&self) {
+        self.change(Table::leave);
+        self.wake.notify_one();
+    }
+
     fn show(&self, table: &Table) {
         for (shown, until) in self.work_until.iter().zip(table.work_until()) {
             let until = until.map_or(0, |until| self.since_start(until));
@@ -237,8 +243,7 @@ impl Leases for KvLeases {
     fn release(&self) {
         let (sender, receiver) = mpsc::channel();
         self.state.lock().leaving.push(sender);
-        self.change(Table::leave);
-        self.wake.notify_one();
+        self.leave();
         if receiver.recv_timeout(RELEASE).is_err() {
             tracing::warn!("the slots were not released in time; others take them when their leases expire");
         }

@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) counts: Arc<Counts>,
     pub(super) tombstones: Mutex<Tombstones>,
     pub(super) health: watch::Sender<Health>,
+    /// Something is wrong that does not pass.
+    is_broken: watch::Sender<bool>,
     /// No more appends are taken.
     pub(super) closes: AtomicBool,
     /// Rung by whatever may be the last append that waits.
@@ -54,6 +56,7 @@ impl Shared {
             counts,
             tombstones: Mutex::default(),
             health: watch::Sender::new(Health::Writable),
+            is_broken: watch::Sender::new(false),
             closes: AtomicBool::new(false),
             settled: Notify::new(),
             faults: AtomicU64::new(0),
@@ -79,10 +82,38 @@ impl Shared {
         });
     }
 
-    /// Whatever was wrong is over.
+    /// From now on nothing is written, for this reason, as long as this process lives: what the replica holds is not what
+    /// the log does, or is no more than a part of it.
+    pub(super) fn break_down(&self, cause: String) {
+        if self.is_broken.send_replace(true) {
+            return;
+        }
+        self.health.send_if_modified(|health| {
+            let is_open = *health != Health::Closed;
+            if is_open {
+                tracing::error!(%cause, "the log takes no writes until this process is started anew");
+                self.faults.fetch_add(1, Ordering::Relaxed);
+                *health = Health::Failed(cause);
+            }
+            is_open
+        });
+    }
+
+    /// Whether [`Shared::break_down`] was called.
+    pub(super) fn is_broken(&self) -> bool {
+        *self.is_broken.borrow()
+    }
+
+    /// Returns when [`Shared::break_down`] was called.
+    pub(super) async fn breaks_down(&self) {
+        // It cannot fail, since the sender is in `self`.
+        let _ = self.is_broken.subscribe().wait_for(|is_broken| *is_broken).await;
+    }
+
+    /// Whatever was wrong is over, unless that cannot be.
     pub(super) fn recover(&self) {
         self.health.send_if_modified(|health| {
-            let recovers = matches!(health, Health::Failed(_));
+            let recovers = matches!(health, Health::Failed(_)) && !self.is_broken();
             if recovers {
                 tracing::info!("the log takes writes again");
                 *health = Health::Writable;

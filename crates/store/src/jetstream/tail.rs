@@ -47,6 +47,11 @@ pub(super) async fn run(
                     return;
                 }
             }
+            // Not even when the stream has grown beyond that again: what it has in between was not read.
+            Err(error @ JetStreamError::Lost { .. }) => {
+                tail.end(error);
+                return;
+            }
             Err(error) => {
                 tracing::debug!(stream = tail.cell().stream, %error, "the stream cannot be followed now");
                 tokio::time::sleep(AGAIN).await;
@@ -87,12 +92,7 @@ impl Tail {
         let last = stream.cached_info().state.last_sequence;
         if last < at.0 {
             // Nothing that was acknowledged may be lost; when it is, whoever goes on would differ from who starts now.
-            let cause = format!(
-                "the stream {} ends at {last}, and {at} was read from it: NATS has lost acknowledged entries; restart every node",
-                self.cell().stream
-            );
-            self.shared.fail(cause.clone());
-            return Err(JetStreamError::Nats(cause));
+            return Err(JetStreamError::Lost { stream: self.cell().stream.clone(), last, read: at });
         }
         let from = match at {
             Revision::NONE => DeliverPolicy::All,
@@ -122,7 +122,12 @@ impl Tail {
             let mut batch = Batch::default();
             for message in chunk {
                 match message {
-                    Ok(message) => self.read(&message, &mut batch)?,
+                    Ok(message) => {
+                        if let Err(error) = self.read(&message, &mut batch) {
+                            self.hand_on(batch);
+                            return Err(error);
+                        }
+                    }
                     Err(error) => {
                         tracing::debug!(stream = self.cell().stream, %error, "the stream is followed anew");
                         self.hand_on(batch);
@@ -182,7 +187,7 @@ impl Tail {
 
     fn end(&mut self, error: JetStreamError) {
         tracing::error!(stream = self.cell().stream, %error, "the stream is not followed any more");
-        self.shared.fail(error.to_string());
+        self.shared.break_down(error.to_string());
         if let Some(caught_up) = self.caught_up.take() {
             let _ = caught_up.send(Err(error));
         }

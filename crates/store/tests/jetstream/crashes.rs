@@ -1,6 +1,7 @@
 //! A server that ends, or stands still, while appends are under way: what became of each is found out.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -10,10 +11,16 @@ use porchlight_testkit::Nats;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::support::{PATIENCE, key, open, options, until_health};
+use crate::support::{PATIENCE, beside, key, open, options, stream, until_health};
 
 /// How many appends are under way when something happens.
 const APPENDS: usize = 200;
+
+/// The stream of the only cell.
+const STREAM: &str = "porchlight-0";
+
+/// Within this a log whose heartbeats come back takes writes again.
+const RECOVERY: Duration = Duration::from_secs(6);
 
 /// A hold that is counted when it is dropped.
 struct Counted(watch::Sender<usize>);
@@ -114,5 +121,39 @@ async fn log_without_a_server_takes_nothing_until_there_is_one() {
     let next = timeout(PATIENCE, put(&log, &key("a"), kept, live("three"))).await.unwrap().unwrap();
     assert!(next > kept);
     assert_eq!(replica.installed(), [(key("a"), kept), (key("a"), next)]);
+    log.close();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_whose_stream_has_lost_entries_takes_none_until_it_is_opened_again() {
+    let nats = Nats::start();
+    let (replica, log) = open(&options(&nats));
+    // So many that what has beaten until the stream is looked at is fewer.
+    for number in 0..50 {
+        put(&log, &key(number), Revision::NONE, live("one")).await.unwrap();
+    }
+    let lost = put(&log, &key("a"), Revision::NONE, live("one")).await.unwrap();
+    let context = beside(&nats).await;
+    let made = stream(&context, STREAM).await.config;
+    context.delete_stream(STREAM).await.unwrap();
+    context.create_stream(made).await.unwrap();
+    let is_lost = |health: &Health| matches!(health, Health::Failed(cause) if cause.contains("has lost"));
+    until_health(&log, is_lost).await;
+
+    // The stream grows beyond what was read of it before, which makes it no better.
+    while stream(&context, STREAM).await.state.last_sequence <= lost.0 {
+        context.publish("porchlight.0.other", "".into()).await.unwrap().await.unwrap();
+    }
+    let mut health = log.health();
+    let stays = timeout(RECOVERY, health.wait_for(|health| !is_lost(health))).await.is_err();
+    assert!(stays, "it goes on with entries that nobody else has");
+    let refused = put(&log, &key("a"), lost, live("two")).await;
+    assert_eq!(refused, Err(AppendError::Unavailable));
+    assert_eq!(replica.revision(&key("a")), lost);
+    log.close();
+
+    let (replica, log) = open(&options(&nats));
+    assert!(replica.entries().is_empty());
+    put(&log, &key("a"), Revision::NONE, live("two")).await.unwrap();
     log.close();
 }
