@@ -21,8 +21,8 @@ use crate::{Append, AppendError, Cluster, Health, Hold, Log, LogId, Receipt, Rep
 /// How long appends that wait may take to end when the log is closed.
 const FINISH: Duration = Duration::from_secs(5);
 
-/// How long NATS may take to be told that this node leaves: while it is cut off it cannot be told at all.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long it may take to tell the others that this process leaves: without a server they cannot be told.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// A log in NATS JetStream, which other processes share.
 ///
@@ -122,12 +122,16 @@ async fn run(
     // It fails when the handle is gone, which says the same.
     let _ = stop.wait_for(|stop| *stop).await;
     finish(&shared).await;
-    heart.stop(&shared).await;
-    let told = tokio::time::timeout(FAREWELL, shared.client.flush()).await;
-    if !matches!(told, Ok(Ok(()))) {
-        tracing::debug!(?told, "NATS was not told that this node leaves");
+    if tokio::time::timeout(GOODBYE, say_goodbye(&shared, &heart)).await != Ok(true) {
+        tracing::debug!("NATS was not told that this node leaves");
     }
     shared.cells.iter().for_each(super::cell::Cell::abandon);
+}
+
+/// Tells the others that this process leaves; whether that has gone out.
+async fn say_goodbye(shared: &Shared, heart: &Heart) -> bool {
+    heart.stop(shared).await;
+    shared.client.flush().await.is_ok()
 }
 
 /// Leaves the slots to others once the log is broken: what this process holds is not what is to be told.

@@ -157,3 +157,16 @@ async fn log_whose_stream_has_lost_entries_takes_none_until_it_is_opened_again()
     put(&log, &key("a"), Revision::NONE, live("two")).await.unwrap();
     log.close();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_without_a_server_is_closed_in_time() {
+    let nats = Nats::start();
+    let (_, log) = open(&options(&nats));
+    nats.stop();
+    until_health(&log, |health| matches!(health, Health::Failed(_))).await;
+    let mut health = log.health();
+    // A thread of its own, which nobody waits for when it does not end.
+    std::thread::spawn(move || log.close());
+    let closed = timeout(PATIENCE, health.wait_for(|health| *health == Health::Closed)).await;
+    assert!(closed.is_ok(), "it waits for a server that does not come");
+}
