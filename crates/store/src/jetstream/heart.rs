@@ -25,8 +25,9 @@ const EVERY: Duration = Duration::from_secs(2);
 /// How often to look whether it comes back.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Without a proof for this long, the way to NATS is made anew.
-const ANEW: Duration = Duration::from_secs(3);
+/// Without a proof for this long, the way to NATS is made anew; then after twice as long each time, up to the second. NATS
+/// may just be slow, and what is made anew all the time makes it slower.
+const ANEW: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(12));
 
 /// Without a proof for this long, no more appends are taken.
 const CUT_OFF: Duration = Duration::from_secs(5);
@@ -134,12 +135,16 @@ impl Heart {
 
     /// Beats until the log is broken, and looks after the way to NATS. To the others, who is broken has left.
     pub(super) async fn run(self: Arc<Heart>, shared: Arc<Shared>) {
-        let (mut number, mut beaten, mut renewed) = (0, None::<Instant>, Instant::now());
+        // That every entry was read, however long that has taken, is the first proof.
+        self.beats.lock().proved = Instant::now();
+        let (mut number, mut beaten) = (0, None::<Instant>);
+        let (mut renewed, mut patience) = (Instant::now(), ANEW.0);
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !shared.is_broken() {
             looks.tick().await;
-            if beaten.is_none_or(|beaten| beaten.elapsed() >= EVERY) {
+            // What is sent without a connection goes out when there is one again: late, and all at once.
+            if beaten.is_none_or(|beaten| beaten.elapsed() >= EVERY) && shared.is_connected() {
                 number += 1;
                 beaten = Some(Instant::now());
                 self.beat(&shared, number, false).await;
@@ -148,8 +153,10 @@ impl Heart {
             if silent > CUT_OFF {
                 shared.fail(format!("cut off from NATS for {} s", silent.as_secs()));
             }
-            if silent > ANEW && renewed.elapsed() > ANEW {
-                renewed = Instant::now();
+            if silent <= ANEW.0 {
+                patience = ANEW.0;
+            } else if renewed.elapsed() > patience {
+                (renewed, patience) = (Instant::now(), ANEW.1.min(2 * patience));
                 renew(&shared).await;
             }
         }
@@ -196,9 +203,14 @@ impl Heart {
 
 /// Takes another connection, and has every stream followed anew.
 async fn renew(shared: &Shared) {
-    tracing::warn!("nothing comes from NATS: connecting anew");
-    if let Err(error) = shared.client.force_reconnect().await {
-        tracing::warn!(%error, "the connection cannot be made anew");
+    // Without a connection the client looks for one already, and would drop it again when it hears of this.
+    if shared.is_connected() {
+        tracing::warn!("nothing comes from NATS: connecting anew");
+        match tokio::time::timeout(EVERY, shared.client.force_reconnect()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the connection cannot be made anew"),
+            Err(_) => tracing::warn!("the connection takes nothing any more: it ends when its pings are missed"),
+        }
     }
     for cell in &shared.cells {
         cell.anew.notify_one();

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::connection::State;
 use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, ErrorCode};
@@ -75,7 +74,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::UnboundedReceiver<
 
 /// Waits for a connection that is being made anew, as long as it makes sense to send the append.
 async fn is_connected_in_time(shared: &Shared, queued: &Queued) -> bool {
-    while shared.client.connection_state() != State::Connected {
+    while !shared.is_connected() {
         if queued.since.elapsed() > FRESH {
             return false;
         }
@@ -136,7 +135,12 @@ impl Underway {
                 // The stream has brought it.
                 break;
             }
-            answer = self::answer(self.send(&shared).await).await;
+            // What is sent without a connection would be kept to be sent later, once for each attempt.
+            answer = if shared.is_connected() {
+                self::answer(self.send(&shared).await).await
+            } else {
+                Answer::Nothing("there is no connection".to_owned())
+            };
         }
         shared.settled.notify_one();
     }

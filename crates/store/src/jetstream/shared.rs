@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use async_nats::connection::State;
 use async_nats::{Client, jetstream};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -120,6 +121,11 @@ impl Shared {
             }
             recovers
         });
+    }
+
+    /// Whether there is a connection to NATS, as far as is known.
+    pub(super) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
     }
 
     pub(super) fn is_writable(&self) -> bool {
