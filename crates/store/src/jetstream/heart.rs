@@ -97,6 +97,7 @@ impl Heart {
         if id == self.me {
             cell.beat.fetch_max(beat.number, Ordering::Relaxed);
         }
+        let taken_at = (cell.number == 0).then_some(taken_at);
         self.beats.lock().peers.note(id, beat, taken_at, now);
     }
 

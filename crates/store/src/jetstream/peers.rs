@@ -45,27 +45,28 @@ struct Peer {
 }
 
 impl Peers {
-    /// Notes a heartbeat, which NATS took at this instant of its own clock, in Unix milliseconds. Each comes by every
-    /// cell; the first counts.
-    pub(super) fn note(&mut self, id: Uuid, beat: Beat, taken_at: i64, now: Instant) {
+    /// Notes a heartbeat. Each comes by every cell; the first counts. By one of the cells it comes with the instant at
+    /// which NATS took it, in Unix milliseconds: each cell has a server of its own, whose clocks may differ, and nodes
+    /// are compared by one clock.
+    pub(super) fn note(&mut self, id: Uuid, beat: Beat, taken_at: Option<i64>, now: Instant) {
         if beat.leaves {
             self.0.remove(&id);
             return;
         }
-        let ahead = beat.sent_at.saturating_sub(taken_at);
         let peer = self.0.entry(id).or_insert_with(|| Peer {
             last: Beat::default(),
             heard: now,
             ahead: VecDeque::with_capacity(BEATS),
         });
-        if peer.last.number >= beat.number && !peer.ahead.is_empty() {
-            return;
+        if let Some(taken_at) = taken_at {
+            if peer.ahead.len() == BEATS {
+                peer.ahead.pop_front();
+            }
+            peer.ahead.push_back(beat.sent_at.saturating_sub(taken_at));
         }
-        if peer.ahead.len() == BEATS {
-            peer.ahead.pop_front();
+        if peer.last.number < beat.number {
+            (peer.last, peer.heard) = (beat, now);
         }
-        peer.ahead.push_back(ahead);
-        (peer.last, peer.heard) = (beat, now);
     }
 
     /// Whoever lives.
@@ -77,7 +78,7 @@ impl Peers {
             name: peer.last.name.clone(),
             version: peer.last.version.clone(),
             reads: peer.last.reads,
-            skew_ms: peer.ahead() - usual,
+            skew_ms: peer.ahead().map_or(0, |ahead| ahead.saturating_sub(usual)),
             lag: Duration::from_millis(peer.last.lag_ms),
         });
         nodes.collect()
@@ -85,7 +86,7 @@ impl Peers {
 
     /// How far the clocks of most are ahead of NATS's. Where the nodes are an even number, NATS's clock is one more.
     fn usual(&self) -> i64 {
-        let mut ahead: Vec<i64> = self.0.values().map(Peer::ahead).collect();
+        let mut ahead: Vec<i64> = self.0.values().filter_map(Peer::ahead).collect();
         if ahead.len().is_multiple_of(2) {
             ahead.push(0);
         }
@@ -94,8 +95,10 @@ impl Peers {
 }
 
 impl Peer {
-    fn ahead(&self) -> i64 {
-        median(&mut self.ahead.iter().copied().collect::<Vec<_>>())
+    /// How far its clock is ahead of NATS's; `None` before that is known.
+    fn ahead(&self) -> Option<i64> {
+        let mut ahead: Vec<i64> = self.ahead.iter().copied().collect();
+        (!ahead.is_empty()).then(|| median(&mut ahead))
     }
 }
 
@@ -121,12 +124,12 @@ mod tests {
     async fn the_one_whose_clock_is_off_is_found_out() {
         let (mut peers, now) = (Peers::default(), Instant::now());
         for number in 1..=5 {
-            peers.note(Uuid::from_u128(1), beat(number, 1_000), 1_000, now);
-            peers.note(Uuid::from_u128(2), beat(number, 9_000), 1_000, now);
+            peers.note(Uuid::from_u128(1), beat(number, 1_000), Some(1_000), now);
+            peers.note(Uuid::from_u128(2), beat(number, 9_000), Some(1_000), now);
         }
         assert_eq!(skews(&mut peers, now), [0, 8_000], "NATS's own clock decides between two");
         for number in 1..=5 {
-            peers.note(Uuid::from_u128(3), beat(number, 9_000), 1_000, now);
+            peers.note(Uuid::from_u128(3), beat(number, 9_000), Some(1_000), now);
         }
         assert_eq!(skews(&mut peers, now), [-8_000, 0, 0], "of three the majority is right");
     }
@@ -135,24 +138,40 @@ mod tests {
     async fn one_late_heartbeat_says_nothing() {
         let (mut peers, now) = (Peers::default(), Instant::now());
         for (number, late) in [(1, 0), (2, 0), (3, 60_000), (4, 0), (5, 0)] {
-            peers.note(Uuid::from_u128(1), beat(number, 1_000), 1_000 + late, now);
-            peers.note(Uuid::from_u128(2), beat(number, 1_000), 1_000, now);
+            peers.note(Uuid::from_u128(1), beat(number, 1_000), Some(1_000 + late), now);
+            peers.note(Uuid::from_u128(2), beat(number, 1_000), Some(1_000), now);
         }
         assert_eq!(skews(&mut peers, now), [0, 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_of_nats_whose_clock_is_off_is_no_node_that_is() {
+        let (mut peers, now) = (Peers::default(), Instant::now());
+        for number in 1..=5 {
+            // By which cell a heartbeat comes first is chance, and none but one of them has the clock that counts.
+            peers.note(Uuid::from_u128(1), beat(number, 1_000), None, now);
+            peers.note(Uuid::from_u128(1), beat(number, 1_000), Some(9_000), now);
+            peers.note(Uuid::from_u128(2), beat(number, 1_000), Some(9_000), now);
+            peers.note(Uuid::from_u128(2), beat(number, 1_000), None, now);
+        }
+        peers.note(Uuid::from_u128(3), beat(1, 1_000), None, now);
+        assert_eq!(peers.living(now).len(), 3, "whoever is heard of by any cell lives");
+        peers.note(Uuid::from_u128(3), beat(1, 1_000), Some(9_000), now);
+        assert_eq!(skews(&mut peers, now), [0, 0, 0]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_is_silent_or_leaves_does_not_live() {
         let (mut peers, now) = (Peers::default(), Instant::now());
         for id in 1..=3 {
-            peers.note(Uuid::from_u128(id), beat(1, 0), 0, now);
+            peers.note(Uuid::from_u128(id), beat(1, 0), Some(0), now);
         }
         let later = now + Duration::from_secs(9);
-        peers.note(Uuid::from_u128(1), beat(2, 0), 0, later);
-        peers.note(Uuid::from_u128(2), Beat { leaves: true, ..beat(2, 0) }, 0, later);
+        peers.note(Uuid::from_u128(1), beat(2, 0), Some(0), later);
+        peers.note(Uuid::from_u128(2), Beat { leaves: true, ..beat(2, 0) }, Some(0), later);
         assert_eq!(peers.living(later).len(), 2);
         // The same heartbeat by another cell is no new one.
-        peers.note(Uuid::from_u128(3), beat(1, 0), 0, later);
+        peers.note(Uuid::from_u128(3), beat(1, 0), None, later);
         assert_eq!(peers.living(now + Duration::from_secs(11)).len(), 1);
     }
 }
