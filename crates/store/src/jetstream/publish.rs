@@ -111,6 +111,9 @@ impl Underway {
                 Answer::Conflict(newest) => match self.newest(&shared, newest).await {
                     // Something else is on its way to the key, and NATS does not say yet where that will be.
                     Some(newest) if newest == self.queued.append.expected => wait = AGAIN.0,
+                    // A server that has just come to lead the stream may not know everything yet.
+                    Some(newest)
+                        if self.is_set_back(&shared, newest) && self.queued.since.elapsed() <= FRESH => {}
                     Some(newest) => {
                         self.conflict(&shared, newest);
                         break;
@@ -162,11 +165,25 @@ impl Underway {
         }
     }
 
-    fn conflict(&self, shared: &Shared, newest: Revision) {
+    /// Whether NATS says that the key is where it was before what was expected, which the replica holds: whoever applies
+    /// the write to that again meets the same conflict, for ever.
+    fn is_set_back(&self, shared: &Shared, newest: Revision) -> bool {
         let Append { key, expected, .. } = &self.queued.append;
         if newest == Revision::NONE {
             // What was expected was a tombstone, which somebody has purged.
             shared.replica.purge(key, *expected);
+        }
+        newest < *expected && shared.replica.revision(key) == *expected
+    }
+
+    fn conflict(&self, shared: &Shared, newest: Revision) {
+        let Append { key, expected, .. } = &self.queued.append;
+        if self.is_set_back(shared, newest) {
+            let stream = &shared.cell(key).stream;
+            shared.break_down(format!(
+                "the stream {stream} has '{key}' at {newest}, and {expected} was read from it: NATS has lost \
+                 acknowledged entries; restart every node"
+            ));
         }
         let conflict = Err(AppendError::Conflict { newest });
         shared.cell(key).learn(self.queued.number, newest, conflict);
