@@ -344,6 +344,7 @@ async fn keep(shared: &Shared, id: Uuid, cursor: StoredCursor, hold: Arc<()>) {
 mod tests {
     use super::*;
     use crate::node::{Node, START};
+    use crate::notifier::KeepError;
     use crate::settings::{Egress, Settings};
     use crate::subscription::tests::subscription;
     use crate::subscription::{Subscription, Target};
@@ -424,6 +425,21 @@ mod tests {
         keep_behind(&node, &shared, id, cursor(4)).await;
         assert_eq!((shared.registry.kept_cursor(id), shared.registry.len()), (None, 0));
         assert!(node.leases.given_up().borrow().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_hangs_keeps_nobody_waiting_for_ever() {
+        let (node, shared, _other, id) = holder_and_other().await;
+        node.hang();
+        let revoke = |before: &Subscription, _| Ok(Subscription { revoked: true, ..before.clone() });
+        let hangs = shared.change(id, revoke).await;
+        assert!(matches!(hangs, Err(KeepError::Write(WriteError::Log(AppendError::Unknown)))));
+        let deleted = tokio::time::timeout(Duration::from_secs(60), shared.delete(id)).await;
+        let deleted = deleted.expect("it is answered");
+        assert_eq!(deleted, Err(WriteError::Log(AppendError::Unavailable)));
+        node.go_on();
+        shared.delete(id).await.unwrap();
+        assert_eq!(shared.registry.len(), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use porchlight_engine::{Clock, Engine, Options};
 use porchlight_presence::Timestamp;
-use porchlight_store::{Log, Memory, Replica};
+use porchlight_store::{Fault, Log, Memory, Replica};
 
 use crate::slots::tests::HandedOut;
 
@@ -52,6 +52,16 @@ impl Node {
     /// What was held back comes, and so does what comes from now on.
     pub(crate) fn let_go(&self) {
         self.memory.let_go();
+    }
+
+    /// The next append is neither answered nor handed on.
+    pub(crate) fn hang(&self) {
+        self.memory.inject(Fault::Late);
+    }
+
+    /// What hangs goes on.
+    pub(crate) fn go_on(&self) {
+        self.memory.resolve();
     }
 
     /// Moves its clock ahead, and shows it that it is current.

@@ -241,7 +241,7 @@ impl Notifier {
         if let Some(url) = &subscription.lifecycle_url {
             self.validate("lifecycleNotificationUrl", url, request).await?;
         }
-        let writing = Arc::clone(&shared.writing).lock_owned().await;
+        let writing = shared.writing().await?;
         shared.check(&subscription)?;
         subscription.id = Uuid::new_v4();
         subscription.made_at = shared.engine.now();
@@ -469,7 +469,7 @@ impl Shared {
     ) -> Result<Arc<Subscription>, KeepError> {
         let (key, until) = (Subscription::key(id), Instant::now() + self.engine.append_timeout());
         loop {
-            let writing = Arc::clone(&self.writing).lock_owned().await;
+            let writing = self.writing().await?;
             // Before the look at the subscription, so that nothing is overwritten that was not seen.
             let expected = self.engine.revision_of(&key);
             let before = self.registry.get(id).ok_or(KeepError::Gone)?;
@@ -480,6 +480,13 @@ impl Shared {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// The right to write subscriptions, unless a write that hangs keeps it for too long.
+    async fn writing(&self) -> Result<OwnedMutexGuard<()>, WriteError> {
+        let writing = Arc::clone(&self.writing).lock_owned();
+        let writing = tokio::time::timeout(self.engine.append_timeout(), writing).await;
+        writing.map_err(|_| WriteError::Log(AppendError::Unavailable))
     }
 
     /// Writes a subscription; nobody else in this process writes one before the log knows what became of it.
@@ -496,7 +503,7 @@ impl Shared {
 
     /// Takes a subscription and its cursor out of the log.
     pub(crate) async fn delete(&self, id: Uuid) -> Result<(), WriteError> {
-        let writing = Arc::clone(&self.writing).lock_owned().await;
+        let writing = self.writing().await?;
         self.delete_key(&Subscription::key(id), Arc::new(writing)).await?;
         self.delete_key(&StoredCursor::key(id), Arc::new(())).await
     }
