@@ -280,9 +280,32 @@ impl Engine {
             let person = known.directory().person(user).ok_or(PersonError::NotFound)?;
             let outcome = self.delete_each_of(tenant, &person, &lane).await;
             if attempts.unless_conflict(&known, outcome).await?.is_some() {
-                return Ok(());
+                break;
             }
         }
+        if self.cluster.is_some() {
+            self.delete_what_came_meanwhile(&known, user, &lane).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the record of somebody whose entry is deleted, once more: another node may have written a new one while the
+    /// entry was still there. Whoever still does, not knowing that it has gone, meets this and learns of it.
+    async fn delete_what_came_meanwhile(
+        &self,
+        tenant: &Tenant,
+        user: UserId,
+        lane: &Arc<Lane>,
+    ) -> Result<(), WriteError> {
+        let attempts = self.attempts();
+        // Another node may have put them in again, too; then the record is theirs.
+        while !tenant.is_somebody(user) {
+            let outcome = self.delete(keys::user(tenant.id(), user), Arc::clone(lane)).await;
+            if attempts.unless_conflict(tenant, outcome).await?.is_some() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn delete_each_of(

@@ -287,6 +287,29 @@ async fn a_change_of_a_person_is_asked_again_when_another_node_has_changed_them(
 }
 
 #[tokio::test]
+async fn a_deleted_person_leaves_no_record_although_another_node_writes_meanwhile() {
+    let (one, other, _) = two().await;
+    one.engine.put_person(TENANT, &person(1, "ada@x")).await.expect("nobody else has the name");
+    one.write(user(1), &available(1)).await;
+    // The record is deleted, and the name on its way: the entry is still there.
+    one.memory.fail_at(2, Fault::Late);
+    let engine = one.engine.clone();
+    let deletion = tokio::spawn(async move { engine.delete_person(TENANT, user(1)).await });
+    others_go_on().await;
+    let meanwhile = other.spawn_write(user(1), available(2));
+    others_go_on().await;
+    one.memory.resolve();
+    assert_eq!(soon(deletion).await.expect("it does not panic"), Ok(()));
+    soon(meanwhile).await.expect("it does not panic").expect("the person was still there");
+    for node in [&one, &other] {
+        assert!(!node.tenant().is_somebody(user(1)));
+        assert_eq!(node.tenant().users_len(), 1, "the record of whom everybody knows, and no other");
+    }
+    let late = soon(other.spawn_write(user(1), available(3))).await.expect("it does not panic");
+    assert_eq!(late.map(|written| written.revision), Err(WriteError::Deleted(user(1))));
+}
+
+#[tokio::test]
 async fn a_secret_that_two_nodes_make_at_once_is_one() {
     let (one, other, _) = two().await;
     other.memory.hold_back();
