@@ -8,13 +8,14 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::append::Owner;
-use crate::{AppendError, Revision};
+use crate::{AppendError, Key, Replica, Revision};
 
 /// One of the streams that the log is spread over.
 pub(super) struct Cell {
     pub(super) number: u16,
     /// The name of its stream.
     pub(super) stream: String,
+    replica: Arc<dyn Replica>,
     progress: Mutex<Progress>,
     counts: Arc<Counts>,
     /// The newest of this node's heartbeats that came back by this stream.
@@ -35,7 +36,8 @@ pub(super) struct Counts {
 /// How far the stream was followed, and the appends whose outcome was not told yet.
 ///
 /// An append is over when two things have come together: its outcome, and the stream up to there, so that whoever is
-/// answered finds the entry in the replica. The stream alone will do when it brings the append itself.
+/// answered finds the entry in the replica. The stream alone will do when it brings the append itself. One that was
+/// followed by another of its key before it came is left out of the stream: it is over when that one has come.
 #[derive(Default)]
 struct Progress {
     /// The last message of the stream that the replica was given.
@@ -43,20 +45,29 @@ struct Progress {
     appends: HashMap<u64, Pending>,
     /// The appends whose outcomes are known, by the place in the stream that they wait for.
     known: BTreeMap<Revision, Vec<u64>>,
+    /// Those that the stream has left out.
+    left_out: Vec<u64>,
 }
 
 struct Pending {
     owner: Owner,
+    key: Key,
     outcome: Option<Outcome>,
 }
 
 type Outcome = Result<Revision, AppendError>;
 
 impl Cell {
-    pub(super) fn new(number: u16, stream: String, counts: Arc<Counts>) -> Cell {
+    pub(super) fn new(
+        number: u16,
+        stream: String,
+        replica: Arc<dyn Replica>,
+        counts: Arc<Counts>,
+    ) -> Cell {
         Cell {
             number,
             stream,
+            replica,
             progress: Mutex::default(),
             counts,
             beat: AtomicU64::new(0),
@@ -70,9 +81,9 @@ impl Cell {
     }
 
     /// An append begins, under a number of its own.
-    pub(super) fn begin(&self, number: u64, owner: Owner) {
+    pub(super) fn begin(&self, number: u64, key: Key, owner: Owner) {
         self.counts.waiting.fetch_add(1, Ordering::Relaxed);
-        self.progress.lock().appends.insert(number, Pending { owner, outcome: None });
+        self.progress.lock().appends.insert(number, Pending { owner, key, outcome: None });
     }
 
     /// Whether nobody knows yet what became of this append.
@@ -83,16 +94,12 @@ impl Cell {
     /// The outcome of an append, which is told when the stream was followed as far as `at`.
     pub(super) fn learn(&self, number: u64, at: Revision, outcome: Outcome) {
         let mut progress = self.progress.lock();
-        let is_there = at <= progress.at;
         let Some(pending) = progress.appends.get_mut(&number) else { return };
-        if !is_there {
-            pending.outcome = Some(outcome);
-            progress.known.entry(at).or_default().push(number);
-            return;
-        }
-        let pending = progress.appends.remove(&number);
+        pending.outcome = Some(outcome);
+        progress.known.entry(at).or_default().push(number);
+        let over = progress.take_over(&*self.replica);
         drop(progress);
-        self.settle(pending.map(|pending| (pending, outcome)));
+        self.settle(over);
     }
 
     /// The replica was given the stream up to `at`; `own` are the appends among it, with their revisions.
@@ -103,14 +110,7 @@ impl Cell {
         for (number, revision) in own {
             over.extend(progress.appends.remove(number).map(|pending| (pending, Ok(*revision))));
         }
-        while let Some(first) = progress.known.first_entry().filter(|first| *first.key() <= at) {
-            for number in first.remove() {
-                let Some(mut pending) = progress.appends.remove(&number) else { continue };
-                if let Some(outcome) = pending.outcome.take() {
-                    over.push((pending, outcome));
-                }
-            }
-        }
+        over.extend(progress.take_over(&*self.replica));
         drop(progress);
         self.settle(over);
     }
@@ -131,18 +131,58 @@ impl Cell {
     }
 }
 
+impl Progress {
+    /// Takes out the appends whose outcomes are known and can be told.
+    fn take_over(&mut self, replica: &dyn Replica) -> Vec<(Pending, Outcome)> {
+        let (mut numbers, at) = (std::mem::take(&mut self.left_out), self.at);
+        while let Some(first) = self.known.first_entry().filter(|first| *first.key() <= at) {
+            numbers.extend(first.remove());
+        }
+        let mut over = Vec::new();
+        for number in numbers {
+            // The stream may have brought it.
+            let Some(pending) = self.appends.get(&number) else { continue };
+            let Some(outcome) = pending.outcome else { continue };
+            if outcome.is_ok_and(|revision| replica.revision(&pending.key) < revision) {
+                self.left_out.push(number);
+            } else if let Some(pending) = self.appends.remove(&number) {
+                over.push((pending, outcome));
+            }
+        }
+        over
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Receipt;
+    use crate::{Entry, Receipt};
+
+    /// Holds one revision, of whichever key.
+    #[derive(Default)]
+    struct Holds(AtomicU64);
+
+    impl Replica for Holds {
+        fn revision(&self, _key: &Key) -> Revision {
+            Revision(self.0.load(Ordering::Relaxed))
+        }
+
+        fn install(&self, _entries: Vec<Entry>) {}
+
+        fn purge(&self, _key: &Key, _revision: Revision) {}
+    }
 
     fn cell() -> Cell {
-        Cell::new(0, "s".to_owned(), Arc::default())
+        cell_of(Arc::default())
+    }
+
+    fn cell_of(replica: Arc<Holds>) -> Cell {
+        Cell::new(0, "s".to_owned(), replica, Arc::default())
     }
 
     fn begin(cell: &Cell, number: u64) -> Receipt {
         let (owner, receipt) = Owner::new(Box::new(()));
-        cell.begin(number, owner);
+        cell.begin(number, Key::new("key"), owner);
         receipt
     }
 
@@ -173,12 +213,21 @@ mod tests {
     }
 
     #[test]
-    fn one_that_was_followed_by_another_before_it_came_is_answered_by_what_comes_after_it() {
-        let cell = cell();
-        let mut receipt = begin(&cell, 1);
+    fn one_that_was_followed_by_another_before_it_came_is_answered_when_that_one_has_come() {
+        let replica = Arc::<Holds>::default();
+        let cell = cell_of(Arc::clone(&replica));
+        let (mut early, mut late) = (begin(&cell, 1), begin(&cell, 2));
         cell.learn(1, Revision(5), Ok(Revision(5)));
+        // The sixth is of another key; the eighth, on its way, has followed the fifth and the fourth.
         cell.followed(Revision(6), &[]);
-        assert_eq!(answer(&mut receipt), Some(Ok(Revision(5))));
+        cell.learn(2, Revision(4), Ok(Revision(4)));
+        assert_eq!((answer(&mut early), answer(&mut late)), (None, None), "nobody could read it yet");
+        cell.followed(Revision(7), &[]);
+        assert_eq!(answer(&mut early), None);
+        replica.0.store(8, Ordering::Relaxed);
+        cell.followed(Revision(8), &[]);
+        assert_eq!((answer(&mut early), answer(&mut late)), (Some(Ok(Revision(5))), Some(Ok(Revision(4)))));
+        assert_eq!(cell.waiting.load(Ordering::Relaxed), 0);
     }
 
     #[test]

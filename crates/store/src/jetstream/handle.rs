@@ -191,7 +191,7 @@ impl Log for JetStream {
         }
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let (owner, receipt) = Owner::new(hold);
-        shared.cell(&append.key).begin(number, owner);
+        shared.cell(&append.key).begin(number, append.key.clone(), owner);
         let queued = Queued { append, number, since: Instant::now() };
         if let Err(mpsc::error::SendError(queued)) = self.appends.send(queued) {
             publish::give_up(shared, &queued);

@@ -45,8 +45,8 @@ impl Shared {
     ) -> Shared {
         let counts = Arc::<Counts>::default();
         let stream = |cell| subject::stream(&options.prefix, cell);
-        let cells =
-            (0..options.cells).map(|cell| Cell::new(cell, stream(cell), Arc::clone(&counts))).collect();
+        let cell = |cell| Cell::new(cell, stream(cell), Arc::clone(&replica), Arc::clone(&counts));
+        let cells = (0..options.cells).map(cell).collect();
         Shared {
             id,
             me: Uuid::new_v4(),
