@@ -59,6 +59,16 @@ impl Engine {
         self.cluster.is_some() && self.clock().now() > self.state.ceiling()
     }
 
+    /// Whether some entry of the log cannot be read: what reads show is not everything, and stays so.
+    pub fn is_incomplete(&self) -> bool {
+        self.state.unreadable().is_some()
+    }
+
+    /// Returns when reads [do not show everything](Engine::is_incomplete); it may take for ever.
+    pub async fn becomes_incomplete(&self) {
+        self.state.becomes_unreadable().await;
+    }
+
     /// Waits until reads of the tenant show this revision, for the append time-out at most. Returns whether they do.
     pub async fn reach(&self, tenant: &Tenant, revision: Revision) -> bool {
         tokio::time::timeout(self.append_timeout(), tenant.reach(revision)).await.is_ok()

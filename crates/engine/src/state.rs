@@ -10,7 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use porchlight_presence::{TenantId, Timestamp, User, UserId};
 use porchlight_store::{Entry, Key, Replica, Revision, Value};
 use rapidhash::fast::RandomState;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use crate::feed::Change;
@@ -65,7 +65,7 @@ pub(crate) struct State {
     /// The log has been replayed: from now on changes are told.
     replayed: AtomicBool,
     /// The first entry that this program cannot read.
-    unreadable: Mutex<Option<(Key, String)>>,
+    unreadable: watch::Sender<Option<(Key, String)>>,
 }
 
 /// No ceiling: engine time goes wherever the clock goes.
@@ -99,7 +99,7 @@ impl State {
             secrets: Mutex::default(),
             newest: AtomicI64::new(0),
             replayed: AtomicBool::new(false),
-            unreadable: Mutex::default(),
+            unreadable: watch::Sender::new(None),
         }
     }
 
@@ -180,13 +180,25 @@ impl State {
     }
 
     pub(crate) fn unreadable(&self) -> Option<(Key, String)> {
-        self.unreadable.lock().clone()
+        self.unreadable.borrow().clone()
+    }
+
+    /// Returns when an entry cannot be read.
+    pub(crate) async fn becomes_unreadable(&self) {
+        // It cannot fail, since the sender is in `self`.
+        let _ = self.unreadable.subscribe().wait_for(Option::is_some).await;
     }
 
     /// Notes that an entry cannot be read: for good, since it is not skipped.
     pub(crate) fn cannot_read(&self, key: &Key, cause: String) {
         tracing::error!(%key, %cause, "an entry of the log cannot be read");
-        self.unreadable.lock().get_or_insert_with(|| (key.clone(), cause));
+        self.unreadable.send_if_modified(|first| {
+            let is_first = first.is_none();
+            if is_first {
+                *first = Some((key.clone(), cause));
+            }
+            is_first
+        });
     }
 
     /// The replay is over: arms what has come of it, and from now on changes are announced.

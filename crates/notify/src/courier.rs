@@ -49,6 +49,7 @@ struct Done {
 
 /// Runs until `stop`, then keeps the cursors.
 pub(crate) async fn run(mut office: Office, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    tokio::spawn(leave_if_incomplete(Arc::clone(&shared)));
     let mut courier = Courier {
         engine: shared.engine.clone(),
         shared,
@@ -81,6 +82,13 @@ pub(crate) async fn run(mut office: Office, shared: Arc<Shared>, mut stop: watch
         }
     }
     courier.stop(office).await;
+}
+
+/// Leaves the slots to others once an entry of the log cannot be read: here nobody would be told of it.
+async fn leave_if_incomplete(shared: Arc<Shared>) {
+    shared.engine.becomes_incomplete().await;
+    // A panic was reported where it happened.
+    let _ = tokio::task::spawn_blocking(move || shared.slots.release()).await;
 }
 
 /// Returns when an alarm is due, or when the clock jumps.
@@ -273,7 +281,12 @@ impl Courier {
 
     fn keep_cursors(&mut self, office: &mut Office) {
         office.dispatch();
-        for (id, cursor, hold) in office.cursors() {
+        let cursors = office.cursors();
+        // After they were made: a cursor that lies behind an entry which cannot be read says that it was told.
+        if self.engine.is_incomplete() {
+            return;
+        }
+        for (id, cursor, hold) in cursors {
             let shared = Arc::clone(&self.shared);
             // Nobody waits for it. What is not kept is told again after a crash.
             self.writes.spawn(async move { keep(&shared, id, cursor, hold).await });

@@ -7,7 +7,7 @@ use porchlight_engine::{Origin, Person};
 use porchlight_presence::{
     Activity, Availability, Change, Command, Pair, Patch, Presence, StandingPair, TenantId, UserId,
 };
-use porchlight_store::Revision;
+use porchlight_store::{Key, Revision, Value};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -241,4 +241,23 @@ async fn whatever_is_asked_of_any_node_the_holder_does() {
 
     two.notifier.revoke(id).await.unwrap_or_else(|error| panic!("it is kept: {error:?}"));
     receiver.until(&format!("one {:?}", Event::SubscriptionRemoved(Reason::Revoked)), "two").await;
+}
+
+#[tokio::test]
+async fn who_cannot_read_an_entry_leaves_its_slots_and_keeps_no_cursor_behind_it() {
+    let mut receiver = Receiver::start().await;
+    let (one, _two, id) = two(&receiver).await;
+    one.node.leases.give(0);
+    let stamp = one.busy().await;
+    receiver.until(&format!("one {stamp}"), "two").await;
+    let key = Key::new(format!("user/{TENANT}/{}", UserId(Uuid::from_u128(10))));
+    let unreadable = Value::Live("of a newer program".into());
+    let at = one.node.engine.write_kept(key, Revision::NONE, unreadable, Box::new(())).await.unwrap();
+    let mut is_taking = one.node.leases.is_taking.subscribe();
+    let leaves = is_taking.wait_for(|is_taking| !is_taking);
+    drop(tokio::time::timeout(PATIENCE, leaves).await.expect("it leaves in time").unwrap());
+    let stopping = one.notifier.clone();
+    tokio::task::spawn_blocking(move || stopping.stop()).await.unwrap();
+    let kept = one.notifier.registry().kept_cursor(id);
+    assert!(kept.is_none_or(|kept| kept.in_log(&one.node.engine).revision < at));
 }
