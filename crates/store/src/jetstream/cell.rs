@@ -58,12 +58,7 @@ struct Pending {
 type Outcome = Result<Revision, AppendError>;
 
 impl Cell {
-    pub(super) fn new(
-        number: u16,
-        stream: String,
-        replica: Arc<dyn Replica>,
-        counts: Arc<Counts>,
-    ) -> Cell {
+    pub(super) fn new(number: u16, stream: String, replica: Arc<dyn Replica>, counts: Arc<Counts>) -> Cell {
         Cell {
             number,
             stream,
@@ -227,7 +222,7 @@ mod tests {
         replica.0.store(8, Ordering::Relaxed);
         cell.followed(Revision(8), &[]);
         assert_eq!((answer(&mut early), answer(&mut late)), (Some(Ok(Revision(5))), Some(Ok(Revision(4)))));
-        assert_eq!(cell.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(cell.counts.waiting.load(Ordering::Relaxed), 0);
     }
 
     #[test]

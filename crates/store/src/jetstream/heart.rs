@@ -210,7 +210,9 @@ async fn renew(shared: &Shared) {
         match tokio::time::timeout(EVERY, shared.client.force_reconnect()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the connection cannot be made anew"),
-            Err(_) => tracing::warn!("the connection takes nothing any more: it ends when its pings are missed"),
+            Err(_) => {
+                tracing::warn!("the connection takes nothing any more: it ends when its pings are missed");
+            }
         }
     }
     for cell in &shared.cells {
