@@ -23,11 +23,10 @@ enum Syncs {
 
 /// Says what acknowledged writes may be lost by. Whoever has to be asked for that keeps nobody waiting.
 pub(crate) fn warn_of_loss(url: &LogUrl) {
-    let replicas = url.options.replicas;
-    if replicas < 3 {
+    if url.options.replicas < 3 {
         tracing::warn!(
-            replicas,
-            "acknowledged writes may be lost with the one machine of NATS that keeps them: replicas=3 keeps them on three"
+            "acknowledged writes may be lost with the one machine of NATS that keeps them, since the log's URL has no \
+             replicas=3"
         );
     }
     if url.monitoring.is_empty() {

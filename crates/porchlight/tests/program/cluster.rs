@@ -117,7 +117,10 @@ async fn a_backup_moves_everything_into_a_cluster_and_back() {
     let count = keys(&run(&mut porchlight(&["backup", "--data", text(&data), one])));
 
     let missing = run(&mut porchlight(&["backup", "--log", &log, two]));
-    assert_eq!(last_words(&missing, CANNOT_CREATE), "there is no log with the prefix moved");
+    assert_eq!(
+        last_words(&missing, CANNOT_CREATE),
+        "there is no log with the prefix moved; another one is named by prefix= in the log's URL"
+    );
     assert_eq!(keys(&run(&mut porchlight(&["restore", "--log", &log, one]))), count);
     assert_eq!(keys(&run(&mut porchlight(&["backup", "--log", &log, two]))), count);
     let again = last_words(&run(&mut porchlight(&["restore", "--log", &log, one])), CANNOT_CREATE);

@@ -44,19 +44,24 @@ pub(super) async fn open(options: &JetStreamOptions) -> Result<(Client, jetstrea
 
 async fn connect(options: &JetStreamOptions) -> Result<Client, JetStreamError> {
     let since = Instant::now();
+    let mut said = String::new();
     loop {
         let error = match connect_options(options).await?.connect(&options.servers).await {
             Ok(client) => return Ok(client),
             Err(error) => error,
         };
+        let cause = with_cause(&error);
         if let Some(remedy) = remedy(&error) {
-            return Err(JetStreamError::Refused(format!("{}; {remedy}", with_cause(&error))));
+            return Err(JetStreamError::Refused(format!("{cause}; {remedy}")));
         }
         if since.elapsed() >= options.patience {
-            let servers = options.servers.join(", ");
-            return Err(JetStreamError::Unreachable { servers, cause: with_cause(&error) });
+            return Err(JetStreamError::Unreachable { servers: options.servers.join(", "), cause });
         }
-        tracing::info!(servers = options.servers.join(","), %error, "waiting for NATS");
+        // Once for every cause, not for every attempt.
+        if cause != said {
+            tracing::info!(servers = options.servers.join(","), cause, "waiting for NATS");
+            said = cause;
+        }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }

@@ -7,7 +7,7 @@ use crate::{Key, Revision};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JetStreamError {
     /// No server could be reached for as long as the options say.
-    #[error("no NATS server answers at {servers}: {cause}")]
+    #[error("no NATS server answers at {servers}: {cause}; start it, or name others in the log's URL")]
     Unreachable {
         /// Who was asked.
         servers: String,
@@ -46,7 +46,7 @@ pub enum JetStreamError {
         wanted: u16,
     },
     /// There is no such log, and none was to be made.
-    #[error("there is no log with the prefix {prefix}")]
+    #[error("there is no log with the prefix {prefix}; another one is named by prefix= in the log's URL")]
     Missing {
         /// The prefix.
         prefix: String,

@@ -152,7 +152,7 @@ impl Heart {
             }
             let silent = self.silent();
             if silent > CUT_OFF {
-                shared.fail(format!("cut off from NATS for {} s", silent.as_secs()));
+                shared.fail(format!("nothing has come from NATS for more than {} s", CUT_OFF.as_secs()));
             }
             if silent <= ANEW.0 {
                 patience = ANEW.0;

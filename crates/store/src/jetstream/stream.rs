@@ -40,13 +40,16 @@ pub(super) async fn open(
         return Err(JetStreamError::OtherCells { found, wanted: options.cells });
     }
     let is_complete = first.metadata.contains_key(COMPLETE);
-    let making = JetStreamOptions { create: options.create && !is_complete, ..options.clone() };
-    let others = (1..options.cells).map(|cell| open_one(context, &making, config(options, cell, id)));
-    let others = futures_util::future::try_join_all(others).await.map_err(|error| match error {
-        JetStreamError::Missing { .. } if is_complete => lost(options),
-        error => error,
-    })?;
-    for found in others {
+    let making = &JetStreamOptions { create: options.create && !is_complete, ..options.clone() };
+    let others = (1..options.cells).map(|cell| async move {
+        let wanted = config(options, cell, id);
+        let stream = wanted.name.clone();
+        open_one(context, making, wanted).await.map_err(|error| match error {
+            JetStreamError::Missing { .. } if is_complete => lost(stream),
+            error => error,
+        })
+    });
+    for found in futures_util::future::try_join_all(others).await? {
         if log_id(&found)? != id {
             let problem = "it is of another log than the first stream: remove what is left of that one, or take another prefix";
             return Err(JetStreamError::WrongShape {
@@ -63,11 +66,9 @@ pub(super) async fn open(
     Ok(id)
 }
 
-/// Some stream is not there any more.
-fn lost(options: &JetStreamOptions) -> JetStreamError {
-    let stream = format!("{0}-1 to {0}-{1}", options.prefix, options.cells - 1);
-    let problem =
-        "of these at least one was removed, and with it what it held: restore a backup into another prefix";
+/// A stream of a log that was complete is not there any more.
+fn lost(stream: String) -> JetStreamError {
+    let problem = "it was removed, and with it what it held; restore a backup into another prefix";
     JetStreamError::WrongShape { stream, problems: vec![problem.to_owned()] }
 }
 
@@ -86,6 +87,7 @@ async fn open_one(
             _ => return Err(JetStreamError::nats(error)),
         },
     };
+    log_id(&found)?;
     let problems = problems(&found, &wanted);
     if problems.is_empty() {
         Ok(found)
@@ -102,17 +104,27 @@ async fn make(
     if !options.create {
         return Err(JetStreamError::Missing { prefix: options.prefix.clone() });
     }
-    match context.create_stream(wanted.clone()).await {
-        Ok(made) => Ok(made.cached_info().config.clone()),
-        Err(error) => match error.kind() {
-            // Somebody else was quicker, and named the log.
-            CreateStreamErrorKind::JetStream(cause) if cause.error_code() == ErrorCode::STREAM_NAME_EXIST => {
-                let stream = context.get_stream(&wanted.name).await.map_err(JetStreamError::nats)?;
-                Ok(stream.cached_info().config.clone())
-            }
-            _ => Err(JetStreamError::Nats(format!("the stream {} cannot be made: {error}", wanted.name))),
-        },
-    }
+    let error = match context.create_stream(wanted.clone()).await {
+        Ok(made) => return Ok(made.cached_info().config.clone()),
+        Err(error) => error,
+    };
+    let code = match error.kind() {
+        CreateStreamErrorKind::JetStream(cause) => Some(cause.error_code()),
+        _ => None,
+    };
+    let mend = match code {
+        // Somebody else was quicker, and named the log.
+        Some(ErrorCode::STREAM_NAME_EXIST) => {
+            let stream = context.get_stream(&wanted.name).await.map_err(JetStreamError::nats)?;
+            return Ok(stream.cached_info().config.clone());
+        }
+        Some(ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED | ErrorCode::CLUSTER_NO_PEERS) => {
+            "; see to replicas= in the log's URL: it takes a cluster of as many servers"
+        }
+        Some(ErrorCode::STREAM_SUBJECT_OVERLAP) => "; take another prefix, or remove that stream",
+        _ => "",
+    };
+    Err(JetStreamError::Nats(format!("the stream {} cannot be made: {error}{mend}", wanted.name)))
 }
 
 /// What a stream of the log is like.
@@ -163,7 +175,7 @@ fn problems(found: &Config, wanted: &Config) -> Vec<String> {
     check.must(!found.discard_new_per_subject, "discard_new_per_subject", &true, "false", ANEW);
     check.must(found.max_messages <= 0, "max_msgs", &found.max_messages, "-1", "--max-msgs");
     check.must(found.max_bytes <= 0, "max_bytes", &found.max_bytes, "-1", "--max-bytes");
-    check.must(found.max_age.is_zero(), "max_age", &found.max_age, "0", "--max-age");
+    check.must(found.max_age.is_zero(), "max_age", &found.max_age, "0s", "--max-age");
     let window = found.duplicate_window;
     check.must(window >= DUPLICATES, "duplicate_window", &window, "2m", "--dupe-window");
     let copies = found.num_replicas;
@@ -193,6 +205,8 @@ impl Check<'_> {
         }
         let mend = match flag {
             ANEW => "NATS cannot change that: back the log up, remove the stream, restore".to_owned(),
+            // The command line of NATS takes such a flag without a value.
+            flag if must == "true" => format!("mend it with 'nats stream edit {} {flag}'", self.stream),
             flag => format!("mend it with 'nats stream edit {} {flag}={must}'", self.stream),
         };
         self.problems.push(format!("{what} is {is:?} and must be {must}; {mend}"));
