@@ -151,7 +151,11 @@ impl std::fmt::Display for Place {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Place::Folder(path) => write!(formatter, "in {}", path.display()),
-            Place::JetStream(url) => formatter.write_str(&url.place()),
+            // Without the replicas, of which the streams may have more than the URL demands.
+            Place::JetStream(url) => {
+                let (servers, prefix) = (url.options.servers.join(", "), &url.options.prefix);
+                write!(formatter, "in NATS JetStream at {servers} (prefix {prefix})")
+            }
         }
     }
 }

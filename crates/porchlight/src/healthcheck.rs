@@ -19,7 +19,7 @@ fn ask(url: &str) -> anyhow::Result<()> {
     let answer = server.get("/porchlight/health")?;
     match answer.status {
         Some(200) if answer.body.contains("\"ready\":true") => Ok(()),
-        Some(503) => bail!("the server on {} is not ready", server.host),
+        Some(503) => bail!("the server on {} is not ready{}", server.host, answer.reason()),
         _ => bail!("what answers on {} is no porchlight", server.host),
     }
 }

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use serde_json::Value;
 
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -64,6 +65,15 @@ impl Server {
         let status = answer.split_whitespace().nth(1).and_then(|status| status.parse().ok());
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         Ok(Answer { status, body: body.to_owned() })
+    }
+}
+
+impl Answer {
+    /// Why the server is not ready, to be put behind that; empty if it does not say.
+    pub(crate) fn reason(&self) -> String {
+        let said: Option<Value> = serde_json::from_str(&self.body).ok();
+        let reason = said.as_ref().and_then(|said| said["reason"].as_str());
+        reason.map_or_else(String::new, |reason| format!(": {reason}"))
     }
 }
 

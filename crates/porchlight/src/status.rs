@@ -2,7 +2,6 @@
 
 use anyhow::{anyhow, bail};
 use serde::Deserialize;
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::cli::StatusFlags;
@@ -15,6 +14,8 @@ use crate::say;
 #[serde(rename_all = "camelCase")]
 struct Cluster {
     ready: bool,
+    /// The server is cut off from the log, and knows of the others what it heard last.
+    frozen: bool,
     nodes: Vec<Node>,
     /// How many there are; 0: the server is alone, and does everything itself.
     slots: u16,
@@ -45,27 +46,21 @@ fn show(flags: &StatusFlags) -> anyhow::Result<()> {
     let cluster = serde_json::from_str(&answer.body).ok().filter(|_| answer.status == Some(200));
     let cluster: Cluster =
         cluster.ok_or_else(|| anyhow!("what answers on {} is no porchlight", server.host))?;
-    let shown = if flags.json { answer.body } else { cluster.table() };
-    say(shown.trim_end());
+    let table = cluster.table();
+    say(if flags.json { answer.body.trim_end() } else { table.as_str() });
     if !cluster.ready {
-        bail!("the server on {} is not ready{}", server.host, reason(&server));
+        bail!("the server on {} is not ready{}", server.host, answer.reason());
     }
     Ok(())
-}
-
-/// What keeps the server from being ready, if it still is not and says so.
-fn reason(server: &Server) -> String {
-    let answer = server.get("/porchlight/health").ok();
-    let health: Option<Value> = answer.and_then(|answer| serde_json::from_str(&answer.body).ok());
-    let reason = health.as_ref().and_then(|health| health["reason"].as_str());
-    reason.map_or_else(String::new, |reason| format!(": {reason}"))
 }
 
 impl Cluster {
     /// A line for every node, and what else is to be said.
     fn table(&self) -> String {
+        let mut nodes: Vec<&Node> = self.nodes.iter().collect();
+        nodes.sort_by_key(|&node| (&node.name, node.id));
         let mut rows = vec![["node", "id", "version", "skew", "lag", "slots"].map(str::to_owned)];
-        rows.extend(self.nodes.iter().map(|node| self.row(node)));
+        rows.extend(nodes.into_iter().map(|node| self.row(node)));
         let longest = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
         let widths: [usize; 6] = std::array::from_fn(|column| longest(column).unwrap_or_default());
         let line = |row: &[String; 6]| {
@@ -76,6 +71,9 @@ impl Cluster {
         lines.push("* was asked".to_owned());
         if !self.unheld_slots.is_empty() {
             lines.push(format!("nobody holds slots {}", ranges(&self.unheld_slots)));
+        }
+        if self.frozen {
+            lines.push("it is cut off: this is what it heard of all of them last".to_owned());
         }
         if self.ready {
             lines.push("ready".to_owned());
@@ -127,13 +125,15 @@ mod tests {
 
     #[test]
     fn nodes_stand_below_each_other_with_what_they_hold() {
-        let nodes = [node("a", 0xabcd_0123, &[0, 1, 2, 5]), node("node-ä", 7, &[4]), node("c", 8, &[])];
-        let document = json!({"ready": true, "slots": 8, "nodes": nodes, "unheldSlots": [3, 6, 7]});
+        let nodes = [node("node-ä", 7, &[4]), node("a", 0xabcd_0123, &[0, 1, 2, 5]), node("c", 8, &[])];
+        let unheld = [3, 6, 7];
+        let document =
+            json!({"ready": true, "frozen": false, "slots": 8, "nodes": nodes, "unheldSlots": unheld});
         insta::assert_snapshot!(table(document), @r"
         node    id        version  skew   lag    slots
         a *     abcd0123  0.1.0    -3 ms  12 ms  0-2, 5
-        node-ä  00000007  0.1.0    -3 ms  12 ms  4
         c       00000008  0.1.0    -3 ms  12 ms  none
+        node-ä  00000007  0.1.0    -3 ms  12 ms  4
         * was asked
         nobody holds slots 3, 6-7
         ready
@@ -142,7 +142,9 @@ mod tests {
 
     #[test]
     fn a_server_that_is_alone_does_everything_and_may_not_be_ready() {
-        let document = json!({"ready": false, "slots": 0, "nodes": [node("a", 0, &[])], "unheldSlots": []});
+        let nodes = [node("a", 0, &[])];
+        let document =
+            json!({"ready": false, "frozen": false, "slots": 0, "nodes": nodes, "unheldSlots": []});
         insta::assert_snapshot!(table(document), @r"
         node  id        version  skew   lag    slots
         a *   00000000  0.1.0    -3 ms  12 ms  all
@@ -151,10 +153,26 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_cut_off_says_that_what_it_shows_is_old() {
+        let nodes = [node("a", 1, &[0]), node("b", 2, &[1])];
+        let document =
+            json!({"ready": false, "frozen": true, "slots": 2, "nodes": nodes, "unheldSlots": []});
+        insta::assert_snapshot!(table(document), @r"
+        node  id        version  skew   lag    slots
+        a *   00000001  0.1.0    -3 ms  12 ms  0
+        b     00000002  0.1.0    -3 ms  12 ms  1
+        * was asked
+        it is cut off: this is what it heard of all of them last
+        ");
+    }
+
+    #[test]
     fn a_hundred_nodes_fit_into_what_is_read_of_an_answer() {
         let slots: Vec<u16> = (0..32).collect();
         let nodes: Vec<Value> = (0..100).map(|id| node(&"n".repeat(64), id, &slots)).collect();
-        let document = json!({"ready": true, "slots": 32, "nodes": nodes, "unheldSlots": []}).to_string();
+        let document =
+            json!({"ready": true, "frozen": false, "slots": 32, "nodes": nodes, "unheldSlots": []});
+        let document = document.to_string();
         assert!((document.len() as u64) < crate::request::ANSWER_MAX, "{}", document.len());
     }
 }

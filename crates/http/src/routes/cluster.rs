@@ -19,6 +19,7 @@ pub(crate) fn cluster(engine: &Engine, settings: &Settings) -> Reply {
         "node": seen.me.to_string(),
         "name": own.map_or(&settings.instance, |own| &own.name),
         "ready": unready.is_none(),
+        "frozen": engine.is_frozen(),
         "log": engine.log_id().0.to_string(),
         "nodes": seen.nodes.iter().map(|node| seen.node(node)).collect::<Vec<_>>(),
         "slots": seen.slots,

@@ -164,7 +164,7 @@ async fn a_server_that_shares_its_log_with_nobody_is_a_cluster_of_one() {
         "skewMilliseconds": 0, "lagMilliseconds": 0, "slots": [],
     });
     let expected = json!({
-        "node": nil, "name": "one", "ready": true, "log": health["log"],
+        "node": nil, "name": "one", "ready": true, "frozen": false, "log": health["log"],
         "nodes": [node], "slots": 0, "unheldSlots": [],
     });
     assert_eq!(answer.json(), expected);

@@ -383,6 +383,9 @@ fn healthcheck_says_what_keeps_it_from_saying_ready() {
     // A port that programs do not take unless they are told to.
     let nobody = "127.0.0.1:1";
     let not_ready = answering("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n");
+    let has_a_reason = answering(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 21\r\n\r\n{\"reason\":\"it rests\"}",
+    );
     let another = answering("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
     let no_http = answering("220 mail.example ESMTP\r\n");
     let table = [
@@ -391,6 +394,7 @@ fn healthcheck_says_what_keeps_it_from_saying_ready() {
             format!("no server answers on {nobody}: Connection refused (os error 111)"),
         ),
         (format!("http://{not_ready}"), format!("the server on {not_ready} is not ready")),
+        (format!("http://{has_a_reason}"), format!("the server on {has_a_reason} is not ready: it rests")),
         (format!("http://{another}"), format!("what answers on {another} is no porchlight")),
         (format!("http://{no_http}"), format!("what answers on {no_http} is no porchlight")),
         (format!("https://{nobody}"), "the url must begin with http://".to_owned()),
