@@ -143,6 +143,31 @@ async fn wait_for_jetstream(
     }
 }
 
+/// Asks again what NATS does not answer, as long as the options say: the streams of servers that have just started
+/// have no leaders yet.
+///
+/// # Errors
+///
+/// The last [`JetStreamError::Nats`]; any other at once.
+pub(super) async fn patiently<T>(
+    options: &JetStreamOptions,
+    ask: impl AsyncFn() -> Result<T, JetStreamError>,
+) -> Result<T, JetStreamError> {
+    let since = Instant::now();
+    let mut said = String::new();
+    loop {
+        let cause = match ask().await {
+            Err(JetStreamError::Nats(cause)) if since.elapsed() < options.patience => cause,
+            result => return result,
+        };
+        if cause != said {
+            tracing::info!(cause, "waiting for the streams");
+            said = cause;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
 fn is_new_enough(version: &str) -> bool {
     let mut numbers = version.split(['.', '-']).map(|number| number.parse::<u32>().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= OLDEST

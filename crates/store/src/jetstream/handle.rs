@@ -143,7 +143,7 @@ async fn leave_if_broken(shared: Arc<Shared>, leases: Arc<KvLeases>) {
 /// Connects, sees to the streams, and follows them until the replica has everything.
 async fn open(options: JetStreamOptions, replica: Arc<dyn Replica>) -> Result<Opened, JetStreamError> {
     let (client, context) = connection::open(&options).await?;
-    let id = stream::open(&context, &options).await?;
+    let id = connection::patiently(&options, async || stream::open(&context, &options).await).await?;
     let shared = Arc::new(Shared::new(id, options, (client, context), replica));
     let heart = Arc::new(Heart::new(shared.me, &shared.options.node));
     let caught_up =
@@ -157,7 +157,9 @@ async fn open(options: JetStreamOptions, replica: Arc<dyn Replica>) -> Result<Op
     try_join_all(caught_up).await?;
     let bucket = format!("{}-leases", shared.options.prefix);
     let replicas = shared.options.replicas;
-    let leases = KvLeases::open(&shared.context, &bucket, replicas, shared.me, heart.nodes()).await?;
+    let open_leases =
+        async || KvLeases::open(&shared.context, &bucket, replicas, shared.me, heart.nodes()).await;
+    let leases = connection::patiently(&shared.options, open_leases).await?;
     Ok(Opened { shared, heart, leases })
 }
 

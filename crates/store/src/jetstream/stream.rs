@@ -118,13 +118,14 @@ async fn make(
             let stream = context.get_stream(&wanted.name).await.map_err(JetStreamError::nats)?;
             return Ok(stream.cached_info().config.clone());
         }
-        Some(ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED | ErrorCode::CLUSTER_NO_PEERS) => {
-            "; see to replicas= in the log's URL: it takes a cluster of as many servers"
+        Some(ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED) => {
+            "see to replicas= in the log's URL, which takes a cluster of as many servers"
         }
-        Some(ErrorCode::STREAM_SUBJECT_OVERLAP) => "; take another prefix, or remove that stream",
-        _ => "",
+        Some(ErrorCode::STREAM_SUBJECT_OVERLAP) => "take another prefix, or remove that stream",
+        _ => return Err(JetStreamError::Nats(format!("the stream {} cannot be made: {error}", wanted.name))),
     };
-    Err(JetStreamError::Nats(format!("the stream {} cannot be made: {error}{mend}", wanted.name)))
+    let problem = format!("it cannot be made: {error}; {mend}");
+    Err(JetStreamError::WrongShape { stream: wanted.name.clone(), problems: vec![problem] })
 }
 
 /// What a stream of the log is like.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use porchlight_store::contract::{Recorder, live, put};
-use porchlight_store::{AppendError, Health, JetStream, Log, Receipt, Replica, Revision};
-use porchlight_testkit::{Nats, Proxy};
+use porchlight_store::{AppendError, Health, JetStream, JetStreamOptions, Log, Receipt, Replica, Revision};
+use porchlight_testkit::{Nats, NatsCluster, Proxy};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -101,4 +101,18 @@ async fn log_that_is_cut_off_is_closed_all_the_same() {
         say.send(())
     });
     timeout(PATIENCE, said).await.expect("it is closed in time").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_comes_before_the_streams_have_leaders_waits_for_them() {
+    let nats = NatsCluster::start(3);
+    let options = JetStreamOptions { cells: 4, replicas: 3, ..options_at(nats.addresses()) };
+    let (_, log) = open(&options);
+    put(&log, &key("a"), Revision::NONE, live("value")).await.unwrap();
+    log.close();
+    nats.servers().iter().for_each(Nats::kill);
+    nats.servers().iter().for_each(Nats::restart);
+    let (replica, log) = open(&options);
+    assert!(replica.entry(&key("a")).is_some());
+    log.close();
 }
