@@ -144,13 +144,15 @@ impl Heart {
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !shared.is_broken() {
             looks.tick().await;
+            let silent = self.silent();
+            // Whoever hears nothing asks at every look: that it is over is to be known at once.
+            let is_time = silent > ANEW.0 || beaten.is_none_or(|beaten| beaten.elapsed() >= EVERY);
             // What is sent without a connection goes out when there is one again: late, and all at once.
-            if beaten.is_none_or(|beaten| beaten.elapsed() >= EVERY) && shared.is_connected() {
+            if is_time && shared.is_connected() {
                 number += 1;
                 beaten = Some(Instant::now());
                 self.beat(&shared, number, false).await;
             }
-            let silent = self.silent();
             if silent > CUT_OFF {
                 shared.fail(format!("nothing has come from NATS for more than {} s", CUT_OFF.as_secs()));
             }
