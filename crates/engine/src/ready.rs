@@ -30,13 +30,11 @@ pub enum Unready {
         /// How far it is ahead, in milliseconds; less than zero: behind.
         ahead_ms: i64,
     },
-    /// What others write does not come: it is not known whether reads show it.
-    #[error("nothing has come from the log for more than 3 s")]
-    Behind,
 }
 
 impl Engine {
-    /// Why this process is not to be asked; `None` when it is ready.
+    /// Why this process is not to be asked; `None` when it is ready. One whose time [stands still](Engine::is_frozen) is
+    /// ready as long as the log takes writes: it answers, and so does no other node while the log elects a leader.
     pub fn unreadiness(&self) -> Option<Unready> {
         if let Some((key, cause)) = self.state.unreadable() {
             return Some(Unready::Unreadable(format!("'{key}': {cause}")));
@@ -47,10 +45,7 @@ impl Engine {
             Health::Closed => return Some(Unready::Closed),
         }
         let ahead_ms = self.skew_ms();
-        if ahead_ms.unsigned_abs() > SKEW_MAX_MS {
-            return Some(Unready::ClockOff { ahead_ms });
-        }
-        self.is_frozen().then_some(Unready::Behind)
+        (ahead_ms.unsigned_abs() > SKEW_MAX_MS).then_some(Unready::ClockOff { ahead_ms })
     }
 
     /// Whether engine time stands still, since a log that is shared has not shown for more than three seconds that what

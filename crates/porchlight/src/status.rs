@@ -110,7 +110,7 @@ fn ranges(numbers: &[u16]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -155,8 +155,7 @@ mod tests {
     #[test]
     fn whoever_is_cut_off_says_that_what_it_shows_is_old() {
         let nodes = [node("a", 1, &[0]), node("b", 2, &[1])];
-        let document =
-            json!({"ready": false, "frozen": true, "slots": 2, "nodes": nodes, "unheldSlots": []});
+        let document = json!({"ready": false, "frozen": true, "slots": 2, "nodes": nodes, "unheldSlots": []});
         insta::assert_snapshot!(table(document), @r"
         node  id        version  skew   lag    slots
         a *   00000001  0.1.0    -3 ms  12 ms  0

@@ -383,9 +383,8 @@ fn healthcheck_says_what_keeps_it_from_saying_ready() {
     // A port that programs do not take unless they are told to.
     let nobody = "127.0.0.1:1";
     let not_ready = answering("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n");
-    let has_a_reason = answering(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 21\r\n\r\n{\"reason\":\"it rests\"}",
-    );
+    let has_a_reason =
+        answering("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 21\r\n\r\n{\"reason\":\"it rests\"}");
     let another = answering("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
     let no_http = answering("220 mail.example ESMTP\r\n");
     let table = [

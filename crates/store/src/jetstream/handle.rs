@@ -27,7 +27,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// A log in NATS JetStream, which other processes share.
 ///
 /// What the [contract](Log) leaves open: an append without an answer is sent again for as long as the process lives, and
-/// its receipt waits; a log that is cut off for five seconds takes no more. A tombstone that any process has purged is
+/// its receipt waits; a log that is cut off for five seconds, or that NATS has no leader for for ten, takes no more. A tombstone that any process has purged is
 /// forgotten by the others when they purge it, or when they write to its key. Dropping it closes it.
 pub struct JetStream {
     shared: Arc<Shared>,

@@ -29,8 +29,12 @@ const LOOK: Duration = Duration::from_millis(500);
 /// may just be slow, and what is made anew all the time makes it slower.
 const ANEW: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(12));
 
-/// Without a proof for this long, no more appends are taken.
+/// Without a connection and a proof for this long, no more appends are taken.
 const CUT_OFF: Duration = Duration::from_secs(5);
+
+/// With a connection, but without a proof for this long, no more appends are taken, either. That is longer than the four
+/// to nine seconds in which servers of NATS elect a leader in place of one that is dead.
+const LEADERLESS: Duration = Duration::from_secs(10);
 
 /// The formats of records that this program reads; see [`Node::reads`]. Counted up with every new format, which is written
 /// when all nodes that live read it.
@@ -153,14 +157,16 @@ impl Heart {
                 beaten = Some(Instant::now());
                 self.beat(&shared, number, false).await;
             }
-            if silent > CUT_OFF {
-                shared.fail(format!("nothing has come from NATS for more than {} s", CUT_OFF.as_secs()));
+            let patience_with_nats = if shared.is_connected() { LEADERLESS } else { CUT_OFF };
+            if silent > patience_with_nats {
+                let seconds = patience_with_nats.as_secs();
+                shared.fail(format!("nothing has come from NATS for more than {seconds} s"));
             }
             if silent <= ANEW.0 {
                 patience = ANEW.0;
             } else if renewed.elapsed() > patience {
                 (renewed, patience) = (Instant::now(), ANEW.1.min(2 * patience));
-                renew(&shared).await;
+                renew(&shared, &self.silent_cells(&shared)).await;
             }
         }
         self.stop(&shared).await;
@@ -174,6 +180,14 @@ impl Heart {
     /// For how long it has not been proved that this node is current.
     fn silent(&self) -> Duration {
         self.beats.lock().proved.elapsed()
+    }
+
+    /// The cells by which a heartbeat has not come back in time.
+    fn silent_cells<'s>(&self, shared: &'s Shared) -> Vec<&'s Cell> {
+        let beats = self.beats.lock();
+        let due = beats.sent.iter().rev().find(|sent| sent.at.elapsed() > ANEW.0).map(|sent| sent.number);
+        let is_silent = |cell: &&Cell| due.is_some_and(|due| cell.beat.load(Ordering::Relaxed) < due);
+        shared.cells.iter().filter(is_silent).collect()
     }
 
     async fn beat(&self, shared: &Shared, number: u64, leaves: bool) {
@@ -204,10 +218,10 @@ impl Heart {
     }
 }
 
-/// Takes another connection, and has every stream followed anew.
-async fn renew(shared: &Shared) {
+/// Has the silent cells followed anew; by another connection if it is all of them.
+async fn renew(shared: &Shared, silent: &[&Cell]) {
     // Without a connection the client looks for one already, and would drop it again when it hears of this.
-    if shared.is_connected() {
+    if silent.len() == shared.cells.len() && shared.is_connected() {
         tracing::warn!("nothing comes from NATS: connecting anew");
         match tokio::time::timeout(EVERY, shared.client.force_reconnect()).await {
             Ok(Ok(())) => {}
@@ -217,7 +231,7 @@ async fn renew(shared: &Shared) {
             }
         }
     }
-    for cell in &shared.cells {
+    for cell in silent {
         cell.anew.notify_one();
     }
 }
