@@ -157,10 +157,11 @@ impl Heart {
                 beaten = Some(Instant::now());
                 self.beat(&shared, number, false).await;
             }
-            let patience_with_nats = if shared.is_connected() { LEADERLESS } else { CUT_OFF };
-            if silent > patience_with_nats {
-                let seconds = patience_with_nats.as_secs();
+            if silent > LEADERLESS {
+                let seconds = LEADERLESS.as_secs();
                 shared.fail(format!("nothing has come from NATS for more than {seconds} s"));
+            } else if silent > CUT_OFF && !shared.is_connected() {
+                shared.fail(format!("cut off from NATS for more than {} s", CUT_OFF.as_secs()));
             }
             if silent <= ANEW.0 {
                 patience = ANEW.0;
