@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use async_nats::jetstream::Context;
-use async_nats::jetstream::context::{ContextBuilder, PublishAckFuture, PublishErrorKind};
+use async_nats::jetstream::context::{ContextBuilder, PublishAckFuture, PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -101,11 +101,19 @@ pub(crate) async fn publish(
             Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
                 published.conflicts += size as u64;
             }
+            // Of several servers the leader may not have forgotten yet that the last message was on its way.
+            Err(error) if is_still_underway(&error) => idle.push_back(group),
             Err(error) => return Err(error).context("failed to publish"),
         }
     }
     published.took = begun.elapsed();
     Ok(published)
+}
+
+/// Whether NATS refuses a message only because another one to its subject was on its way a moment ago.
+fn is_still_underway(error: &PublishError) -> bool {
+    let refusal = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<jetstream::Error>());
+    refusal.is_some_and(|refusal| refusal.error_code() == ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT)
 }
 
 impl Until {
