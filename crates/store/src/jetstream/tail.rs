@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::push::{Ordered, OrderedConfig, OrderedError};
 use async_nats::jetstream::consumer::{DeliverPolicy, ReplayPolicy};
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -20,6 +21,7 @@ use super::cell::Cell;
 use super::heart::Heart;
 use super::message::{self, Read};
 use super::shared::Shared;
+use super::subject;
 use crate::tombstones::Tombstone;
 use crate::{Entry, Revision};
 
@@ -90,7 +92,7 @@ impl Tail {
         let at = self.cell().at();
         let stream = context.get_stream(&self.cell().stream).await.map_err(JetStreamError::nats)?;
         let last = stream.cached_info().state.last_sequence;
-        if last < at.0 {
+        if last < at.0 && self.next_place().await? <= at {
             // Nothing that was acknowledged may be lost; when it is, whoever goes on would differ from who starts now.
             return Err(JetStreamError::Lost { stream: self.cell().stream.clone(), last, read: at });
         }
@@ -109,6 +111,16 @@ impl Tail {
             self.say_caught_up();
         }
         consumer.messages().await.map_err(JetStreamError::nats)
+    }
+
+    /// The place of what is written now. A server that has just come to lead a stream may not know yet where that ends; what
+    /// it writes comes after everything all the same.
+    async fn next_place(&self) -> Result<Revision, JetStreamError> {
+        let node = self.shared.me.to_string();
+        let subject = subject::node(&self.shared.options.prefix, self.cell().number, &node);
+        // No heartbeat: nobody makes anything of it.
+        let sent = self.shared.context.publish(subject, Bytes::new()).await.map_err(JetStreamError::nats)?;
+        sent.await.map(|ack| Revision(ack.sequence)).map_err(JetStreamError::nats)
     }
 
     /// Hands on what comes, until the consumer is to be made anew.
