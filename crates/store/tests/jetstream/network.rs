@@ -5,7 +5,6 @@ use std::sync::Arc;
 use porchlight_store::contract::{Recorder, live, put};
 use porchlight_store::{AppendError, Health, JetStream, JetStreamOptions, Log, Receipt, Replica, Revision};
 use porchlight_testkit::{Nats, NatsCluster, Proxy};
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::support::{PATIENCE, key, open, options, options_at, submit, until_health};
@@ -86,21 +85,6 @@ async fn nothing_is_missed_or_repeated_when_connections_are_closed() {
         two.write(round).await;
     }
     two.assert_same(4).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn log_that_is_cut_off_is_closed_all_the_same() {
-    let nats = Nats::start();
-    let (_, log) = open(&options(&nats));
-    nats.kill();
-    until_health(&log, |health| matches!(health, Health::Failed(_))).await;
-    let (say, said) = oneshot::channel();
-    // On a thread of its own, which nobody waits for if it hangs.
-    std::thread::spawn(move || {
-        log.close();
-        say.send(())
-    });
-    timeout(PATIENCE, said).await.expect("it is closed in time").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
