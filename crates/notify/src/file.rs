@@ -21,10 +21,6 @@ use crate::subscription::{Subscription, Target};
 /// How many users are looked up together for one subscription that is behind. In tests as few as show what goes wrong.
 const SLICE: usize = if cfg!(test) { 2 } else { USERS_MAX / 2 };
 
-/// How far back of what was noted a change may be stamped that comes only now, in a cluster: for that long a write may
-/// be on its way, from a node whose clock runs behind. Source: design 1.
-const LATE: Duration = Duration::from_secs(60);
-
 /// What is known of one subscription.
 pub(crate) struct File {
     /// Which of all files that were ever opened this is.
@@ -44,7 +40,7 @@ pub(crate) struct File {
     pub(crate) origins: HashMap<UserId, (Timestamp, Origin), RandomState>,
     pub(crate) next: Option<(Timestamp, Next)>,
     pub(crate) stored: StoredCursor,
-    /// [`LATE`], or nothing with a log of one process: there a write on its way holds back engine time.
+    /// See [`Engine::late`].
     late: Duration,
     /// Somebody else has this too as long as a cursor is on its way to the log.
     pub(crate) keeping: Arc<()>,
@@ -109,7 +105,7 @@ impl File {
             origins: HashMap::default(),
             next: None,
             stored,
-            late: if engine.cluster().is_some() { LATE } else { Duration::ZERO },
+            late: engine.late(),
             keeping: Arc::default(),
             subscription,
         }

@@ -31,7 +31,7 @@ const HISTORIES: u64 = 10_000;
 const STEPS: usize = 40;
 
 /// Nobody reads what is sent here.
-struct NoWords;
+pub(crate) struct NoWords;
 
 impl Words for NoWords {
     fn resource(&self, _: &Subscription, _: UserId, _: &Presence<'_>, _: Option<Origin>) -> Vec<u8> {
@@ -44,10 +44,11 @@ impl Words for NoWords {
 }
 
 /// A die that falls the same way for the same seed: `SplitMix64`.
-struct Die(u64);
+pub(crate) struct Die(pub(crate) u64);
 
 impl Die {
-    fn roll(&mut self, sides: u64) -> u64 {
+    /// A number below `sides`.
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -7,19 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use porchlight_engine::{Keeper, Origin, Person};
+use porchlight_engine::{Keeper, Person};
 use porchlight_presence::{
-    Activity, Availability, Change, Command, Pair, Patch, Presence, StandingPair, TenantId, Timestamp, UserId,
+    Activity, Availability, Change, Command, Pair, Patch, StandingPair, TenantId, Timestamp, UserId,
 };
 use porchlight_store::{Revision, Value};
 use uuid::Uuid;
 
 use crate::cursor::StoredCursor;
-use crate::letter::Letter;
 use crate::node::{Node, START};
 use crate::office::Office;
+use crate::office_laws::{Die, NoWords};
 use crate::outcome::Outcome;
-use crate::parcel::{Item, Parcel, Words};
+use crate::parcel::Parcel;
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::signer::Signer;
@@ -33,31 +33,6 @@ const SLOTS: u16 = 3;
 const HISTORIES: u64 = 2_000;
 const STEPS: usize = 60;
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Nobody reads what is sent here.
-struct NoWords;
-
-impl Words for NoWords {
-    fn resource(&self, _: &Subscription, _: UserId, _: &Presence<'_>, _: Option<Origin>) -> Vec<u8> {
-        Vec::new()
-    }
-
-    fn notifications(&self, _: &[Item], _: &[Letter], _: &[Arc<str>]) -> Vec<u8> {
-        Vec::new()
-    }
-}
-
-/// A die that falls the same way for the same seed: `SplitMix64`.
-struct Die(u64);
-
-impl Die {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % sides
-    }
-}
 
 /// A node, what it plans, and what it has underway.
 struct Side {
