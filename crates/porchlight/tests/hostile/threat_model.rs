@@ -1,4 +1,4 @@
-//! `SECURITY.md`: every row of its threat model names tests that are there, or says why there is none.
+//! `docs/SECURITY.md`: every row of its threat model names tests that are there, or says why there is none.
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,7 +11,7 @@ const HEAD: &str = "| Who | What they try | What stops it | Test |";
 #[test]
 fn every_row_of_the_threat_model_names_tests_that_are_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let page = fs::read_to_string(root.join("SECURITY.md")).expect("the page is there");
+    let page = fs::read_to_string(root.join("docs/SECURITY.md")).expect("the page is there");
     let (_, threats) = page.split_once(HEADING).expect("it has a threat model");
     let mut known = HashSet::new();
     note_tests(&root.join("crates"), &mut known);

@@ -5,6 +5,7 @@
 
 mod audit;
 mod backup;
+mod book;
 mod cluster;
 mod connection;
 mod development;
@@ -20,6 +21,7 @@ mod help;
 mod http_2;
 mod https;
 mod kill;
+mod links;
 mod load;
 mod log_url;
 mod logs;
@@ -27,6 +29,7 @@ mod metadata;
 mod metrics;
 mod nats_access;
 mod oidc_provider;
+mod page;
 mod production;
 mod protocols;
 mod restarts;
