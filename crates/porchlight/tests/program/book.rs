@@ -70,7 +70,8 @@ async fn try_page(server: &Program, page: &Page) -> Vec<String> {
         wrong.push(format!("{}: it did not come to its end: {ended:?}", page.name()));
     }
     for (at, step) in steps.iter().enumerate() {
-        let said = |end| fs::read_to_string(folder.path().join(format!("{at}.{end}"))).unwrap_or_default();
+        let said =
+            |end: &str| fs::read_to_string(folder.path().join(format!("{at}.{end}"))).unwrap_or_default();
         let (out, err) = (said("out").replace(&server.url(), SERVER), said("err"));
         if !err.is_empty() || !is_as(&step.printed, &out) {
             let Step { typed, printed } = step;
