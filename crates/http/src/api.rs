@@ -5,7 +5,7 @@ mod operate;
 mod origin;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,6 +31,7 @@ use crate::graph;
 use crate::headers::{Field, Headers};
 use crate::instruments::Instruments;
 use crate::issuer::{Asked, Endpoint, Issuer};
+use crate::openapi::Description;
 use crate::reply::{self, MetadataLevel, Reply, RequestIds, Sent};
 use crate::resource::{self, PathError, Resource, Version};
 use crate::route::Route;
@@ -56,6 +57,8 @@ pub struct Api {
     issuer: Option<Issuer>,
     /// Whether the server stops: who waits for news is answered then.
     stop: watch::Sender<bool>,
+    /// Made when somebody asks for it first, since hardly anybody does. Whoever asks meanwhile waits some milliseconds.
+    description: OnceLock<Description>,
 }
 
 /// A step of a batch.
@@ -133,6 +136,7 @@ impl Api {
             bookmarks: Arc::new(Bookmarks::new(secret)),
             issuer,
             stop,
+            description: OnceLock::new(),
         })
     }
 
@@ -144,6 +148,12 @@ impl Api {
     /// The settings in force.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What the server says of its API.
+    fn description(&self) -> &Description {
+        self.description
+            .get_or_init(|| Description::of(&self.engine, self.notifier.settings(), &self.settings))
     }
 
     /// What is counted of requests and connections.

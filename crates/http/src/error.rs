@@ -139,6 +139,37 @@ pub(crate) enum Error {
     Subscription(SubscriptionError),
 }
 
+/// Every code that each status can have, in Graph's form, those of subscriptions too.
+pub(crate) const CODES: [(u16, &[&str]); 16] = [
+    (
+        400,
+        &[
+            "BadRequest",
+            "ExtensionError",
+            "InvalidArgument",
+            "InvalidRequest",
+            "MaximumValueExceeded",
+            "Request_BadRequest",
+            "ValidationError",
+        ],
+    ),
+    (401, &["InvalidAuthenticationToken", "Unauthorized"]),
+    (403, &["ExtensionError", "Forbidden"]),
+    (404, &["NotFound", "Request_ResourceNotFound", "ResourceNotFound"]),
+    (405, &["Request_BadRequest"]),
+    (406, &["NotAcceptable"]),
+    (408, &["RequestTimeout"]),
+    (409, &["ExtensionError", "ObjectIdentifierInUse"]),
+    (410, &["SyncStateNotFound"]),
+    (413, &["RequestEntityTooLarge"]),
+    (415, &["UnsupportedMediaType"]),
+    (424, &["FailedDependency"]),
+    (429, &["TooManyRequests"]),
+    (431, &["RequestHeaderFieldsTooLarge"]),
+    (500, &["InternalServerError"]),
+    (503, &["ServiceUnavailable"]),
+];
+
 /// What an error is on the wire.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Row {
@@ -158,6 +189,11 @@ impl Row {
 
     pub(crate) fn hint(self, hint: impl Into<Cow<'static, str>>) -> Row {
         Row { hint: Some(hint.into()), ..self }
+    }
+
+    /// Whether [`CODES`] has it.
+    pub(crate) fn is_listed(&self) -> bool {
+        CODES.iter().any(|(status, codes)| self.status == *status && codes.contains(&self.code))
     }
 }
 

@@ -53,22 +53,26 @@ impl ETag {
 
     /// Whether the client has it already: `If-None-Match` names it, or `*`.
     pub(crate) fn is_known(&self, headers: &Headers<'_>) -> bool {
-        if headers.if_none_match.first.is_none() {
-            return false;
-        }
-        let values = headers.all.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        // Tags have no commas, and a comparison is always weak here.
-        let opaque = &self.0[2..];
-        values
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-            .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == opaque)
+        is_known(&self.0[2..], headers)
     }
 
     /// As a header's value.
     pub(crate) fn value(&self) -> HeaderValue {
         HeaderValue::from_bytes(&self.0).expect("a tag is printable ASCII")
     }
+}
+
+/// Whether the client has already what this tag, without its `W/`, is of: `If-None-Match` names it, or `*`.
+pub(crate) fn is_known(opaque: &[u8], headers: &Headers<'_>) -> bool {
+    if headers.if_none_match.first.is_none() {
+        return false;
+    }
+    let values = headers.all.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    // Tags have no commas, and a comparison is always weak here.
+    values
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == opaque)
 }
 
 #[cfg(test)]

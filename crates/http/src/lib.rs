@@ -3,7 +3,8 @@
 //! [`Api`] answers requests; [`Server`] brings them in from sockets, with [`Tls`] or without. A request walks through
 //! `api.rs` (limits, path, token), `graph.rs` (which resource, which method) and one file under `routes/`.
 //! [`NotificationWords`] puts into words what webhooks are sent. Only this crate knows JSON names and status codes.
-//! `issuer/` is development's own identity provider. `scim/` is another surface beside Graph's.
+//! `issuer/` is development's own identity provider. `scim/` is another surface beside Graph's. `openapi/` describes
+//! them all.
 
 mod addresses;
 mod api;
@@ -29,6 +30,7 @@ mod issuer;
 mod last_base;
 mod metadata;
 mod odata;
+mod openapi;
 mod people;
 mod prefer;
 mod relay;

@@ -210,6 +210,8 @@ pub(crate) fn header_value(text: &str) -> HeaderValue {
 /// An error as a reply. Source: presence-api 16.1.
 pub(crate) fn error(error: &Error, ids: &RequestIds, date: &str, profile: Profile) -> Reply {
     let row = error.row(profile);
+    // Clients are told that there are no others. Every test of an error comes by here.
+    debug_assert!(row.is_listed(), "{row:?} is not in the list of codes");
     let mut inner = Map::new();
     inner.insert("date".to_owned(), date.into());
     inner.insert("request-id".to_owned(), ids.request.to_string().into());

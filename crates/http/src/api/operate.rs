@@ -35,6 +35,11 @@ impl Api {
                 let notify = self.notifier.settings();
                 read().map(|()| operations::limits(&self.engine, notify, &self.settings))
             }
+            "openapi.json" => {
+                read()?;
+                let origin = self.origin(headers, authority(parts, headers)?, connection);
+                Ok(self.description().reply(&origin, headers))
+            }
             "metrics" => {
                 read()?;
                 Ok(operations::metrics(&self.engine, &self.notifier, &self.instruments).await)

@@ -93,6 +93,11 @@ impl Right {
         self.delegated
     }
 
+    /// The permissions of which any one will do for an application of its own right.
+    pub(crate) fn of_applications(&self) -> Permissions {
+        self.application
+    }
+
     /// The permissions of which any one will do for this caller.
     pub(crate) fn of(&self, caller: &Caller) -> Permissions {
         if caller.user.is_some() { self.delegated } else { self.application }

@@ -42,6 +42,11 @@ impl<'p> Endpoint<'p> {
         Some(Endpoint { tenant, kind })
     }
 
+    /// The methods that it has.
+    pub(crate) fn methods(self) -> &'static [&'static str] {
+        self.kind.methods()
+    }
+
     /// Whether the path leads somewhere without the issuer, too.
     pub(crate) fn is_shared(self) -> bool {
         self.kind == Kind::Discovery
@@ -49,7 +54,7 @@ impl<'p> Endpoint<'p> {
 }
 
 impl Kind<'_> {
-    pub(super) fn methods(self) -> &'static [&'static str] {
+    fn methods(self) -> &'static [&'static str] {
         match self {
             Kind::Discovery | Kind::Logout | Kind::Instance | Kind::UserRealm(_) => &["GET", "HEAD"],
             Kind::Token => &["POST"],

@@ -72,7 +72,7 @@ impl Issuer {
         asked: &Asked<'_>,
         body: Body,
     ) -> Result<Reply, Error> {
-        graph::check_among(asked.method, endpoint.kind.methods())?;
+        graph::check_among(asked.method, endpoint.methods())?;
         let form = match *asked.method {
             Method::POST => Some(body.read(asked.headers, asked.limits).await?),
             _ => None,

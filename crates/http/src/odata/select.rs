@@ -59,6 +59,11 @@ impl Select {
     /// Everything.
     pub(crate) const ALL: Select = Select { parts: u32::MAX, context: String::new() };
 
+    /// Every path that can be selected.
+    pub(crate) fn paths() -> impl Iterator<Item = &'static str> {
+        PATHS.into_iter().map(|(path, _)| path)
+    }
+
     /// # Errors
     ///
     /// Names the first path that is not there.

@@ -52,6 +52,19 @@ const PENDING_USERS: usize = 10_000;
 
 /// GET `/porchlight/limits`: every limit as it is in force, with its unit and what happens when it is hit.
 pub(crate) fn limits(engine: &Engine, notify: &porchlight_notify::Settings, settings: &Settings) -> Reply {
+    let profile = match settings.profile {
+        Profile::Open => "open",
+        Profile::Strict => "strict",
+    };
+    Reply::json(&json!({"profile": profile, "limits": limits_in_force(engine, notify, settings)}))
+}
+
+/// Every limit with its name, its value and what happens when it is hit.
+pub(crate) fn limits_in_force(
+    engine: &Engine,
+    notify: &porchlight_notify::Settings,
+    settings: &Settings,
+) -> Vec<Value> {
     let (http, presence) = (&settings.limits, engine.limits());
     let fade = |after: fn(&porchlight_presence::Fade) -> Duration| {
         presence.fade.as_ref().map_or(Value::Null, |fade| duration(after(fade)).into())
@@ -141,11 +154,7 @@ pub(crate) fn limits(engine: &Engine, notify: &porchlight_notify::Settings, sett
     if settings.development.is_some() {
         limits.extend(issuer_limits());
     }
-    let profile = match settings.profile {
-        Profile::Open => "open",
-        Profile::Strict => "strict",
-    };
-    Reply::json(&json!({"profile": profile, "limits": limits}))
+    limits
 }
 
 /// Those of how many requests an application may make.

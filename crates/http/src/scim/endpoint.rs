@@ -78,6 +78,12 @@ impl Endpoint {
     }
 }
 
+/// The methods of what is at this path below the base; `None` where there is nothing, or every method is answered alike.
+#[cfg(test)]
+pub(crate) fn methods(below: &str) -> Option<&'static [&'static str]> {
+    Endpoint::parse(below)?.methods()
+}
+
 /// Answers a call of what is at this path below the base.
 ///
 /// # Errors

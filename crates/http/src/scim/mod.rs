@@ -25,6 +25,8 @@ mod users;
 mod version;
 
 pub(crate) use call::ScimCall;
+#[cfg(test)]
+pub(crate) use endpoint::methods;
 pub(crate) use endpoint::{answer, below};
 pub(crate) use error::ScimError;
 pub(crate) use filter::FILTER_BYTES_MAX;

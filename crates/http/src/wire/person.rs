@@ -21,6 +21,11 @@ pub(crate) struct PersonSelect {
 }
 
 impl PersonSelect {
+    /// Every member that can be selected.
+    pub(crate) fn members() -> impl Iterator<Item = &'static str> {
+        USUAL.into_iter().chain(["accountEnabled"])
+    }
+
     /// # Errors
     ///
     /// Names the first member that is not there.
@@ -32,7 +37,7 @@ impl PersonSelect {
             if name == "*" {
                 return Ok(usual());
             }
-            if !USUAL.contains(&name) && name != "accountEnabled" {
+            if !PersonSelect::members().any(|known| known == name) {
                 return Err(Error::BadQuery(format!(
                     "Could not find a property named '{name}' on type 'microsoft.graph.user'."
                 )));
@@ -172,8 +177,7 @@ fn changed(change: Change<String>, before: Option<String>) -> Option<String> {
 
 /// The names of the members that differ.
 pub(crate) fn differing(one: &Person, other: &Person) -> Vec<&'static str> {
-    let names = USUAL.into_iter().chain(["accountEnabled"]);
-    names.filter(|name| member(one, name) != member(other, name)).collect()
+    PersonSelect::members().filter(|name| member(one, name) != member(other, name)).collect()
 }
 
 fn member(person: &Person, name: &str) -> Value {

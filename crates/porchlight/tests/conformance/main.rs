@@ -26,6 +26,7 @@ mod issuers;
 mod locations;
 mod notification_options;
 mod notifications;
+mod openapi;
 mod out_of_office;
 mod patch;
 mod patch_pairs;
