@@ -162,7 +162,8 @@ mod tests {
             format!("| {} | {} | {} |\n", right.calls, list(right.delegated), list(right.application))
         }));
         page += "| `$metadata`, the service document, discovery documents and keys, `/porchlight/health`, \
-                 `/porchlight/cluster`, `/porchlight/limits`, `/porchlight/metrics` | no token | no token |\n\n\
+                 `/porchlight/cluster`, `/porchlight/limits`, `/porchlight/metrics`, `/porchlight/openapi.json` \
+                 | no token | no token |\n\n\
                  ## The permissions\n\n\
                  Those with an id are Microsoft Graph's own and have the same there.\n\n\
                  | Permission | Delegates | Applications |\n| --- | --- | --- |\n";
