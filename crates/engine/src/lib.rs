@@ -18,6 +18,7 @@
 //!   have told of it.
 
 mod attempts;
+mod census;
 mod changes;
 mod clock;
 mod directory;
@@ -40,6 +41,7 @@ mod timers;
 mod view;
 mod write;
 
+pub use census::Census;
 pub use changes::{Changed, Changes, Cursor, DELETED_KNOWN_FOR, Stamp, Whom};
 pub use clock::Clock;
 pub use directory::Directory;

@@ -10,6 +10,7 @@ use porchlight_store::Revision;
 use rapidhash::fast::RandomState;
 use smallvec::SmallVec;
 
+use crate::census::{Census, Counted};
 use crate::slab::Slab;
 use crate::view::{self, View};
 
@@ -63,6 +64,7 @@ struct Shard {
     slots: Slab<Slot>,
     /// Slots with a record.
     live: usize,
+    census: Census,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,8 @@ struct Slot {
     hidden: bool,
     /// What shows until `armed`, if it is nothing but a pair: this one, since `announced`. `None`: see the record.
     steady: Option<Pair>,
+    /// As what the user counts; `None` without a record.
+    counted: Option<Counted>,
     /// `state_since` of what is steady.
     state_since: Timestamp,
     revision: Revision,
@@ -214,7 +218,8 @@ impl Table {
         let (shard_number, hash) = self.shard(user);
         let mut shard = self.shards[shard_number].write();
         let index = shard.find_or_insert(hash, user, self.hash, listed);
-        let slot = &mut shard.slots[index as usize];
+        let Shard { slots, live, census, .. } = &mut *shard;
+        let slot = &mut slots[index as usize];
         if revision <= slot.revision {
             return None;
         }
@@ -222,11 +227,11 @@ impl Table {
         slot.hidden = decoded.is_hidden();
         let was_live = !std::mem::replace(&mut slot.record, SmallVec::from_slice(record)).is_empty();
         let at = quietly.unwrap_or(decoded.as_of());
-        let announce = slot.show(&decoded.presence(at));
+        let announce = slot.show(decoded, at, census);
         let next = decoded.next_change(at).unwrap_or(Timestamp::MAX);
         let rearm = (next < slot.armed).then_some((slot.armed, next));
         slot.armed = slot.armed.min(next);
-        shard.live += usize::from(!was_live);
+        *live += usize::from(!was_live);
         let slot = SlotId::new(self.tenant, shard_number, index);
         Some(Touched { slot, announce: announce.filter(|_| quietly.is_none()), rearm })
     }
@@ -244,10 +249,11 @@ impl Table {
         // A look at all of them first, so that one's cache miss is fetched while the next one is looked for.
         let armed = |(at, id): &&(Timestamp, SlotId)| shard.slots[id.slot()].armed == *at;
         let due: Vec<&(Timestamp, SlotId)> = due.iter().filter(armed).collect();
+        let Shard { slots, census, .. } = &mut *shard;
         for deadline in due {
-            let slot = &mut shard.slots[deadline.1.slot()];
+            let slot = &mut slots[deadline.1.slot()];
             let user = view::decode(&slot.record);
-            let announce = slot.show(&user.presence(now));
+            let announce = slot.show(&user, now, census);
             // The entry that woke us is no longer in the timers.
             slot.armed = user.next_change(now).unwrap_or(Timestamp::MAX);
             woken(deadline, Woken { user: slot.user, revision: slot.revision, announce, next: slot.armed });
@@ -266,17 +272,19 @@ impl Table {
         let (shard_number, hash) = self.shard(user);
         let mut shard = self.shards[shard_number].write();
         let index = shard.find_or_insert(hash, user, self.hash, listed);
-        let slot = &mut shard.slots[index as usize];
+        let Shard { slots, live, census, .. } = &mut *shard;
+        let slot = &mut slots[index as usize];
         if revision <= slot.revision {
             return None;
         }
         slot.revision = revision;
         let was_live = !std::mem::take(&mut slot.record).is_empty();
+        census.recount(slot.counted.take(), None);
         slot.hidden = false;
         slot.steady = None;
         slot.announced = Timestamp::ZERO;
         let armed = std::mem::replace(&mut slot.armed, Timestamp::MAX);
-        shard.live -= usize::from(was_live);
+        *live -= usize::from(was_live);
         Some(Touched {
             slot: SlotId::new(self.tenant, shard_number, index),
             announce: None,
@@ -308,6 +316,11 @@ impl Table {
     /// How many users have a record.
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.read().live).sum()
+    }
+
+    /// How many of them show what.
+    pub(crate) fn census(&self) -> Census {
+        self.shards.iter().fold(Census::default(), |all, shard| all.and(shard.read().census))
     }
 
     /// Every user in turn, a slice of them under one lock at a time, so that no reader waits for the whole.
@@ -374,6 +387,7 @@ impl Shard {
             listed: listed(),
             hidden: false,
             steady: Some(Presence::NOTHING.pair),
+            counted: None,
             state_since: Timestamp::ZERO,
             revision: Revision::NONE,
             announced: Timestamp::ZERO,
@@ -397,8 +411,13 @@ impl Slot {
         }
     }
 
-    /// Notes what shows from now on. Returns the stamps to announce, if they are newer than those announced last.
-    fn show(&mut self, seen: &Presence<'_>) -> Option<Stamps> {
+    /// Notes what of the record shows from `at` on, and counts it. Returns the stamps to announce, if they are newer than
+    /// those announced last.
+    fn show(&mut self, user: &User, at: Timestamp, census: &mut Census) -> Option<Stamps> {
+        let seen = &user.presence(at);
+        let counted = Some(Counted::of(user, seen, at));
+        census.recount(self.counted, counted);
+        self.counted = counted;
         let stamps = seen.stamps;
         let announce = (stamps.changed_at > self.announced).then_some(stamps);
         self.announced = self.announced.max(stamps.changed_at);
@@ -411,6 +430,8 @@ impl Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use porchlight_presence::{
         Activity, ApplicationId, Availability, Command, Limits, NewStatusMessage, Pair, SessionId,
         SessionKey, SessionPair, SetPresence,
@@ -436,6 +457,52 @@ mod tests {
         table.install(UserId(id), Revision(2), &user.encode().into(), &user, None, || true);
         let (_, view) = table.look_at(UserId(id), at).unwrap();
         view.show(at, |seen| assert_eq!(*seen, user.presence(at)));
+    }
+
+    #[test]
+    fn users_and_sessions_are_counted_as_they_are_written_fade_and_go() {
+        let limits = Limits::default();
+        let table = Table::new(0);
+        let session = |session: u128, availability, activity| {
+            let id = Uuid::from_u128(session);
+            Command::SetPresence(SetPresence {
+                session: SessionKey { application: ApplicationId(id), session: SessionId(id) },
+                pair: SessionPair::new(Pair { availability, activity }).unwrap(),
+                duration: Some(Duration::from_secs(3600)),
+            })
+        };
+        let available = session(1, Availability::Available, Activity::Available);
+        let busy = session(2, Availability::Busy, Activity::InACall);
+        let start = Timestamp::from_millis(1_000);
+        let one = User::default().apply(&available, start, &limits).unwrap();
+        let other = one.apply(&busy, start, &limits).unwrap();
+        let install = |id, revision, user: &User| {
+            let id = UserId(Uuid::from_u128(id));
+            table.install(id, Revision(revision), &user.encode().into(), user, None, || true).unwrap()
+        };
+        let counts = || {
+            let census = table.census();
+            let users: Vec<_> = census.users().filter(|(_, count)| *count > 0).collect();
+            (users, census.sessions())
+        };
+        let first = install(1, 1, &one);
+        install(2, 2, &other);
+        assert_eq!(counts(), (vec![(Availability::Available, 1), (Availability::Busy, 1)], 3));
+        let (mut due, mut slot) = (first.rearm.map(|(_, due)| due), first.slot);
+        let mut seen = Vec::new();
+        while let Some(at) = due.filter(|at| *at < Timestamp::MAX) {
+            table
+                .wake(&[(at, slot)], at, |(_, woken), Woken { next, .. }| (due, slot) = (Some(next), *woken));
+            seen.push(counts());
+        }
+        let away = (vec![(Availability::Away, 1), (Availability::Busy, 1)], 3);
+        let ended = (vec![(Availability::Busy, 1), (Availability::Offline, 1)], 2);
+        assert_eq!(seen[1..], [away, ended], "the first fade changes the activity alone");
+        for id in [1, 2] {
+            table.remove(UserId(Uuid::from_u128(id)), Revision(9), || true).unwrap();
+        }
+        assert!(table.census().is_empty());
+        assert_eq!(counts(), (Vec::new(), 0));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use porchlight_store::Revision;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use crate::census::Census;
 use crate::directory::{Directory, Place};
 use crate::feed::Feed;
 use crate::table::{Table, Touched};
@@ -146,6 +147,11 @@ impl Tenant {
     /// How many users have a record.
     pub fn users_len(&self) -> usize {
         self.users.len()
+    }
+
+    /// How many users show what.
+    pub fn census(&self) -> Census {
+        self.users.census()
     }
 
     /// The people.

@@ -77,7 +77,7 @@ impl Tls {
     /// See [`TlsError`].
     pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Tls, TlsError> {
         // Or the gauge would be lost.
-        crate::instruments::install_recorder();
+        crate::recorder::install_recorder();
         let provider = Arc::new(default_provider());
         let certified = Certified::new(chain, key, &provider)?;
         certified.note();

@@ -116,4 +116,6 @@ pub struct Stats {
     pub syncs: u64,
     /// Faults after which the log was reopened.
     pub faults: u64,
+    /// Appends that wait for their turn or for an answer, now.
+    pub waiting: usize,
 }

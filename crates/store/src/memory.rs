@@ -406,7 +406,8 @@ impl Log for Memory {
     }
 
     fn stats(&self) -> Stats {
-        self.content.lock().handles[self.number].stats
+        let content = self.content.lock();
+        Stats { waiting: content.withheld.len(), ..content.handles[self.number].stats }
     }
 
     fn cluster(&self) -> Option<Arc<Cluster>> {

@@ -42,7 +42,8 @@ impl Api {
             }
             "metrics" => {
                 read()?;
-                Ok(operations::metrics(&self.engine, &self.notifier, &self.instruments).await)
+                let tokens = self.authenticator.cache();
+                Ok(operations::metrics(&self.engine, &self.notifier, &self.instruments, tokens).await)
             }
             _ => {
                 // Levers need no token, so they are for this machine alone.

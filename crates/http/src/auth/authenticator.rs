@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -45,7 +46,21 @@ pub(crate) struct Authenticator {
     api_keys: HashMap<Hash, ApiKey>,
     fingerprints: Fingerprints,
     verified: Cache<Fingerprint, Arc<Caller>, UnitWeighter, RandomState>,
+    /// Tokens that were found in `verified` by whoever had to wait.
+    hits: AtomicU64,
+    /// Tokens that had to be read.
+    misses: AtomicU64,
     windows: Windows,
+}
+
+/// How the remembering of tokens goes.
+pub(crate) struct TokenCache {
+    /// How many are remembered.
+    pub(crate) entries: usize,
+    /// Tokens that were remembered, beside those of [`Authenticator::recall`].
+    pub(crate) hits: u64,
+    /// Tokens that had to be read.
+    pub(crate) misses: u64,
 }
 
 impl Authenticator {
@@ -81,8 +96,16 @@ impl Authenticator {
             api_keys,
             fingerprints,
             verified,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
             windows,
         })
+    }
+
+    /// How the remembering of tokens goes.
+    pub(crate) fn cache(&self) -> TokenCache {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        TokenCache { entries: self.verified.len(), hits: count(&self.hits), misses: count(&self.misses) }
     }
 
     /// Fetches the keys of issuers when that has to be done, for ever.
@@ -142,6 +165,7 @@ impl Authenticator {
         let token = str::from_utf8(bearer(authorization)?).map_err(|_| TokenError::Malformed)?;
         let caller = match &self.development {
             Some(development) if development::is_one(token) => {
+                self.misses.fetch_add(1, Ordering::Relaxed);
                 Arc::new(development::caller(token, &self.engine, &self.windows, development)?)
             }
             _ => self.verified(token).await?,
@@ -155,8 +179,16 @@ impl Authenticator {
     /// waits for that.
     async fn verified(&self, token: &str) -> Result<Arc<Caller>, AuthError> {
         let fingerprint = self.fingerprints.of(token.as_bytes());
-        let verify = async { self.admit(self.grant(token).await?).await.map(Arc::new) };
+        let is_known = AtomicBool::new(true);
+        let verify = async {
+            is_known.store(false, Ordering::Relaxed);
+            self.misses.fetch_add(1, Ordering::Relaxed);
+            self.admit(self.grant(token).await?).await.map(Arc::new)
+        };
         let caller = self.verified.get_or_insert_async(&fingerprint, verify).await?;
+        if is_known.load(Ordering::Relaxed) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+        }
         if caller.is_current() {
             return Ok(caller);
         }

@@ -22,7 +22,7 @@ use porchlight_engine::{Clock, Introduction, Tenant, WriteError};
 use porchlight_presence::{ApplicationId, Timestamp, UserId};
 
 use crate::window::Window;
-pub(crate) use authenticator::Authenticator;
+pub(crate) use authenticator::{Authenticator, TokenCache};
 pub use authenticator::new_api_key;
 pub(crate) use development::person;
 use fetch::check_url;

@@ -31,6 +31,11 @@ pub(crate) fn cluster(engine: &Engine, settings: &Settings) -> Reply {
     Reply::json(&answer)
 }
 
+/// The slots that no node holds that lives, as far as is known here.
+pub(crate) fn unheld(cluster: &Cluster) -> Vec<u16> {
+    Seen::of(cluster).unheld()
+}
+
 /// What this node knows of those who share the log.
 struct Seen {
     me: Uuid,

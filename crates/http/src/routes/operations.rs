@@ -9,6 +9,7 @@ use porchlight_notify::Notifier;
 use serde_json::{Value, json};
 
 use super::subscriptions::{LIFETIME_MIN, PAGE};
+use crate::auth::TokenCache;
 use crate::error::duration;
 use crate::instruments::Instruments;
 use crate::issuer;
@@ -17,6 +18,7 @@ use crate::reply::Reply;
 use crate::scim::{
     COUNT_MAX, FILTER_BYTES_MAX, NAMES_MAX, OPERATIONS_MAX, PATCHED_VALUES_MAX, TEXT_CHARS_MAX, VALUES_MAX,
 };
+use crate::scrape;
 use crate::settings::{Profile, Settings};
 use crate::window::Rate;
 use crate::windows::WINDOWS_MAX;
@@ -37,11 +39,14 @@ pub(crate) fn health(engine: &Engine) -> Reply {
 }
 
 /// GET `/porchlight/metrics`
-pub(crate) async fn metrics(engine: &Engine, notifier: &Notifier, instruments: &Instruments) -> Reply {
-    Reply::ok(
-        HeaderValue::from_static("text/plain; version=0.0.4"),
-        instruments.render(engine, notifier).await,
-    )
+pub(crate) async fn metrics(
+    engine: &Engine,
+    notifier: &Notifier,
+    instruments: &Instruments,
+    tokens: TokenCache,
+) -> Reply {
+    const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
+    Reply::ok(TEXT, scrape::scrape(engine, notifier, instruments, tokens).await)
 }
 
 /// What waits to be sent to a reader: what hyper takes before it asks for no more, and some pieces on their way there.

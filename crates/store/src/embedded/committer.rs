@@ -185,11 +185,12 @@ impl Committer {
             Durability::Full => PersistMode::SyncData,
             Durability::Relaxed => PersistMode::Buffer,
         };
+        let begun = Instant::now();
         if let Err(cause) = self.write(database, &batch.entries, &batch.removed, &batch.head, mode) {
             return Err(Box::new(Fault { cause, batch: Some(batch) }));
         }
         match self.options.durability {
-            Durability::Full => self.shared.counters.synced(),
+            Durability::Full => self.shared.counters.synced(begun.elapsed()),
             Durability::Relaxed => {
                 self.unsynced_since.get_or_insert_with(Instant::now);
             }
@@ -243,8 +244,9 @@ impl Committer {
     fn sync(&mut self) {
         self.unsynced_since = None;
         let Some(database) = &self.database else { return };
+        let begun = Instant::now();
         match database.sync(PersistMode::SyncData) {
-            Ok(()) => self.shared.counters.synced(),
+            Ok(()) => self.shared.counters.synced(begun.elapsed()),
             Err(cause) => self.recover(Fault { cause, batch: None }, Vec::new()),
         }
     }

@@ -83,6 +83,11 @@ impl Queue {
         Ok(receipt)
     }
 
+    /// How many appends wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.state.lock().waiting.len()
+    }
+
     /// Asks for a purge of the tombstones of before this instant.
     pub(super) fn purge(&self, before: i64) {
         let mut state = self.state.lock();

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use fjall::PersistMode;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::committer::{Batch, Committer, Fault};
@@ -113,8 +114,9 @@ impl Committer {
             Some(pending) => (&pending.entries[..], &pending.removed[..]),
             None => (&[], &[]),
         };
+        let begun = Instant::now();
         self.write(&database, entries, removed, &head, PersistMode::SyncData)?;
-        self.shared.counters.synced();
+        self.shared.counters.synced(begun.elapsed());
 
         let (missed, replayed) = self.read_missed(&database)?;
         load::verify(&self.folder, head, &replayed)?;

@@ -106,6 +106,7 @@ impl Underway {
             match answer {
                 Answer::Kept(revision) => {
                     cell.learn(number, revision, Ok(revision));
+                    shared.append_seconds.record(self.queued.since.elapsed().as_secs_f64());
                     break;
                 }
                 Answer::Conflict(newest) => match self.newest(&shared, newest).await {

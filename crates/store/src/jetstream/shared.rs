@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_nats::connection::State;
 use async_nats::{Client, jetstream};
+use metrics::Histogram;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
@@ -34,6 +35,8 @@ pub(super) struct Shared {
     /// Rung by whatever may be the last append that waits.
     pub(super) settled: Notify,
     pub(super) faults: AtomicU64,
+    /// How long appends took from being asked for to being answered as kept, in seconds.
+    pub(super) append_seconds: Histogram,
 }
 
 impl Shared {
@@ -61,6 +64,7 @@ impl Shared {
             closes: AtomicBool::new(false),
             settled: Notify::new(),
             faults: AtomicU64::new(0),
+            append_seconds: metrics::histogram!("porchlight_log_append_seconds"),
             options,
         }
     }
@@ -134,6 +138,7 @@ impl Shared {
 
     pub(super) fn stats(&self) -> Stats {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Stats { appends: count(&self.counts.kept), syncs: 0, faults: count(&self.faults) }
+        let waiting = self.counts.waiting.load(Ordering::Relaxed);
+        Stats { appends: count(&self.counts.kept), syncs: 0, faults: count(&self.faults), waiting }
     }
 }
