@@ -10,6 +10,7 @@ use rapidhash::fast::RandomState;
 use tokio::sync::watch;
 
 use crate::origin::Origin;
+use crate::trace::TraceContext;
 
 /// How many changes a feed remembers.
 const RING: usize = 65_536;
@@ -25,6 +26,8 @@ pub struct Change {
     pub stamps: Stamps,
     /// What made it, if that is known.
     pub origin: Option<Origin>,
+    /// The piece of work that made it, if that is traced.
+    pub trace: Option<TraceContext>,
 }
 
 /// The recent changes of one tenant, for whoever follows and for `changes_since`.
@@ -205,6 +208,7 @@ mod tests {
             revision: Revision(1),
             stamps: Stamps::default(),
             origin: None,
+            trace: None,
         }
     }
 

@@ -1,13 +1,15 @@
-//! Who has made a change, and with what.
+//! Who has made a change, with what, and in the course of which piece of work.
 //!
-//! A record does not say that, so it is known only from the write to the feed, and only if somebody has asked for it:
-//! what was looked up later, after a restart for one, has no origin.
+//! A record does not say that, so it is known only from the write to the feed, and only if somebody has asked for it or
+//! the write is traced: what was looked up later, after a restart for one, has no origin.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use porchlight_presence::{ApplicationId, Change, Command, TenantId, Timestamp, UserId};
+
+use crate::trace::TraceContext;
 
 /// What made a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +61,24 @@ impl Cause {
 #[derive(Debug, Default)]
 pub(crate) struct Origins {
     are_wanted: AtomicBool,
-    /// Each with the instant of the record that it leaves, since in a cluster another node's may come first.
-    underway: Mutex<HashMap<(TenantId, UserId), (Timestamp, Origin)>>,
+    underway: Mutex<HashMap<(TenantId, UserId), Underway>>,
+    /// How many there are, so that nobody takes the lock for nothing.
+    count: AtomicUsize,
+}
+
+/// A write that is on its way.
+#[derive(Debug)]
+struct Underway {
+    /// The instant of the record that it leaves, since in a cluster another node's may come first.
+    as_of: Timestamp,
+    made: Made,
+}
+
+/// What is known of a record that has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Made {
+    pub(crate) origin: Option<Origin>,
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Origins {
@@ -80,20 +98,29 @@ impl Origins {
         as_of: Timestamp,
         application: Option<ApplicationId>,
         command: &Command,
+        trace: Option<TraceContext>,
     ) {
-        if self.are_wanted() {
-            let origin = Origin { application, cause: Cause::of(command) };
-            self.underway.lock().insert((tenant, user), (as_of, origin));
+        let origin = self.are_wanted().then(|| Origin { application, cause: Cause::of(command) });
+        if origin.is_some() || trace.is_some() {
+            let mut underway = self.underway.lock();
+            underway.insert((tenant, user), Underway { as_of, made: Made { origin, trace } });
+            self.count.store(underway.len(), Ordering::Relaxed);
         }
     }
 
-    /// The origin of a record of this instant that is installed; nothing if it is another write's than the one underway.
-    pub(crate) fn end(&self, tenant: TenantId, user: UserId, as_of: Timestamp) -> Option<Origin> {
-        if !self.are_wanted() {
-            return None;
+    /// What is known of a record of this instant that is installed; nothing if it is another write's than the one
+    /// underway.
+    pub(crate) fn end(&self, tenant: TenantId, user: UserId, as_of: Timestamp) -> Made {
+        // Whoever hands a record on has begun the write before.
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return Made::default();
         }
         let mut underway = self.underway.lock();
-        underway.get(&(tenant, user)).filter(|(of, _)| *of == as_of)?;
-        underway.remove(&(tenant, user)).map(|(_, origin)| origin)
+        if underway.get(&(tenant, user)).is_none_or(|underway| underway.as_of != as_of) {
+            return Made::default();
+        }
+        let ended = underway.remove(&(tenant, user));
+        self.count.store(underway.len(), Ordering::Relaxed);
+        ended.map(|ended| ended.made).unwrap_or_default()
     }
 }

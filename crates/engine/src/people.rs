@@ -12,13 +12,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use porchlight_presence::{Command, TenantId, UserId};
 use porchlight_store::{Append, AppendError, Key, Revision, Value};
+use tracing::Instrument;
 
 use crate::attempts::Attempts;
 use crate::engine::Engine;
 use crate::lanes::Lane;
 use crate::person::Person;
 use crate::write::WriteError;
-use crate::{Tenant, keys};
+use crate::{Tenant, errand, keys};
 
 /// A tenant and the people it is to have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -413,6 +414,7 @@ async fn to_the_end<F>(steps: F) -> Result<(), PersonError>
 where
     F: Future<Output = Result<(), PersonError>> + Send + 'static,
 {
+    let steps = errand::along(errand::current(), steps.in_current_span());
     // Steps that do not end were cut off by the end of the program.
     tokio::spawn(steps).await.unwrap_or(Err(PersonError::Write(WriteError::Log(AppendError::Unknown))))
 }

@@ -18,7 +18,7 @@ use crate::in_flight::InFlight;
 use crate::kept::Kept;
 use crate::keys::{self, Named};
 use crate::late::LateWrites;
-use crate::origin::{Cause, Origin, Origins};
+use crate::origin::{Cause, Made, Origin, Origins};
 use crate::table::Touched;
 use crate::tenant::Tenant;
 use crate::timers::Timers;
@@ -236,7 +236,8 @@ impl State {
                 self.lateness_max
                     .fetch_max(u64::try_from(late.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
                 let origin = Some(Origin { application: None, cause: Cause::Expiry });
-                let change = |stamps| Change { user: woken.user, revision: woken.revision, stamps, origin };
+                let (user, revision) = (woken.user, woken.revision);
+                let change = |stamps| Change { user, revision, stamps, origin, trace: None };
                 changes[number].extend(woken.announce.map(change));
                 next.push((woken.next, *slot));
             });
@@ -291,14 +292,14 @@ impl State {
                 changes.written_at(decoded.as_of());
                 // The log may have moved a record without changing it: its stamps are known then, and nobody is told.
                 let touched = tenant.install(user, revision, record, &decoded, quietly);
-                let origin = self.origins.end(tenant.id(), user, decoded.as_of());
-                self.announce(&tenant, user, revision, origin, touched, changes);
+                let made = self.origins.end(tenant.id(), user, decoded.as_of());
+                self.announce(&tenant, user, revision, made, touched, changes);
             }
             (Named::User(tenant, user), Value::Tombstone { .. }) => {
                 let tenant = self.tenant_or_new(tenant);
                 changes.comes_to(&tenant, revision);
                 let touched = tenant.remove(user, revision);
-                self.announce(&tenant, user, revision, None, touched, changes);
+                self.announce(&tenant, user, revision, Made::default(), touched, changes);
             }
             (Named::Person(tenant, user), value) => {
                 let tenant = self.tenant_or_new(tenant);
@@ -350,7 +351,7 @@ impl State {
         tenant: &Arc<Tenant>,
         user: UserId,
         revision: Revision,
-        origin: Option<Origin>,
+        made: Made,
         touched: Option<Touched>,
         changes: &mut changes::Batch,
     ) {
@@ -358,7 +359,8 @@ impl State {
         let Some(touched) = touched.filter(|_| self.replayed.load(Ordering::SeqCst)) else { return };
         self.rearm(&touched);
         if let Some(stamps) = touched.announce {
-            changes.add(tenant, Change { user, revision, stamps, origin });
+            let Made { origin, trace } = made;
+            changes.add(tenant, Change { user, revision, stamps, origin, trace });
         }
     }
 
@@ -373,7 +375,7 @@ impl State {
         if self.replayed.load(Ordering::SeqCst) {
             let now = self.engine_time();
             let stamps = tenant.view(user, now).show(now, |seen| seen.stamps);
-            changes.add(tenant, Change { user, revision, stamps, origin: None });
+            changes.add(tenant, Change { user, revision, stamps, origin: None, trace: None });
         }
     }
 

@@ -27,7 +27,8 @@ impl TraceContext {
     pub fn parse(traceparent: &str) -> Option<(TraceContext, bool)> {
         let mut parts = traceparent.split('-');
         let [version] = hexadecimal(parts.next()?)?;
-        let (trace, span) = (hexadecimal(parts.next()?)?, hexadecimal(parts.next()?)?);
+        let trace: [u8; 16] = hexadecimal(parts.next()?)?;
+        let span: [u8; 8] = hexadecimal(parts.next()?)?;
         let [flags] = hexadecimal(parts.next()?)?;
         // Later versions may say more behind that.
         let is_whole = parts.next().is_none() || version > 0;
@@ -43,8 +44,8 @@ impl TraceContext {
 
     /// The header `traceparent` for what is asked of others in the course of this piece.
     pub fn traceparent(self) -> String {
-        let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        ["00", &digits(&self.trace), &digits(&self.span), "01"].join("-")
+        let (trace, span) = (u128::from_be_bytes(self.trace), u64::from_be_bytes(self.span));
+        format!("00-{trace:032x}-{span:016x}-01")
     }
 
     /// The trace's name.

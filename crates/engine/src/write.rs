@@ -7,6 +7,7 @@ use porchlight_presence::{ApplicationId, Command, Refusal, TenantId, Timestamp, 
 use porchlight_store::{Append, AppendError, Hold, Key, Revision, Value};
 
 use crate::engine::Engine;
+use crate::errand::{Part, Wait};
 use crate::keys;
 use crate::lanes::Lane;
 use crate::tenant::Tenant;
@@ -117,9 +118,11 @@ impl Engine {
         } else {
             Box::new((claim, lane))
         };
-        self.state.origins.begin(tenant.id(), user, next.as_of(), application, command);
+        let wait = Wait::begin(Part::Append);
+        let origins = &self.state.origins;
+        origins.begin(tenant.id(), user, next.as_of(), application, command, wait.context());
         let append = Append { key: keys::user(tenant.id(), user), expected, value };
-        let revision = self.append(append, hold).await?;
+        let revision = self.append_while(wait, append, hold).await?;
         count_late_renewal(command, &next);
         Ok(Box::new(Written { before: record, user: next, revision, at }))
     }
@@ -138,8 +141,9 @@ impl Engine {
 
     /// The user's lane, unless a write that hangs keeps it closed for too long.
     pub(crate) async fn lane(&self, tenant: TenantId, user: UserId) -> Result<Lane, WriteError> {
+        let wait = Wait::begin(Part::Lane);
         let lane = tokio::time::timeout(self.options.append_timeout, self.lanes.enter(tenant, user)).await;
-        lane.map_err(|_| WriteError::Log(AppendError::Unavailable))
+        wait.over(lane).map_err(|_| WriteError::Log(AppendError::Unavailable))
     }
 
     /// The lane of a user principal name: whoever claims it keeps it closed until the person has it.
@@ -150,9 +154,15 @@ impl Engine {
     }
 
     pub(crate) async fn append(&self, append: Append, hold: Hold) -> Result<Revision, WriteError> {
-        let receipt = self.log.append(append, hold).map_err(WriteError::Log)?;
-        let answer = tokio::time::timeout(self.options.append_timeout, receipt).await;
-        answer.unwrap_or(Err(AppendError::Unknown)).map_err(WriteError::Log)
+        self.append_while(Wait::begin(Part::Append), append, hold).await
+    }
+
+    async fn append_while(&self, wait: Wait, append: Append, hold: Hold) -> Result<Revision, WriteError> {
+        let answer = match self.log.append(append, hold) {
+            Ok(receipt) => tokio::time::timeout(self.options.append_timeout, receipt).await,
+            Err(error) => Ok(Err(error)),
+        };
+        wait.over(answer.unwrap_or(Err(AppendError::Unknown))).map_err(WriteError::Log)
     }
 
     /// Deletes every record of the tenant. For development alone: one deletion after another is durable, not the whole.

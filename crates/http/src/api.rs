@@ -4,9 +4,9 @@ mod finish;
 mod operate;
 mod origin;
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -14,7 +14,7 @@ use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use porchlight_engine::Engine;
+use porchlight_engine::{Engine, Part};
 use porchlight_notify::{Notifier, RootsError};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -31,6 +31,7 @@ use crate::graph;
 use crate::headers::{Field, Headers};
 use crate::instruments::Instruments;
 use crate::issuer::{Asked, Endpoint, Issuer};
+use crate::journey::{Arrival, Journey};
 use crate::openapi::Description;
 use crate::reply::{self, MetadataLevel, Reply, RequestIds, Sent};
 use crate::resource::{self, PathError, Resource, Version};
@@ -69,11 +70,10 @@ pub(crate) struct Step {
     pub(crate) body: Bytes,
 }
 
-/// What is noted of a request on its way, for metrics and log.
+/// What is noted of a request on its way, for metrics, log and traces.
 struct Noted {
     route: Route,
-    /// `None` for what cannot be slow.
-    started: Option<Instant>,
+    journey: Journey,
 }
 
 /// What is known of a request apart from its path.
@@ -85,6 +85,7 @@ struct Context<'r> {
     /// Host and port as the request names them; only for a batch.
     authority: &'r str,
     ids: &'r RequestIds,
+    journey: &'r Journey,
 }
 
 /// What has no version of the API in its path.
@@ -117,7 +118,7 @@ impl Api {
         settings: Settings,
         secret: &[u8],
     ) -> Result<Api, RootsError> {
-        crate::instruments::install_recorder();
+        crate::recorder::install_recorder();
         let diagnostic = serde_json::json!({"ServerInfo": {
             "DataCenter": "Porchlight", "Slice": "E", "Ring": "1", "ScaleUnit": "001", "RoleInstance": settings.instance,
         }});
@@ -173,13 +174,16 @@ impl Api {
 
     /// Answers one request of a connection.
     pub(crate) async fn answer(&self, request: Request<Incoming>, connection: &Connection) -> Response<Sent> {
+        let begun = Instant::now();
         let (parts, body) = request.into_parts();
         let headers = Headers::of(&parts.headers);
         let ids = RequestIds::new(&headers);
-        let mut noted = Noted { route: Route::None, started: None };
+        let journey = Journey::begin(self.settings.traces.as_ref(), &parts.headers, ids.request);
+        let mut noted = Noted { route: Route::None, journey };
         let routed = self.route(&parts, &headers, body, &ids, connection, &mut noted);
         let outcome = AssertUnwindSafe(routed).catch_unwind().await.unwrap_or_else(|_| {
-            tracing::error!(request = %ids.request, path = parts.uri.path(), "the request ended in a panic");
+            let path = nameless(parts.uri.path());
+            tracing::error!(request = %ids.request, path = &*path, "the request ended in a panic");
             Err(Error::Internal)
         });
         let reply = outcome.unwrap_or_else(|error| {
@@ -194,8 +198,11 @@ impl Api {
                 reply
             }
         });
-        self.instruments.answered(noted.route, reply.status);
-        self.log(&parts, &ids, &reply, noted.started);
+        let (request, route, status, took) = (ids.request, noted.route, reply.status, begun.elapsed());
+        self.instruments.answered(route, status, (!reply.held).then_some(took));
+        let arrival = Arrival { request, route, method: &parts.method, status, begun, took };
+        self.log(&arrival, parts.uri.path(), &noted.journey, reply.held);
+        noted.journey.end(&arrival);
         self.finish(reply, noted.route, &parts.method, &headers, ids, connection)
     }
 
@@ -212,7 +219,7 @@ impl Api {
         let scim = scim::below(path);
         if scim.is_some() {
             // Before anything can be wrong: its errors have a form of their own.
-            *noted = Noted { route: Route::Scim, started: Some(Instant::now()) };
+            noted.route = Route::Scim;
         }
         self.check_header_size(headers)?;
         body::check_announced_length(headers, &self.settings.limits)?;
@@ -222,19 +229,19 @@ impl Api {
         }
         // What is seldom asked for is answered in a future of its own: a read would carry its state about for nothing.
         if let Some(below) = scim {
-            let body = Body::Stream(body);
-            return self.scim(below, parts, headers, body, ids, connection).boxed().await;
+            let answer = self.scim(below, parts, headers, Body::Stream(body), ids, connection);
+            return noted.journey.run(ids.request, answer).boxed().await;
         }
         if let Some(operation) = path.strip_prefix("/porchlight/") {
-            *noted = Noted { route: Route::Operations, started: Some(Instant::now()) };
-            let body = Body::Stream(body);
-            return self.operate(parts, operation, headers, body, ids, connection).boxed().await;
+            noted.route = Route::Operations;
+            let answer = self.operate(parts, operation, headers, Body::Stream(body), ids, connection);
+            return noted.journey.run(ids.request, answer).boxed().await;
         }
         let (version, below) = match resource::split_version(path) {
             Ok(split) => split,
             Err(error) => {
                 let place = self.unversioned(path).ok_or_else(|| path_error(error))?;
-                *noted = Noted { route: place.route(), started: Some(Instant::now()) };
+                noted.route = place.route();
                 let body = Body::Stream(body);
                 return self.answer_at(place, parts, headers, body, ids, connection).boxed().await;
             }
@@ -244,12 +251,9 @@ impl Api {
             return Err(path_error(error));
         }
         noted.route = parsed.as_ref().map_or(Route::Unknown, graph::route);
-        // A read of one presence waits for nothing, so the clock need not be asked about it.
-        if noted.route != Route::Presence || parts.method != Method::GET || self.settings.access_log {
-            noted.started = Some(Instant::now());
-        }
+        let journey = &noted.journey;
         let base = self.base(parts, headers, version, connection)?;
-        let context = |authority| Context { headers, version, base: &base, authority, ids };
+        let context = |authority| Context { headers, version, base: &base, authority, ids, journey };
         let query = parts.uri.query().unwrap_or_default();
         if let Ok(resource @ (Resource::Metadata | Resource::ServiceDocument)) = &parsed {
             graph::check_method(&parts.method, resource, self.settings.profile)?;
@@ -260,18 +264,25 @@ impl Api {
             return Ok(documents::service_document(&base));
         }
         let caller = match self.authenticator.recall(headers, &connection.last_caller) {
-            Some(caller) => caller,
-            None => self.authenticator.authenticate(headers, &connection.last_caller).boxed().await?,
+            Some(caller) => {
+                self.instruments.knew_token();
+                caller
+            }
+            None => {
+                let caller = self.authenticator.authenticate(headers, &connection.last_caller);
+                journey.run(ids.request, caller).boxed().await?
+            }
         };
         let resource = parsed.map_err(path_error)?;
         if let Some(revision) = seen::awaited(headers, &caller.tenant)? {
-            noted.started.get_or_insert_with(Instant::now);
-            seen::reached(&self.engine, &caller.tenant, revision).await?;
+            journey.errand().run(seen::reached(&self.engine, &caller.tenant, revision)).await?;
         }
         if resource == Resource::Batch {
             graph::check_method(&parts.method, &resource, self.settings.profile)?;
             let context = context(authority(parts, headers)?);
-            return self.batch(&context, &caller, Body::Stream(body)).boxed().await;
+            // Its steps have request ids of their own.
+            let answer = self.batch(&context, &caller, Body::Stream(body));
+            return journey.errand().run(answer).boxed().await;
         }
         // Only the steps of a batch name hosts of their own.
         let context = context("");
@@ -306,6 +317,7 @@ impl Api {
             base: context.base,
             request: context.ids.request,
             client_request: &context.ids.client,
+            journey: context.journey,
             notes: Notes::default(),
             stop: &self.stop,
         }
@@ -441,21 +453,47 @@ impl Api {
         reply::header_value(&challenge.join(", "))
     }
 
-    fn log(&self, parts: &Parts, ids: &RequestIds, reply: &Reply, started: Option<Instant>) {
-        let status = reply.status;
-        let took = started.map_or(Duration::ZERO, |started| started.elapsed());
-        let slow = took >= self.settings.slow_request && !reply.held;
+    /// Leaves a line if it is to be left: for every request, or for one that took long or failed. `held`: it was held back
+    /// as its client wished, and is not slow for that.
+    fn log(&self, arrival: &Arrival<'_>, path: &str, journey: &Journey, held: bool) {
+        let Arrival { request, route, method, status, took, .. } = arrival;
+        let slow = *took >= self.settings.slow_request && !held;
         if !(slow || self.settings.access_log || status.is_server_error()) {
             return;
         }
-        let (method, path, status) = (&parts.method, parts.uri.path(), status.as_u16());
+        let (path, status) = (nameless(path), status.as_u16());
         let took_ms = took.as_secs_f64() * 1000.0;
         if slow || status >= 500 {
-            tracing::warn!(target: "porchlight::request", request = %ids.request, %method, path, status, took_ms, slow);
+            // What was not waited for is left out.
+            tracing::warn!(
+                target: "porchlight::request",
+                %request,
+                %method,
+                route = route.name(),
+                path = &*path,
+                status,
+                took_ms,
+                slow,
+                body_ms = journey.waited_ms(Part::Body),
+                revision_ms = journey.waited_ms(Part::Revision),
+                endpoint_ms = journey.waited_ms(Part::Endpoint),
+                lane_ms = journey.waited_ms(Part::Lane),
+                append_ms = journey.waited_ms(Part::Append),
+            );
         } else {
-            tracing::info!(target: "porchlight::request", request = %ids.request, %method, path, status, took_ms);
+            tracing::info!(target: "porchlight::request", %request, %method, path = &*path, status, took_ms);
         }
     }
+}
+
+/// A path without the names by which people sign in and are written to, as it may stand in the log.
+fn nameless(path: &str) -> Cow<'_, str> {
+    let is_name = |segment: &str| segment.contains('@') || segment.contains("%40");
+    if !is_name(path) {
+        return Cow::Borrowed(path);
+    }
+    let segments = path.split('/').map(|segment| if is_name(segment) { "{name}" } else { segment });
+    segments.collect::<Vec<_>>().join("/").into()
 }
 
 /// Path and query of a step's URL: relative to the version, or absolute when it names this very server.

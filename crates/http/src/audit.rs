@@ -170,7 +170,7 @@ impl Outcome {
 
 /// A line of the audit.
 pub(crate) struct Entry<'e> {
-    pub(crate) action: &'e str,
+    pub(crate) action: &'static str,
     pub(crate) request: Uuid,
     /// What the client named its request, or the same.
     pub(crate) client_request: &'e HeaderValue,
@@ -184,6 +184,8 @@ pub(crate) struct Entry<'e> {
 impl Entry<'_> {
     /// Writes the line.
     pub(crate) fn write(&self, outcome: &Outcome) {
+        metrics::counter!("porchlight_writes_total", "action" => self.action, "outcome" => outcome.name())
+            .increment(1);
         let (caller, change) = (self.caller, self.notes.change.get());
         let mut at = Vec::new();
         date_time::write_utc(instant(change.and_then(|change| change.at).unwrap_or(self.now)), &mut at);
@@ -246,7 +248,8 @@ pub(crate) fn audited(
         now: call.engine.clock().now(),
         notes: &call.notes,
     });
-    change.map(move |answer| {
+    // The line itself says whose it is.
+    call.journey.run(call.request, change).map(move |answer| {
         line.end(&Outcome::of(&answer, call.settings.profile));
         answer
     })

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use porchlight_engine::{Part, Wait};
 
 use crate::error::Error;
 use crate::headers::Headers;
@@ -69,7 +70,8 @@ impl Body {
 async fn collect(stream: Incoming, limits: &HttpLimits) -> Result<Bytes, Error> {
     let collected =
         tokio::time::timeout(limits.body_timeout, Limited::new(stream, limits.body_bytes_max).collect());
-    match collected.await {
+    let wait = Wait::begin(Part::Body);
+    match wait.over(collected.await) {
         Err(_) => Err(Error::BodyTimeout),
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::BodyTooLarge(limits.body_bytes_max)),

@@ -14,6 +14,7 @@ use crate::bookmark::Bookmarks;
 use crate::error::Error;
 use crate::headers::Headers;
 use crate::instruments::Instruments;
+use crate::journey::Journey;
 use crate::reply::MetadataLevel;
 use crate::resource::Version;
 use crate::settings::Settings;
@@ -36,6 +37,8 @@ pub(crate) struct Call<'c> {
     pub(crate) request: uuid::Uuid,
     /// What the client named it, or the same.
     pub(crate) client_request: &'c HeaderValue,
+    /// The way of the request.
+    pub(crate) journey: &'c Journey,
     /// What is learned of the change that it asks for, for the audit.
     pub(crate) notes: Notes,
     /// Turns true when the server stops.

@@ -28,6 +28,7 @@ mod graph;
 mod headers;
 mod instruments;
 mod issuer;
+mod journey;
 mod last_base;
 mod metadata;
 mod odata;
@@ -66,7 +67,7 @@ pub use doors::Listener;
 pub use issuer::IssuerKey;
 pub use recorder::{install_recorder, maintain_recorder};
 pub use server::Server;
-pub use settings::{Development, HttpLimits, ODataTypeCase, Profile, Settings};
+pub use settings::{Development, HttpLimits, ODataTypeCase, Profile, Settings, Traces};
 pub use tls::{Identity, Tls, TlsError};
 pub use wire::notification::NotificationWords;
 

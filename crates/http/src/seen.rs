@@ -4,7 +4,7 @@
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use porchlight_engine::{Cursor, Engine, Tenant};
+use porchlight_engine::{Cursor, Engine, Part, Tenant, Wait};
 use porchlight_store::Revision;
 
 use crate::error::Error;
@@ -37,7 +37,9 @@ pub(crate) fn reached<'e>(
     revision: Revision,
 ) -> BoxFuture<'e, Result<(), Error>> {
     async move {
-        if engine.reach(tenant, revision).await { Ok(()) } else { Err(Error::RevisionNotSeen(revision)) }
+        let wait = Wait::begin(Part::Revision);
+        let is_seen = engine.reach(tenant, revision).await;
+        wait.over(if is_seen { Ok(()) } else { Err(Error::RevisionNotSeen(revision)) })
     }
     .boxed()
 }

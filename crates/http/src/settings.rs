@@ -1,8 +1,10 @@
 //! How the HTTP surface works.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use porchlight_engine::Seed;
+use porchlight_engine::{Seed, Spans};
 use porchlight_presence::{ApplicationId, TenantId};
 use uuid::Uuid;
 
@@ -62,6 +64,23 @@ pub struct Settings {
     /// Let the audit tell what people write about themselves, before and after: status messages,
     /// out-of-office replies and work locations. Default: no.
     pub audit_texts: bool,
+    /// Which requests are traced; `None`: none.
+    pub traces: Option<Traces>,
+}
+
+/// Which requests are traced, where their clients do not say so themselves.
+#[derive(Clone)]
+pub struct Traces {
+    /// Who collects the pieces.
+    pub spans: Arc<dyn Spans>,
+    /// The share of requests that is traced, from 0 to 1.
+    pub sample: f64,
+}
+
+impl fmt::Debug for Traces {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Traces").field("sample", &self.sample).finish_non_exhaustive()
+    }
 }
 
 impl Default for Settings {
@@ -79,6 +98,7 @@ impl Default for Settings {
             access_log: false,
             slow_request: Duration::from_secs(1),
             audit_texts: false,
+            traces: None,
         }
     }
 }

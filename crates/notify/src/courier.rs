@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderValue, Uri};
 use parking_lot::Mutex;
-use porchlight_engine::{Changes, Engine, WriteError};
+use porchlight_engine::{Changes, Engine, Fact, Side, Span, TraceContext, WriteError};
 use porchlight_presence::{TenantId, Timestamp};
 use porchlight_store::{AppendError, Value};
 use tokio::sync::{Notify, watch};
@@ -42,7 +42,10 @@ const HELD_BACK: Duration = Duration::from_millis(10);
 /// A request that is over.
 struct Done {
     parcel: Parcel,
-    begun: Timestamp,
+    at: Timestamp,
+    /// The piece of work that it was, if that is traced.
+    trace: Option<TraceContext>,
+    begun: Instant,
     outcome: Outcome,
     took: Duration,
 }
@@ -192,16 +195,18 @@ impl Courier {
         const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
         let shared = Arc::clone(&self.shared);
         let settings = &shared.settings;
+        let trace = parcel.traces.first().map(|first| first.child());
         let outgoing = Outgoing {
             url: parcel.address.url.clone(),
             content_type: JSON,
             body: parcel.body.clone(),
             attempt: Some(parcel.attempt),
+            trace,
             timeout: if parcel.attempt == 1 { settings.first_timeout } else { settings.retry_timeout },
         };
-        let begun = self.engine.now();
+        let at = self.engine.now();
         self.posts.spawn(async move {
-            let start = Instant::now();
+            let begun = Instant::now();
             let faults = shared.faults();
             let outcome = if faults.fails_now() {
                 Outcome::Fault
@@ -209,7 +214,7 @@ impl Courier {
                 tokio::time::sleep(faults.extra_latency).await;
                 shared.poster.post(outgoing).await.outcome
             };
-            Done { parcel, begun, outcome, took: start.elapsed() }
+            Done { parcel, at, trace, begun, outcome, took: begun.elapsed() }
         });
     }
 
@@ -227,7 +232,7 @@ impl Courier {
     }
 
     fn note(&self, done: &Done) {
-        let Done { parcel, begun, outcome, took } = done;
+        let Done { parcel, at, outcome, took, .. } = done;
         let mut items: HashMap<Uuid, usize> = HashMap::new();
         let told = parcel.told.iter().map(|(id, ..)| *id);
         for id in told.chain(parcel.letters.iter().map(|letter| letter.subscription.id)) {
@@ -243,7 +248,7 @@ impl Courier {
             tracing::warn!(%url, attempt = parcel.attempt, outcome = class, status = outcome.status(), "not delivered");
         }
         let attempt = Attempt {
-            at: *begun,
+            at: *at,
             number: parcel.attempt,
             outcome: *outcome,
             took: *took,
@@ -252,6 +257,39 @@ impl Courier {
             body: parcel.body.clone(),
         };
         self.shared.attempts.note(attempt, items, self.shared.keeps_bodies);
+        self.trace(done);
+    }
+
+    /// Tells whoever collects traces of a request: it is a part of the first piece of work that it tells of, and about the
+    /// others.
+    fn trace(&self, done: &Done) {
+        let Done { parcel, trace, begun, outcome, took, .. } = done;
+        let (Some(spans), Some(context)) = (&self.shared.settings.spans, *trace) else { return };
+        let (first, others) =
+            parcel.traces.split_first().map_or((None, &[][..]), |(first, others)| (Some(*first), others));
+        let number = |number: usize| Fact::Number(i64::try_from(number).unwrap_or(i64::MAX));
+        let mut facts = vec![
+            ("http.request.method", Fact::Text("POST".into())),
+            ("porchlight.outcome", Fact::Text(outcome.class().unwrap_or("delivered").into())),
+            ("porchlight.attempt", Fact::Number(parcel.attempt.into())),
+            ("porchlight.items", number(parcel.told.len() + parcel.letters.len())),
+        ];
+        let status = outcome.status().map(|status| Fact::Number(status.into()));
+        facts.extend(status.map(|status| ("http.response.status_code", status)));
+        // No more of the URL: the rest of it may be a secret.
+        let host = parcel.address.url.parse::<Uri>().ok().and_then(|url| url.host().map(str::to_owned));
+        facts.extend(host.map(|host| ("server.address", Fact::Text(host.into()))));
+        spans.done(Span {
+            context,
+            parent: first,
+            links: others.to_vec(),
+            name: "webhook",
+            side: Side::Asks,
+            begun: *begun,
+            took: *took,
+            failed: !outcome.is_delivered(),
+            facts,
+        });
     }
 
     /// Takes a subscription out of the log.

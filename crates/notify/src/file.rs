@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use porchlight_engine::{Change, Changes, Cursor, Engine, Origin, Stamp, Tenant, Whom};
+use porchlight_engine::{Change, Changes, Cursor, Engine, Origin, Stamp, Tenant, TraceContext, Whom};
 use porchlight_presence::{Timestamp, UserId};
 use rapidhash::fast::RandomState;
 use uuid::Uuid;
@@ -37,7 +37,9 @@ pub(crate) struct File {
     is_scanned: bool,
     pub(crate) stage: Stage,
     /// What made the changes that are to be told, with their stamps, as far as that is known; only for who asks for it.
-    pub(crate) origins: HashMap<UserId, (Timestamp, Origin), RandomState>,
+    origins: HashMap<UserId, (Timestamp, Origin), RandomState>,
+    /// The traced pieces of work that made the changes that are to be told, with their stamps.
+    traces: HashMap<UserId, (Timestamp, TraceContext), RandomState>,
     pub(crate) next: Option<(Timestamp, Next)>,
     pub(crate) stored: StoredCursor,
     /// See [`Engine::late`].
@@ -103,6 +105,7 @@ impl File {
             is_scanned: false,
             stage: Stage::of(&subscription, engine.now()),
             origins: HashMap::default(),
+            traces: HashMap::default(),
             next: None,
             stored,
             late: engine.late(),
@@ -194,6 +197,12 @@ impl File {
                 self.origins.insert(change.user, (stamp, origin));
             }
         }
+        if let Some(trace) = change.trace
+            && !self.backlog.is_behind()
+            && self.traces.len() < USERS_MAX
+        {
+            self.traces.insert(change.user, (stamp, trace));
+        }
         let known = self.backlog.known_through();
         if change.revision > known.revision && stamp <= known.at && stamp > known.at.minus(self.late) {
             self.backlog.note_late(change.user, stamp, not_before);
@@ -201,6 +210,17 @@ impl File {
             self.backlog.note(change.user, stamp, not_before);
         }
         self.backlog.next_at().is_some() || self.backlog.is_behind()
+    }
+
+    /// A state of this stamp has been told of the user: what was kept for the telling of it is of no use any more.
+    pub(crate) fn has_told(&mut self, user: UserId, stamp: Timestamp) {
+        let is_told = |of: Timestamp| of <= stamp;
+        if self.origins.get(&user).is_some_and(|(of, _)| is_told(*of)) {
+            self.origins.remove(&user);
+        }
+        if self.traces.get(&user).is_some_and(|(of, _)| is_told(*of)) {
+            self.traces.remove(&user);
+        }
     }
 
     /// Takes whoever can be told of now. Returns whether something could not be encrypted.
@@ -238,6 +258,8 @@ impl File {
                 continue;
             }
             self.backlog.start(user, stamp);
+            // What is told is the newest, and so whatever has made it or something before it.
+            let trace = self.traces.get(&user).filter(|(of, _)| *of <= stamp).map(|(_, trace)| *trace);
             items.push(Item {
                 id: subscription.item_id(user, stamp),
                 subscription: Arc::clone(subscription),
@@ -245,6 +267,7 @@ impl File {
                 stamp,
                 plain: resource.filter(|_| sealed.is_none()),
                 sealed,
+                trace,
             });
         }
         has_missed

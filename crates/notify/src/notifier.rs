@@ -5,12 +5,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use porchlight_engine::{Engine, WriteError};
+use porchlight_engine::{Engine, Part, Wait, WriteError};
 use porchlight_presence::Timestamp;
 use porchlight_store::{AppendError, Key, Revision, Value};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedMutexGuard, Semaphore, oneshot, watch};
 use tokio::time::Instant;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::attempts::{Attempt, Attempts};
@@ -363,13 +364,14 @@ impl Notifier {
         }
         let _one_of_them = self.shared.validations.try_acquire().map_err(|_| KeepError::Busy)?;
         let (shared, url) = (Arc::clone(&self.shared), url.to_owned());
-        let validation = self.runtime.spawn(async move {
+        let wait = Wait::begin(Part::Endpoint);
+        let validation = async move {
             let settings = &shared.settings;
             let (timeout, strict) = (settings.validation_timeout, settings.strict);
             validation::validate(&shared.poster, property, &url, request, timeout, strict).await
-        });
-        match validation.await {
-            Ok(outcome) => outcome.map_err(KeepError::Endpoint),
+        };
+        match self.runtime.spawn(validation.in_current_span()).await {
+            Ok(outcome) => wait.over(outcome).map_err(KeepError::Endpoint),
             // The server stops.
             Err(_) => Err(KeepError::Write(WriteError::Log(AppendError::Unavailable))),
         }
@@ -484,9 +486,10 @@ impl Shared {
 
     /// The right to write subscriptions, unless a write that hangs keeps it for too long.
     async fn writing(&self) -> Result<OwnedMutexGuard<()>, WriteError> {
+        let wait = Wait::begin(Part::Lane);
         let writing = Arc::clone(&self.writing).lock_owned();
         let writing = tokio::time::timeout(self.engine.append_timeout(), writing).await;
-        writing.map_err(|_| WriteError::Log(AppendError::Unavailable))
+        wait.over(writing).map_err(|_| WriteError::Log(AppendError::Unavailable))
     }
 
     /// Writes a subscription; nobody else in this process writes one before the log knows what became of it.

@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use porchlight_engine::{Changes, Engine, Recent, Tenant};
+use porchlight_engine::{Changes, Engine, Recent, Tenant, TraceContext};
 use porchlight_presence::{TenantId, Timestamp};
 use rapidhash::fast::RandomState;
 use uuid::Uuid;
@@ -233,8 +233,8 @@ impl Office {
             // One that was closed and opened again meanwhile has begun anew from its cursor.
             if let Some(file) = self.files.get_mut(id).filter(|file| file.number <= parcel.opened) {
                 file.backlog.finish(*user, was_told);
-                if was_told && file.origins.get(user).is_some_and(|(of, _)| of <= stamp) {
-                    file.origins.remove(user);
+                if was_told {
+                    file.has_told(*user, *stamp);
                 }
             }
         }
@@ -565,6 +565,7 @@ impl Office {
             attempt: endpoint.attempt(),
             opened: self.opened,
             told: items.iter().map(|item| (item.subscription.id, item.user, item.stamp)).collect(),
+            traces: traces(&items),
             body: self.words.notifications(&items, &letters, &self.tokens(&items)).into(),
             letters,
         })
@@ -664,4 +665,15 @@ impl Office {
     fn subscriptions_of(&self, address: &Address) -> Vec<Uuid> {
         self.files.iter().filter(|(_, file)| file.address == *address).map(|(id, _)| *id).collect()
     }
+}
+
+/// The traced pieces of work that have made what is told, each once.
+fn traces(items: &[Item]) -> Vec<TraceContext> {
+    let mut traces = Vec::new();
+    for trace in items.iter().filter_map(|item| item.trace) {
+        if !traces.contains(&trace) {
+            traces.push(trace);
+        }
+    }
+    traces
 }

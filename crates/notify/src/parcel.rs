@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use porchlight_engine::Origin;
+use porchlight_engine::{Origin, TraceContext};
 use porchlight_presence::{Presence, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -44,6 +44,8 @@ pub struct Item {
     pub plain: Option<Vec<u8>>,
     /// The presence, encrypted; only for a subscription with a certificate.
     pub sealed: Option<Sealed>,
+    /// The piece of work that has made the change, if that is traced.
+    pub trace: Option<TraceContext>,
 }
 
 /// One request that is to be made.
@@ -58,5 +60,7 @@ pub(crate) struct Parcel {
     pub(crate) told: Vec<(Uuid, UserId, Timestamp)>,
     /// What is told of the subscriptions themselves.
     pub(crate) letters: Vec<Letter>,
+    /// The pieces of work that have made what is told, as far as they are traced; each once.
+    pub(crate) traces: Vec<TraceContext>,
     pub(crate) body: Bytes,
 }

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use porchlight_engine::TraceContext;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -57,6 +58,8 @@ pub(crate) struct Outgoing {
     pub(crate) body: Bytes,
     /// Which attempt, beginning with 1; `None` for a validation.
     pub(crate) attempt: Option<u32>,
+    /// The piece of work that it is, if that is traced.
+    pub(crate) trace: Option<TraceContext>,
     pub(crate) timeout: Duration,
 }
 
@@ -110,6 +113,7 @@ impl Poster {
 fn request(outgoing: &Outgoing) -> Option<Request<Full<Bytes>>> {
     const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
     const ATTEMPT: HeaderName = HeaderName::from_static("porchlight-attempt");
+    const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
     let uri: Uri = outgoing.url.parse().ok()?;
     let mut request = Request::post(uri)
         .header(CONTENT_TYPE, &outgoing.content_type)
@@ -119,6 +123,9 @@ fn request(outgoing: &Outgoing) -> Option<Request<Full<Bytes>>> {
         .header(CLIENT_REQUEST_ID, Uuid::new_v4().to_string());
     if let Some(attempt) = outgoing.attempt {
         request = request.header(ATTEMPT, attempt);
+    }
+    if let Some(trace) = outgoing.trace {
+        request = request.header(TRACEPARENT, trace.traceparent());
     }
     request.body(Full::new(outgoing.body.clone())).ok()
 }

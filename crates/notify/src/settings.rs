@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use porchlight_engine::Spans;
+
 use crate::egress::{Resolver, SystemResolver};
 
 /// How subscriptions and their telling work.
@@ -33,6 +35,8 @@ pub struct Settings {
     pub plain_presence: bool,
     /// What requests may go out to.
     pub egress: Egress,
+    /// Who collects pieces of work that are traced; `None`: nobody. Default none.
+    pub spans: Option<Arc<dyn Spans>>,
 }
 
 /// What requests may go out to. Source: subscriptions-and-auth 7.8.
@@ -90,6 +94,7 @@ impl Default for Settings {
             items_max: 100,
             plain_presence: false,
             egress: Egress::default(),
+            spans: None,
         }
     }
 }

@@ -83,6 +83,7 @@ pub(crate) async fn validate(
         content_type: HeaderValue::from_static("text/plain; charset=utf-8"),
         body: Bytes::new(),
         attempt: None,
+        trace: None,
         timeout,
     };
     let answered = poster.post(outgoing).await;

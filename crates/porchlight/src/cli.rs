@@ -119,6 +119,9 @@ pub(crate) struct ServeFlags {
         value_name = "ORIGIN"
     )]
     pub(crate) cors_origins: Option<Vec<String>>,
+    /// Where a collector takes traces, by OpenTelemetry's protocol over HTTP [default: nothing is traced]
+    #[arg(long, env = "PORCHLIGHT_TRACES_ENDPOINT", value_name = "URL")]
+    pub(crate) traces_endpoint: Option<String>,
     /// Start although the newest write in the data lies more than five minutes in the future.
     #[arg(long, env = "PORCHLIGHT_ACCEPT_CLOCK", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub(crate) accept_clock: Option<bool>,

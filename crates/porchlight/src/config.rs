@@ -19,6 +19,7 @@ use crate::log_url::LogUrl;
 use crate::seed;
 use crate::telling::{self, EgressSection, SubscriptionsSection, WireSection};
 use crate::tokens::{self, AuthSection, UsersSection};
+use crate::traces::{TracesSection, TracesSettings};
 
 /// The data folder of whoever names none.
 pub(crate) const DATA: &str = "porchlight-data";
@@ -41,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) development_in: Option<PathBuf>,
     pub(crate) telling: porchlight_notify::Settings,
     pub(crate) audit: Option<audit::Settings>,
+    /// `None`: nothing is traced.
+    pub(crate) traces: Option<TracesSettings>,
 }
 
 /// Where the records are kept.
@@ -83,6 +86,7 @@ struct File {
     auth: AuthSection,
     users: UsersSection,
     audit: AuditSection,
+    traces: TracesSection,
 }
 
 /// `[limits]`: see `GET /porchlight/limits`.
@@ -184,6 +188,7 @@ impl Config {
             presence: presence(&file.presence)?,
             settings,
             audit: file.audit.file()?,
+            traces: file.traces.settings(flags.traces_endpoint.as_deref())?,
             telling: porchlight_notify::Settings {
                 skip_validation,
                 ..telling::settings(&file.subscriptions, &file.egress, &file.wire, strict, dev)?

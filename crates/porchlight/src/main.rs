@@ -16,6 +16,7 @@ mod healthcheck;
 mod https;
 mod lines;
 mod log_url;
+mod otlp;
 mod request;
 mod run;
 mod seed;
@@ -24,6 +25,7 @@ mod sync_check;
 mod telling;
 mod token;
 mod tokens;
+mod traces;
 mod trust;
 
 use std::process::ExitCode;

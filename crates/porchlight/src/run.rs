@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use porchlight_engine::{Clock, DELETED_KNOWN_FOR, Engine, OpenError, Options, PersonError, Seed};
 use porchlight_http::{
-    Api, Development, Listener, NotificationWords, Server, install_recorder, maintain_recorder,
+    Api, Development, Listener, NotificationWords, Server, Traces, install_recorder, maintain_recorder,
 };
 use porchlight_notify::{Notifier, StartError};
 use porchlight_store::{Embedded, JetStream, Log, Memory, Replica};
@@ -27,6 +27,7 @@ use crate::config::{Config, LogPlace};
 use crate::exit::{DATA, Failure, INTERNAL, UNAVAILABLE, USAGE};
 use crate::https::{Certificate, Https};
 use crate::lines::Lines;
+use crate::otlp::Tracer;
 use crate::{dev_ca, development, say, sync_check};
 
 /// Runs the server until it is told to stop.
@@ -62,6 +63,7 @@ struct Sockets {
 }
 
 async fn run(mut config: Config, sockets: Sockets) -> Result<(), Failure> {
+    let tracer = start_tracing(&mut config)?;
     // Before anything is opened: who is told to stop while starting stops in order too, once the log is open.
     let mut stop = pin!(stop_signal().map_err(|error| Failure::new(INTERNAL, error))?);
     // On a thread of its own, since NATS may have to be waited for.
@@ -128,7 +130,18 @@ async fn run(mut config: Config, sockets: Sockets) -> Result<(), Failure> {
     notifier.stop();
     engine.close();
     tracing::info!("everything is on disk");
+    // Nothing more can come for it.
+    drop(tracer);
     Ok(())
+}
+
+/// Has requests traced, and webhooks that tell of them, if the configuration says where to.
+fn start_tracing(config: &mut Config) -> Result<Option<Tracer>, Failure> {
+    let Some(traces) = &config.traces else { return Ok(None) };
+    let tracer = Tracer::start(traces, &config.settings.instance)?;
+    config.settings.traces = Some(Traces { spans: tracer.spans(), sample: traces.sample });
+    config.telling.spans = Some(tracer.spans());
+    Ok(Some(tracer))
 }
 
 /// A server that takes nobody's tokens answers everything with 401: better said at the start.
@@ -176,11 +189,12 @@ fn start_logging(format: LogFormat, lines: &Lines, audit: Option<&Lines>) {
     let log = fmt::layer::<Registry>().with_writer(lines.gathered()).with_timer(WallTime);
     let mut layers = vec![match format {
         LogFormat::Text => log.with_ansi(false).with_filter(filter).boxed(),
-        LogFormat::Json => log.json().flatten_event(true).with_filter(filter).boxed(),
+        LogFormat::Json => log.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed(),
     }];
     if let Some(audit) = audit {
         let file = fmt::layer::<Registry>().with_writer(audit.gathered()).with_timer(WallTime);
-        let file = file.json().flatten_event(true).with_level(false).with_target(false);
+        let file = file.json().flatten_event(true).with_current_span(false).with_span_list(false);
+        let file = file.with_level(false).with_target(false);
         let every_line = Targets::new().with_target("porchlight::write", Level::INFO);
         layers.push(file.with_filter(every_line).boxed());
     }

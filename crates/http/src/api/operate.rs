@@ -57,8 +57,9 @@ impl Api {
                 };
                 development::check_origin(headers, authority(parts, headers)?)?;
                 let answer = self.pull(lever, method, headers, body, development).await;
-                if *method == Method::POST && ["clock", "reset", "faults"].contains(&lever) {
-                    self.audit_lever(lever, ids, &answer);
+                let audited = ["clock", "reset", "faults"].into_iter().find(|audited| *audited == lever);
+                if let Some(action) = audited.filter(|_| *method == Method::POST) {
+                    self.audit_lever(action, ids, &answer);
                 }
                 answer
             }
@@ -91,9 +92,9 @@ impl Api {
         }
     }
 
-    fn audit_lever(&self, lever: &str, ids: &RequestIds, answer: &Result<Reply, Error>) {
+    fn audit_lever(&self, action: &'static str, ids: &RequestIds, answer: &Result<Reply, Error>) {
         let entry = Entry {
-            action: lever,
+            action,
             request: ids.request,
             client_request: &ids.client,
             caller: None,

@@ -261,6 +261,7 @@ mod tests {
             stamp: Timestamp::from_millis(1),
             plain: None,
             sealed: None,
+            trace: None,
         }
     }
 

@@ -342,6 +342,12 @@ fn help_of_serve_lists_flags_variables_examples_and_exit_codes() {
 
               [env: PORCHLIGHT_CORS_ORIGINS=]
 
+          --traces-endpoint <URL>
+              Where a collector takes traces, by OpenTelemetry's protocol over HTTP [default: nothing is
+              traced]
+
+              [env: PORCHLIGHT_TRACES_ENDPOINT=]
+
           --accept-clock [<BOOL>]
               Start although the newest write in the data lies more than five minutes in the future
 
