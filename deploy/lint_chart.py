@@ -19,7 +19,7 @@ CHART = HERE / "helm/porchlight"
 # The oldest that the chart takes, and a new one.
 KUBERNETES = ["1.30", "1.37"]
 # Resources of operators, for which Kubernetes has no schema.
-FOREIGN = {"ServiceMonitor"}
+FOREIGN = {"ServiceMonitor", "PrometheusRule"}
 
 EVERYTHING = {
     "config": "access_log = true\n\n[[auth.api_key]]\nname = \"a\"\n",
@@ -48,6 +48,7 @@ EVERYTHING = {
     "affinity": {"nodeAffinity": {}},
     "priorityClassName": "high",
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
     "networkPolicy": {"enabled": True, "from": [{"namespaceSelector": {}}]},
 }
 OWN_NATS = {"nats": {"enabled": False}, "log": {"servers": ["nats.example:4222"], "replicas": 1}}
@@ -153,8 +154,12 @@ def check_chart(chart):
         check_against_schemas(name, resources)
     kinds = {"ConfigMap", "Deployment", "PodDisruptionBudget", "Service", "ServiceAccount"}
     check(set(rendered["as it is"]) == kinds, f"as it is it makes {sorted(rendered['as it is'])}")
-    kinds |= {"Ingress", "NetworkPolicy", "ServiceMonitor"}
+    kinds |= {"Ingress", "NetworkPolicy", "PrometheusRule", "ServiceMonitor"}
     check(set(rendered["everything"]) == kinds, f"with everything it makes {sorted(rendered['everything'])}")
+
+    rules = yaml.safe_load((HERE / "prometheus/alerts.yml").read_text())
+    made = rendered["everything"].get("PrometheusRule", {}).get("spec")
+    check(made == rules, f"the rules of the chart are not those of prometheus/alerts.yml: {made}")
 
     pods = [f"demo-nats-{i}.demo-nats-headless" for i in range(3)]
     wanted = {
