@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-use metrics::{describe_counter, describe_gauge, describe_histogram};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// The histograms, with the upper bounds of their buckets.
@@ -30,6 +30,13 @@ const HISTOGRAMS: [(&str, &[f64]); 5] = [
         "porchlight_log_append_seconds",
         &[0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0],
     ),
+];
+
+/// The counters that every server has, without labels.
+const COUNTERS: [&str; 3] = [
+    "porchlight_tokens_verified_total",
+    "porchlight_notifications_not_encrypted_total",
+    "porchlight_sessions_renewed_late_total",
 ];
 
 /// Starts recording metrics in this process; may be called more than once. `/porchlight/metrics` shows less without it.
@@ -84,6 +91,10 @@ fn describe() {
         "porchlight_sessions_renewed_late_total",
         "Sessions that were renewed within 15 s after they had ended."
     );
+    // So that they are there before the first of each.
+    for name in COUNTERS {
+        counter!(name).increment(0);
+    }
     describe_counter!("porchlight_spans_lost_total", "Spans of traces that were not sent.");
     describe_gauge!(
         "porchlight_certificate_expires_timestamp_seconds",

@@ -21,7 +21,7 @@ const CANNOT_CREATE: i32 = 73;
 const LEASE: Duration = Duration::from_secs(6);
 
 /// The log at this server of NATS, with what else the URL is to say.
-fn url(nats: &Nats, more: &str) -> String {
+pub(crate) fn url(nats: &Nats, more: &str) -> String {
     format!("jetstream://{}/?cells=4{more}", nats.address())
 }
 

@@ -2,15 +2,16 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use http::Method;
 use porchlight_http::Development;
-use porchlight_testkit::{ADA, APP_A, Answer};
+use porchlight_testkit::{ADA, APP_A, Answer, Receiver};
 use serde_json::{Value, json};
 
 use crate::connection::Connection;
 use crate::http_2;
-use crate::support::{ME, Program, in_memory, presence_of};
+use crate::support::{CLOCK, ME, Program, in_memory, presence_of};
 
 const STATUS: &str = "gone to the dentist";
 const OUT_OF_OFFICE: &str = "my sister stands in for me";
@@ -125,6 +126,32 @@ async fn a_change_of_people_leaves_a_line_that_names_nobody() {
         assert_eq!(line["user"] == *id, outcome == "written", "{line}");
     }
     assert!(!log.iter().any(|line| line.to_string().contains(PERSON)), "{log:#?}");
+}
+
+/// Whoever asks for an endpoint's proof has a connection made for it: its lines are the request's too.
+#[tokio::test]
+async fn whatever_is_written_in_the_course_of_a_request_has_its_id() {
+    let server = Program::start(in_memory().args(["--log-format", "json"]).env("PORCHLIGHT_LOG", "trace"));
+    let receiver = Receiver::start().await;
+    let clock = server.anonymous().get(CLOCK).await.json();
+    let now: jiff::Timestamp = clock["now"].as_str().and_then(|now| now.parse().ok()).expect("an instant");
+    let subscription = json!({
+        "changeType": "updated",
+        "notificationUrl": receiver.url("/"),
+        "resource": format!("communications/presences/{ADA}"),
+        "expirationDateTime": (now + Duration::from_secs(50 * 60)).to_string(),
+    });
+    let made = server.client("ada:").post("/v1.0/subscriptions", &subscription).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let log = log_of(server);
+    let of_client =
+        |line: &&Value| line["target"].as_str().is_some_and(|name| name.starts_with("hyper_util::client"));
+    let of_client: Vec<&Value> = log.iter().filter(of_client).collect();
+    let id = made.header("request-id");
+    assert!(of_client.iter().any(|line| line["span"]["request"] == id), "{of_client:#?}");
+    for line in lines(&log, "porchlight::write").into_iter().chain(lines(&log, "porchlight::request")) {
+        assert!(line["request"].is_string() && line["span"].is_null(), "once is enough: {line}");
+    }
 }
 
 /// What a server answers to these bytes, until it closes the connection.

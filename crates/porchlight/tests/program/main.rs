@@ -44,5 +44,6 @@ mod token;
 mod tokens;
 mod told_over_kills;
 mod tools;
+mod traces;
 mod usage;
 mod webhooks_over_kills;

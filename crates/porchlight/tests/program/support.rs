@@ -1,5 +1,6 @@
 //! The program as a child process: started, listened to, signalled, and never left behind.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -328,6 +329,17 @@ impl Heard {
 pub(crate) struct Metrics(String);
 
 impl Metrics {
+    /// All of it, as it came.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// The names of all metrics.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        let types = self.0.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        types.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+    }
+
     /// The value of everything whose name, with its labels, begins like this: added up. Nothing when there is none.
     pub(crate) fn get(&self, name: &str) -> Option<u64> {
         let values = self.0.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
