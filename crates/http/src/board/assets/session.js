@@ -1,0 +1,173 @@
+/**
+ * Who uses the board: in production whoever the identity provider says, in development whoever was picked.
+ */
+
+import { ApiError } from "./api.js";
+import { SignIn } from "./sign-in.js";
+
+/**
+ * What the server says of itself at `/porchlight/board/settings.json`.
+ * @typedef {object} Settings
+ * @property {string} version
+ * @property {boolean} development
+ * @property {string} [demoApplication] in development only
+ * @property {number} streamSilenceSeconds a stream that says nothing for longer is dead
+ * @property {import("./sign-in.js").Provider | null} signIn `null` when nothing is configured
+ */
+
+/**
+ * @typedef {object} Me
+ * @property {string} id
+ * @property {string} displayName
+ * @property {string} userPrincipalName
+ */
+
+/** Which members make a {@link Me}. */
+const MEMBERS = "$select=id,displayName,userPrincipalName";
+
+/** Where development keeps who was picked. */
+const PICKED = "porchlight.picked";
+
+/** Dispatches `change` when somebody else uses the board. */
+export class Session extends EventTarget {
+  /** @type {Settings} */
+  settings;
+  /** Who uses the board; `null`: nobody yet. @type {Me | null} */
+  me = null;
+  /** What went wrong with signing in. @type {Error | null} */
+  error = null;
+  /** @type {SignIn | null} */
+  #signIn = null;
+
+  /** @param {Settings} settings */
+  constructor(settings) {
+    super();
+    this.settings = settings;
+    this.#signIn = settings.signIn && !settings.development ? new SignIn(settings.signIn) : null;
+  }
+
+  /** Whether this is a development server, where anybody can be anybody. */
+  get isDevelopment() {
+    return this.settings.development;
+  }
+
+  /** Finds out who uses the board: comes back from the provider, or remembers. */
+  async start() {
+    try {
+      if (this.isDevelopment) {
+        this.me = picked() ?? (await this.find("", 1))[0] ?? null;
+      } else if (await this.#signIn?.finish()) {
+        this.me = await this.#whoami();
+      }
+    } catch (error) {
+      this.error = /** @type {Error} */ (error);
+    }
+  }
+
+  /** The token of whoever uses the board. */
+  async token() {
+    if (this.isDevelopment) {
+      return `dev:${this.me?.id ?? this.settings.demoApplication}:`;
+    }
+    return (await this.#signIn?.token()) ?? "";
+  }
+
+  /**
+   * Whether the token has a permission. If that cannot be told from it: yes, and the server says no.
+   * @param {string} permission such as `Subscription.Read.All`
+   */
+  can(permission) {
+    const granted = this.#signIn?.permissions() ?? null;
+    return granted === null || granted.has(permission.toLowerCase());
+  }
+
+  /**
+   * Gets another token, since the server has refused this one.
+   * @returns {Promise<boolean>} whether there is one; else nobody is signed in any more
+   */
+  async renew() {
+    if (await this.#signIn?.renew()) {
+      return true;
+    }
+    this.#become(null);
+    return false;
+  }
+
+  /** Begins to sign in: leaves the page for the provider's. */
+  signIn() {
+    return this.#signIn?.begin();
+  }
+
+  /** Ends the session; in production also the provider's, if it has a way to. */
+  async signOut() {
+    this.#become(null);
+    await this.#signIn?.end();
+  }
+
+  /**
+   * Development: from now on this person uses the board.
+   * @param {Me} user
+   */
+  become(user) {
+    this.#become(user);
+  }
+
+  /**
+   * Development: people to pick from.
+   * @param {string} text what a name has in it; nothing: anybody
+   * @param {number} most
+   * @returns {Promise<Me[]>}
+   */
+  async find(text, most) {
+    const quoted = text.replaceAll(/["\\]/g, " ").trim();
+    const search = quoted ? `&$search=${encodeURIComponent(`"displayName:${quoted}"`)}` : "";
+    return (await ask(`/v1.0/users?${MEMBERS}&$top=${most}${search}`, `dev:${this.settings.demoApplication}:`)).value;
+  }
+
+  async #whoami() {
+    return ask(`/v1.0/me?${MEMBERS}`, await this.token());
+  }
+
+  /** @param {Me | null} user */
+  #become(user) {
+    this.me = user;
+    if (this.isDevelopment) {
+      keep(user);
+    }
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+/**
+ * GET, before there is an API that belongs to somebody.
+ * @param {string} path
+ * @param {string} token
+ */
+async function ask(path, token) {
+  const headers = { Authorization: `Bearer ${token}` };
+  const response = await fetch(path, { headers, cache: "no-store" }).catch(() => { throw ApiError.ofSilence(); });
+  const body = await response.json().catch(() => null);
+  if (!response.ok) {
+    throw ApiError.of(response, body);
+  }
+  return body;
+}
+
+/** @returns {Me | null} */
+function picked() {
+  try {
+    return JSON.parse(localStorage.getItem(PICKED) ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+/** @param {Me | null} user */
+function keep(user) {
+  const { id, displayName, userPrincipalName } = user ?? {};
+  if (id) {
+    localStorage.setItem(PICKED, JSON.stringify({ id, displayName, userPrincipalName }));
+  } else {
+    localStorage.removeItem(PICKED);
+  }
+}
