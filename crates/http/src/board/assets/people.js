@@ -68,14 +68,23 @@ export class People extends EventTarget {
 
   /** Begins to follow; returns at once. */
   start() {
-    this.#follow().catch((error) => this.#turn("refused", error));
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    this.#turn("loading", null);
+    this.#follow(signal).catch((error) => signal.aborted || this.#turn("refused", error));
   }
 
-  /** Follows no more. */
+  /** Follows no more, and forgets everybody. */
   stop() {
     this.#abort.abort();
-    cancelAnimationFrame(this.#frame);
     clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#people.clear();
+    this.#strangers.clear();
+    this.#changed.clear();
+    this.#missing = null;
+    this.#hasMoved = true;
+    this.#say();
   }
 
   /** Everybody who can be seen. @returns {IterableIterator<Person>} */
@@ -91,26 +100,33 @@ export class People extends EventTarget {
     return this.#people.get(id);
   }
 
-  async #follow() {
-    await this.#readDirectory();
+  /** @param {AbortSignal} signal */
+  async #follow(signal) {
+    await this.#readDirectory(signal);
     await this.#api.stream("/v1.0/communications/presences", {
-      signal: this.#abort.signal,
+      signal,
       onEvent: (name, data) => this.#told(name, data),
       onState: (state, error) => state === "waiting" && this.#turn("waiting", error),
     });
   }
 
-  /** Reads until it has been read: a server that is not there yet is waited for. */
-  async #readDirectory() {
-    for (let pause = 500; !this.#abort.signal.aborted; pause = Math.min(pause * 2, 10_000)) {
+  /**
+   * Reads until it has been read: a server that is not there yet is waited for.
+   * @param {AbortSignal} signal
+   */
+  async #readDirectory(signal) {
+    for (let pause = 500; !signal.aborted; pause = Math.min(pause * 2, 10_000)) {
       try {
         for await (const page of this.#api.pages(`/v1.0/users?${MEMBERS}&$top=999`)) {
+          if (signal.aborted) {
+            return;
+          }
           page.forEach((entry) => this.#enter(entry));
           this.#say();
         }
         return;
       } catch (error) {
-        if (!(error instanceof ApiError && error.isPassing)) {
+        if (signal.aborted || !(error instanceof ApiError && error.isPassing)) {
           throw error;
         }
         this.#turn("waiting", error);

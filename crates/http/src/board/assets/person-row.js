@@ -1,0 +1,171 @@
+/**
+ * One row of the list of people. It is used again for others, so it touches only what differs.
+ */
+
+import { h, write } from "./dom.js";
+import { availabilityWords, dot, isOutOfOffice, paint, since, until, words } from "./presence.js";
+
+/** @typedef {import("./people.js").Person} Person */
+/** @typedef {import("./upcoming.js").Upcoming} Upcoming */
+
+/** How many tints avatars have. */
+const TINTS = 8;
+
+/** @type {Record<string, string>} */
+const PLACES = { office: "Office", remote: "Remote", timeOff: "Time off" };
+
+const quiet = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** A row, made once and shown for whoever is on the screen. */
+export class PersonRow {
+  /** Whom it shows. @type {Person | null} */
+  #person = null;
+  #presence = /** @type {import("./presence.js").Presence | null} */ (null);
+  #initials = h("span", null);
+  #dot = dot("Offline");
+  #avatar = h("span", { class: "avatar", "aria-hidden": "true" }, this.#initials, this.#dot);
+  #job = h("div", { class: "person-job" });
+  #activity = h("div", { class: "person-activity" });
+  #message = h("div", { class: "person-message" });
+  #since = h("div", { class: "person-since" });
+  #until = h("div", { class: "person-until" });
+
+  /** Where it is, in px from the top of the list. */
+  y = -1;
+  /** The link to the person's page. */
+  link = h("a", { class: "person-name", tabIndex: -1 });
+  element = h("div", { class: "person", role: "listitem" },
+    this.#avatar,
+    h("div", { class: "person-who" }, this.link, this.#job),
+    h("div", { class: "person-does" }, this.#activity, this.#message),
+    h("div", { class: "person-when" }, this.#since, this.#until));
+
+  /** Of whom it shows. */
+  get id() {
+    return this.#person?.id ?? "";
+  }
+
+  /**
+   * Shows a person.
+   * @param {Person} person
+   * @param {Date} now
+   * @param {Upcoming} upcoming
+   */
+  show(person, now, upcoming) {
+    if (this.#person !== person) {
+      this.#person = person;
+      this.element.dataset.person = person.id;
+      this.link.href = `#/people/${person.id}`;
+      write(this.link, person.name);
+      write(this.#initials, initials(person.name));
+      write(this.#job, [person.job, person.department].filter(Boolean).join(" · "));
+      this.#avatar.className = `avatar tint-${tint(person.id)}`;
+      this.#presence = null;
+      this.refresh(now, upcoming);
+    } else if (this.#presence !== person.presence) {
+      this.refresh(now, upcoming);
+    }
+  }
+
+  /**
+   * Shows the same person as they are now.
+   * @param {Date} now
+   * @param {Upcoming} upcoming
+   * @param {boolean} [visibly] points it out when they do something else
+   */
+  refresh(now, upcoming, visibly = false) {
+    const presence = this.#person?.presence ?? null;
+    const isOther = this.#presence !== null && this.#presence.activity !== presence?.activity;
+    if (this.#presence !== presence) {
+      this.#presence = presence;
+      const isOut = isOutOfOffice(presence);
+      paint(this.#dot, presence?.availability, isOut);
+      write(this.#activity, presence ? summary(presence, isOut) : "");
+      const message = presence?.statusMessage?.message.content ?? "";
+      write(this.#message, message);
+      this.#message.title = message;
+    }
+    this.tell(now, upcoming);
+    if (visibly && isOther && !quiet.matches) {
+      this.element.animate({ backgroundColor: ["var(--glow)", "transparent"] }, { duration: 1400, easing: "ease-out" });
+    }
+  }
+
+  /**
+   * Says since when and until when, as it is put now.
+   * @param {Date} now
+   * @param {Upcoming} upcoming
+   */
+  tell(now, upcoming) {
+    const person = this.#person;
+    const next = person && upcoming.of(person);
+    write(this.#since, since(person?.changedAt, now));
+    write(this.#until, next && next > now ? until(next, now) : "");
+  }
+
+  /**
+   * Puts the row into its place.
+   * @param {number} y in px from the top of the list
+   * @param {number} position from 1
+   * @param {number} size how many are listed
+   */
+  put(y, position, size) {
+    if (this.y !== y) {
+      this.y = y;
+      this.element.style.setProperty("transform", `translateY(${y}px)`);
+    }
+    differ(this.element, "aria-posinset", position);
+    differ(this.element, "aria-setsize", size);
+  }
+}
+
+/**
+ * What somebody is doing, where, and whether they are out of office all the same.
+ * @param {import("./presence.js").Presence} presence
+ * @param {boolean} isOut
+ */
+function summary(presence, isOut) {
+  const { activity, availability, workLocation } = presence;
+  const doing = words(activity);
+  const reach = availabilityWords(availability);
+  return [
+    doing,
+    // "Presenting" does not say that they want no interruptions, and the dot is for eyes alone.
+    ["Available", "Busy"].includes(reach) || doing.startsWith(reach) || availability === activity ? "" : reach,
+    isOut && activity !== "OutOfOffice" ? "Out of office" : "",
+    PLACES[workLocation?.workLocationType ?? ""] ?? "",
+  ].filter(Boolean).join(" · ");
+}
+
+/**
+ * The first letters of the first and the last name.
+ * @param {string} name
+ */
+export function initials(name) {
+  const names = name.trim().split(/[\s@.]+/).filter(Boolean);
+  const letters = [names[0], names.length > 1 ? names[names.length - 1] : ""].map((one) => [...(one ?? "")][0] ?? "");
+  return letters.join("").toUpperCase();
+}
+
+/**
+ * The tint of somebody's avatar: always the same.
+ * @param {string} id
+ */
+export function tint(id) {
+  let sum = 0;
+  for (let at = 0; at < id.length; at += 1) {
+    sum = (sum * 31 + id.charCodeAt(at)) % 65_521;
+  }
+  return sum % TINTS;
+}
+
+/**
+ * @param {Element} element
+ * @param {string} name
+ * @param {number} value
+ */
+function differ(element, name, value) {
+  if (element.getAttribute(name) !== String(value)) {
+    element.setAttribute(name, String(value));
+  }
+}
