@@ -3,6 +3,7 @@
 mod finish;
 mod operate;
 mod origin;
+mod page;
 
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 use self::origin::authority;
 use crate::audit::Notes;
 use crate::auth::{Authenticator, Caller, TokenError};
+use crate::board::Board;
 use crate::body::{self, Body};
 use crate::bookmark::Bookmarks;
 use crate::call::{self, Call};
@@ -56,6 +58,8 @@ pub struct Api {
     bookmarks: Arc<Bookmarks>,
     /// Issues tokens; in development mode only.
     issuer: Option<Issuer>,
+    /// The web page, where there is to be one.
+    board: Option<Board>,
     /// Whether the server stops: who waits for news is answered then.
     stop: watch::Sender<bool>,
     /// Made when somebody asks for it first, since hardly anybody does. Whoever asks meanwhile waits some milliseconds.
@@ -125,6 +129,7 @@ impl Api {
         // For good: the counter of shared bytes would move from core to core with every answer.
         let diagnostic = HeaderValue::from_static(diagnostic.to_string().leak());
         let issuer = settings.development.as_ref().map(|development| Issuer::new(&engine, development));
+        let board = Board::new(&settings);
         let stop = watch::Sender::new(false);
         let authenticator = Authenticator::new(engine.clone(), &settings)?;
         Ok(Api {
@@ -136,6 +141,7 @@ impl Api {
             diagnostic,
             bookmarks: Arc::new(Bookmarks::new(secret)),
             issuer,
+            board,
             stop,
             description: OnceLock::new(),
         })
@@ -233,6 +239,9 @@ impl Api {
             return noted.journey.run(ids.request, answer).boxed().await;
         }
         if let Some(operation) = path.strip_prefix("/porchlight/") {
+            if let Some(answer) = self.page(parts, headers, noted) {
+                return answer;
+            }
             noted.route = Route::Operations;
             let answer = self.operate(parts, operation, headers, Body::Stream(body), ids, connection);
             return noted.journey.run(ids.request, answer).boxed().await;
@@ -240,6 +249,9 @@ impl Api {
         let (version, below) = match resource::split_version(path) {
             Ok(split) => split,
             Err(error) => {
+                if let Some(answer) = self.page(parts, headers, noted) {
+                    return answer;
+                }
                 let place = self.unversioned(path).ok_or_else(|| path_error(error))?;
                 noted.route = place.route();
                 let body = Body::Stream(body);

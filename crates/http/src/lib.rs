@@ -3,14 +3,15 @@
 //! [`Api`] answers requests; [`Server`] brings them in from sockets, with [`Tls`] or without. A request walks through
 //! `api.rs` (limits, path, token), `graph.rs` (which resource, which method) and one file under `routes/`.
 //! [`NotificationWords`] puts into words what webhooks are sent. Only this crate knows JSON names and status codes.
-//! `issuer/` is development's own identity provider. `scim/` is another surface beside Graph's. `openapi/` describes
-//! them all.
+//! `issuer/` is development's own identity provider. `scim/` is another surface beside Graph's, `board/` the web page
+//! over it, and `openapi/` describes them all.
 
 mod addresses;
 mod api;
 mod audience;
 mod audit;
 mod auth;
+mod board;
 mod body;
 mod bookmark;
 mod call;
@@ -25,6 +26,7 @@ mod events;
 mod exposition;
 mod follower;
 mod graph;
+mod gzip;
 mod headers;
 mod instruments;
 mod issuer;
@@ -63,6 +65,7 @@ pub use auth::{
     ApiKey, AuthSettings, ClaimNames, Mark, Permission, Permissions, SigningAlgorithm, TrustedIssuer,
     new_api_key,
 };
+pub use board::{BoardSettings, SignIn};
 pub use doors::Listener;
 pub use issuer::IssuerKey;
 pub use recorder::{install_recorder, maintain_recorder};

@@ -32,13 +32,15 @@ pub(crate) enum Route {
     Keys,
     /// Development's tokens.
     Issuer,
+    /// The web page and its files.
+    Board,
     /// Anything of SCIM.
     Scim,
 }
 
 impl Route {
     /// All of them, in their order.
-    pub(crate) const ALL: [Route; 23] = [
+    pub(crate) const ALL: [Route; 24] = [
         Route::None,
         Route::Options,
         Route::Operations,
@@ -61,6 +63,7 @@ impl Route {
         Route::Deliveries,
         Route::Keys,
         Route::Issuer,
+        Route::Board,
         Route::Scim,
     ];
 
@@ -89,7 +92,8 @@ impl Route {
             | Route::Action
             | Route::Reauthorize
             | Route::Keys
-            | Route::Issuer => false,
+            | Route::Issuer
+            | Route::Board => false,
         }
     }
 
@@ -117,6 +121,7 @@ impl Route {
             Route::Deliveries => "deliveries",
             Route::Keys => "keys",
             Route::Issuer => "issuer",
+            Route::Board => "board",
             Route::Scim => "scim",
         }
     }

@@ -9,6 +9,7 @@ use porchlight_presence::{ApplicationId, TenantId};
 use uuid::Uuid;
 
 use crate::auth::AuthSettings;
+use crate::board::BoardSettings;
 use crate::issuer::IssuerKey;
 use crate::window::Rate;
 
@@ -43,6 +44,8 @@ pub struct Settings {
     pub development: Option<Development>,
     /// Whose tokens are taken besides.
     pub auth: AuthSettings,
+    /// The web page at `/`.
+    pub board: BoardSettings,
     /// Scheme, host and port under which clients reach the server, without a trailing slash; `None`: what each
     /// request names.
     pub public_url: Option<String>,
@@ -89,6 +92,7 @@ impl Default for Settings {
             profile: Profile::Open,
             development: None,
             auth: AuthSettings::default(),
+            board: BoardSettings::default(),
             public_url: None,
             trust_forwarded: false,
             cors_origins: Vec::new(),

@@ -12,6 +12,7 @@ use porchlight_store::Durability;
 use serde::{Deserialize, Deserializer};
 
 use crate::audit::{self, AuditSection};
+use crate::board::{self, BoardSection};
 use crate::cli::{DurabilityFlag, LogFormat, ProfileFlag, ServeFlags};
 use crate::exit::Failure;
 use crate::https::{self, Https, HttpsSection};
@@ -85,6 +86,7 @@ struct File {
     wire: WireSection,
     auth: AuthSection,
     users: UsersSection,
+    board: BoardSection,
     audit: AuditSection,
     traces: TracesSection,
 }
@@ -309,6 +311,7 @@ fn settings(
     Ok(Settings {
         profile,
         development,
+        board: board::settings(&file.board, &auth)?,
         auth,
         public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
         trust_forwarded: file.trust_forwarded.unwrap_or(false),

@@ -6,6 +6,7 @@
 mod api_key;
 mod audit;
 mod backup;
+mod board;
 mod cli;
 mod config;
 mod dev_ca;

@@ -1,14 +1,16 @@
 //! What every response gets: its headers, and compression.
 
 use bytes::Bytes;
+use flate2::Compression;
 use http::header::{
-    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
-    HeaderValue, STRICT_TRANSPORT_SECURITY, VARY, WARNING,
+    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
+    STRICT_TRANSPORT_SECURITY, VARY, WARNING,
 };
 use http::{HeaderMap, Method, Response, StatusCode};
 
 use super::Api;
 use crate::connection::Connection;
+use crate::gzip;
 use crate::headers::Headers;
 use crate::reply::{CLIENT_REQUEST_ID, Reply, RequestIds, Sent, header_id};
 use crate::route::Route;
@@ -50,11 +52,13 @@ impl Api {
         if !self.settings.cors_origins.is_empty() {
             self.allow_origin(asked, &mut headers);
         }
-        if body.len() >= self.settings.limits.compress_bytes_min && headers.contains_key(CONTENT_TYPE) {
+        // What is compressed already has been so on purpose.
+        let is_plain = headers.contains_key(CONTENT_TYPE) && !headers.contains_key(CONTENT_ENCODING);
+        if is_plain && body.len() >= self.settings.limits.compress_bytes_min {
             headers.entry(VARY).or_insert(HeaderValue::from_static("Accept-Encoding"));
-            if accepts_gzip(asked) {
+            if gzip::is_accepted(asked) {
                 headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                body = gzip(&body);
+                body = gzip::compress(&body, Compression::fast());
             }
         }
         if *method == Method::HEAD {
@@ -102,28 +106,4 @@ impl Api {
         headers.insert("access-control-allow-origin", allowed);
         headers.insert("access-control-expose-headers", EXPOSED);
     }
-}
-
-fn accepts_gzip(headers: &Headers<'_>) -> bool {
-    if headers.accept_encoding.first.is_none() {
-        return false;
-    }
-    let ranges = headers.all.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    ranges.flat_map(|value| value.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
-        let refused = parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)));
-        named && !refused
-    })
-}
-
-/// Never a part of [`Api::finish`]: the compressor is made on the stack, and every answer, compressed or not, would
-/// reserve 64 KiB there and touch each page of it.
-#[inline(never)]
-fn gzip(body: &[u8]) -> Bytes {
-    use std::io::Write;
-    let mut encoder =
-        flate2::write::GzEncoder::new(Vec::with_capacity(body.len() / 4), flate2::Compression::fast());
-    let written = encoder.write_all(body).and_then(|()| encoder.finish());
-    written.expect("a vector takes any number of bytes").into()
 }

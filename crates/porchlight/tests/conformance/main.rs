@@ -10,6 +10,7 @@ mod authorization;
 mod batch;
 mod batch_steps;
 mod beta;
+mod board;
 mod cluster;
 mod cluster_nats;
 mod collection;

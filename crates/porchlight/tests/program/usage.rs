@@ -174,6 +174,34 @@ fn rules_over_several_keys_name_the_keys() {
             "profile = \"strict\"\n[limits]\nrequests_window = \"PT30S\"",
             "limits.requests and limits.requests_window are the original's in the profile strict",
         ),
+        (
+            "[board]\nclient_id = \"board\"",
+            "board.client_id: people sign in at an [[auth.issuer]], and there is none",
+        ),
+        (
+            "[board]\nscopes = \"openid\"",
+            "board.issuer, board.scopes, board.parameters and board.connect say nothing without board.client_id",
+        ),
+        (
+            "[board]\nclient_id = \"board\"\nissuer = \"https://other.example\"\n[[auth.issuer]]\n\
+             issuer = \"https://id.example\"\naudiences = [\"api://porchlight\"]",
+            "board.issuer: 'https://other.example' is the issuer of no [[auth.issuer]]",
+        ),
+        (
+            "[board]\nclient_id = \"board\"\nscopes = \"profile\"\n[[auth.issuer]]\n\
+             issuer = \"https://id.example\"\naudiences = [\"api://porchlight\"]",
+            "board.scopes must have openid among them",
+        ),
+        (
+            "[board]\nclient_id = \"board\"\nconnect = [\"id.example\"]\n[[auth.issuer]]\n\
+             issuer = \"https://id.example\"\naudiences = [\"api://porchlight\"]",
+            "board.connect: 'id.example' is no origin such as https://login.example.org",
+        ),
+        (
+            "[board]\nclient_id = \"board\"\nparameters = { client_secret = \"x\" }\n[[auth.issuer]]\n\
+             issuer = \"https://id.example\"\naudiences = [\"api://porchlight\"]",
+            "board.parameters: the page says itself what client_secret is, and no secret can be kept in it",
+        ),
         ("public_url = \"presence.example\"", "public_url must begin with http:// or https://"),
         (
             "dev = true\nlisten = \"0.0.0.0:0\"",

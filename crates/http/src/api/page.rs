@@ -1,0 +1,26 @@
+//! The board, among what is asked for.
+
+use http::request::Parts;
+
+use super::{Api, Noted};
+use crate::error::Error;
+use crate::graph;
+use crate::headers::Headers;
+use crate::reply::Reply;
+use crate::route::Route;
+
+impl Api {
+    /// A file of the board, if that is what the path leads to.
+    pub(super) fn page(
+        &self,
+        parts: &Parts,
+        headers: &Headers<'_>,
+        noted: &mut Noted,
+    ) -> Option<Result<Reply, Error>> {
+        let board = self.board.as_ref()?;
+        let found = board.find(parts.uri.path())?;
+        noted.route = Route::Board;
+        let read = graph::check_among(&parts.method, &["GET", "HEAD"]);
+        Some(read.map(|()| board.answer(found, headers)))
+    }
+}
