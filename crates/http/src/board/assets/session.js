@@ -56,8 +56,8 @@ export class Session extends EventTarget {
     try {
       if (this.isDevelopment) {
         this.me = picked() ?? (await this.find("", 1))[0] ?? null;
-      } else if (await this.#signIn?.finish()) {
-        this.me = await this.#whoami();
+      } else {
+        this.me = await this.#comeBack();
       }
     } catch (error) {
       this.error = /** @type {Error} */ (error);
@@ -124,8 +124,23 @@ export class Session extends EventTarget {
     return (await ask(`/v1.0/users?${MEMBERS}&$top=${most}${search}`, `dev:${this.settings.demoApplication}:`)).value;
   }
 
-  async #whoami() {
-    return ask(`/v1.0/me?${MEMBERS}`, await this.token());
+  /** @returns {Promise<Me | null>} */
+  async #comeBack() {
+    const how = await this.#signIn?.finish();
+    const whoami = async () => ask(`/v1.0/me?${MEMBERS}`, await this.token());
+    if (!how) {
+      return null;
+    }
+    return whoami().catch(async (error) => {
+      if (error.status === 401 && (await this.#signIn?.renew())) {
+        return whoami();
+      }
+      // Whoever was signed in long ago need not be told that it is over.
+      if (error.status === 401 && how === "still") {
+        return null;
+      }
+      throw error;
+    });
   }
 
   /** @param {Me | null} user */

@@ -18,14 +18,14 @@
  * @property {string} access
  * @property {string | null} refresh
  * @property {string | null} identity
- * @property {number} expires in Unix ms
+ * @property {number} renew when it is to be renewed, in Unix ms
  */
 
 /** What is remembered while the browser is at the provider's. */
 const UNDER_WAY = "porchlight.sign-in";
 const TOKENS = "porchlight.tokens";
 
-/** A token that is good for less than this, in ms, is renewed before it is used. */
+/** A token that is good for less than this, in ms, and a tenth of its life, is renewed before it is used. */
 const EARLY = 60_000;
 
 /** Signing in, with one provider. */
@@ -64,24 +64,25 @@ export class SignIn {
 
   /**
    * Takes what the provider has sent the browser back with, if it has.
-   * @returns {Promise<boolean>} whether somebody is signed in
+   * @returns {Promise<"back" | "still" | "">} whether somebody has just signed in, still is, or nobody is
    */
   async finish() {
     const answer = new URLSearchParams(location.search);
-    if (answer.has("state") && (answer.has("code") || answer.has("error"))) {
+    const isBack = answer.has("state") && (answer.has("code") || answer.has("error"));
+    if (isBack) {
       const begun = JSON.parse(sessionStorage.getItem(UNDER_WAY) ?? "null");
       sessionStorage.removeItem(UNDER_WAY);
       // Out of the address and the history: a code is good once.
       history.replaceState(null, "", `/${begun?.hash ?? ""}`);
       await this.#take(answer, begun);
     }
-    return tokens() !== null;
+    return tokens() === null ? "" : isBack ? "back" : "still";
   }
 
   /** @returns {Promise<string>} nothing when nobody is signed in */
   async token() {
     const kept = tokens();
-    if (kept?.refresh && kept.expires - Date.now() < EARLY) {
+    if (kept?.refresh && Date.now() >= kept.renew) {
       await this.renew();
     }
     return tokens()?.access ?? "";
@@ -138,7 +139,8 @@ export class SignIn {
       throw new Error(answer.get("error_description") ?? `The identity provider said: ${answer.get("error")}`);
     }
     const { issuer } = await this.#discover();
-    if (answer.has("iss") && answer.get("iss") !== issuer) {
+    // The issuer of many tenants gives its name as a template.
+    if (answer.has("iss") && answer.get("iss") !== issuer && !issuer.includes("{")) {
       throw new Error(`The answer is from ${answer.get("iss")}, and not from ${issuer}.`);
     }
     const taken = await this.#ask({
@@ -185,11 +187,12 @@ export class SignIn {
     if (!response.ok || !answer.access_token) {
       throw new Error(answer.error_description ?? answer.error ?? `The identity provider answered ${response.status}.`);
     }
+    const life = (answer.expires_in ?? 3600) * 1000;
     return {
       access: answer.access_token,
       refresh: answer.refresh_token ?? null,
       identity: answer.id_token ?? null,
-      expires: Date.now() + (answer.expires_in ?? 3600) * 1000,
+      renew: Date.now() + life - Math.min(EARLY, life / 10),
     };
   }
 

@@ -287,7 +287,7 @@ class ViewPeople extends HTMLElement {
     const { top } = this.#canvas.getBoundingClientRect();
     const spare = SPARE * this.#listing.row;
     const places = this.#listing.between(-top - spare, innerHeight - top + spare);
-    this.#headline(-top, innerHeight - top);
+    this.#headline(-top - spare, innerHeight - top + spare);
     const focused = this.#focusedRow();
     const kept = focused && this.#listing.find(focused.id);
     if (kept && !places.some(({ entry }) => entry === kept.entry)) {
