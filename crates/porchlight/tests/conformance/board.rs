@@ -119,7 +119,7 @@ async fn nothing_comes_from_another_origin() {
             text.split("://").skip(1).filter_map(|rest| rest.split('/').next()).collect();
         // The name of SVG is no place.
         let is_name = |url: &&str| *url == "www.w3.org" && name == "dom.js";
-        assert!(urls.iter().all(|url| is_name(url)), "{name}: {urls:?}");
+        assert!(urls.iter().all(is_name), "{name}: {urls:?}");
     }
 }
 

@@ -134,9 +134,10 @@ class Board {
       replace(this.#who);
       return;
     }
+    const name = me.displayName || me.userPrincipalName;
     replace(this.#who,
-      h("span", { class: `avatar small tint-${tint(me.id)}`, "aria-hidden": "true" }, initials(me.displayName)),
-      h("span", { class: "top-name" }, me.displayName),
+      h("span", { class: `avatar small tint-${tint(me.id)}`, "aria-hidden": "true" }, initials(name)),
+      h("span", { class: "top-name" }, name),
       h("button", { class: "button quiet", type: "button", on: { click: () => session.signOut() } }, "Sign out"));
   }
 

@@ -23,6 +23,9 @@ const MEMBERS = "$select=id,displayName,userPrincipalName,department,jobTitle";
 /** As many as one request may name. */
 const TOGETHER = 100;
 
+/** What changes so much later than now, in ms, has changed by a clock that was moved. */
+const AHEAD = 3000;
+
 /** How long to wait, in ms, for more people who are new, so that they are asked for together. */
 const GATHER = 300;
 
@@ -42,6 +45,7 @@ export class People extends EventTarget {
   /** While a snapshot comes: who has not been in it yet. @type {Set<string> | null} */
   #missing = null;
   #hasMoved = false;
+  #askedTime = -AHEAD;
   #frame = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -159,6 +163,8 @@ export class People extends EventTarget {
       this.#remove(data.id);
     } else if (name === "snapshot") {
       this.#missing = new Set(this.#people.keys());
+      // Development may have begun anew, and its clock with it.
+      this.#askTime();
     } else if (name === "current") {
       // Whoever was not in the snapshot is hidden, or has gone.
       this.#missing?.forEach((id) => this.#remove(id));
@@ -177,12 +183,19 @@ export class People extends EventTarget {
     }
     person.presence = presence;
     person.changedAt = changedAt(presence);
-    if (person.changedAt && person.changedAt.getTime() > this.#clock.now().getTime() + 1500) {
-      // From the future: somebody has moved development's clock.
-      this.#clock.sync();
+    if (person.changedAt && person.changedAt.getTime() > this.#clock.now().getTime() + AHEAD) {
+      this.#askTime();
     }
     this.#changed.add(person.id);
     this.#say();
+  }
+
+  /** Asks what time it is, now and then at most. */
+  #askTime() {
+    if (performance.now() - this.#askedTime > AHEAD) {
+      this.#askedTime = performance.now();
+      this.#clock.sync();
+    }
   }
 
   /** @param {string} id */
