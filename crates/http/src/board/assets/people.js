@@ -15,7 +15,7 @@ import { changedAt } from "./presence.js";
  * @property {string} department nothing if there is none
  * @property {string} job
  * @property {Presence | null} presence `null` while unknown, and for those who are hidden
- * @property {Date | null} changedAt when the presence became what it is
+ * @property {Date | null} changedAt since when availability and activity are these, as far as the page has seen it
  */
 
 const MEMBERS = "$select=id,displayName,userPrincipalName,department,jobTitle";
@@ -181,8 +181,10 @@ export class People extends EventTarget {
       this.#timer ??= setTimeout(() => this.#meet(), GATHER);
       return;
     }
+    if (!isSame(person.presence, presence)) {
+      person.changedAt = changedAt(presence);
+    }
     person.presence = presence;
-    person.changedAt = changedAt(presence);
     if (person.changedAt && person.changedAt.getTime() > this.#clock.now().getTime() + AHEAD) {
       this.#askTime();
     }
@@ -246,4 +248,13 @@ export class People extends EventTarget {
       }
     });
   }
+}
+
+/**
+ * Whether somebody does the same, whatever else is another.
+ * @param {Presence | null} one
+ * @param {Presence} other
+ */
+function isSame(one, other) {
+  return one !== null && one.availability === other.availability && one.activity === other.activity;
 }

@@ -97,10 +97,9 @@ export class PersonRow {
    * @param {Upcoming} upcoming
    */
   tell(now, upcoming) {
-    const person = this.#person;
-    const next = person && upcoming.of(person);
-    write(this.#since, since(person?.changedAt, now));
-    write(this.#until, next && next > now ? until(next, now) : "");
+    const { from, to } = this.#person ? upcoming.of(this.#person) : { from: null, to: null };
+    write(this.#since, since(from, now));
+    write(this.#until, to && to > now ? until(to, now) : "");
   }
 
   /**

@@ -1,5 +1,6 @@
 /**
- * When a presence changes by itself: for those who are on the screen, since the stream does not say it.
+ * Since when somebody is what they are, and until when: for those who are on the screen, since the stream does not say
+ * it.
  */
 
 /** As many as one batch may have steps. */
@@ -12,16 +13,17 @@ const KEPT = 200;
 const FRESH = 60_000;
 
 /**
- * @typedef {object} Next
- * @property {string | null} stamp of the presence that it is about
- * @property {Date | null} at `null` if it is not worth saying
- * @property {number} asked in Unix ms
+ * @typedef {object} Span
+ * @property {Date | null} from since when availability and activity are these; `null` if they never changed
+ * @property {Date | null} to when they change by themselves; `null` if they do not, or it is not worth saying
  */
+
+/** @typedef {Span & {stamp: string | null, asked: number}} Known of which presence, and when in Unix ms */
 
 /** Dispatches `change` with the ids (a Set) of whom more is known. */
 export class Upcoming extends EventTarget {
   #api;
-  /** @type {Map<string, Next>} */
+  /** @type {Map<string, Known>} */
   #known = new Map();
   #isAsking = false;
 
@@ -32,13 +34,13 @@ export class Upcoming extends EventTarget {
   }
 
   /**
-   * When this person's presence ends, as far as that is known.
+   * From when to when this person's presence lasts, as far as that is known.
    * @param {import("./people.js").Person} person
-   * @returns {Date | null}
+   * @returns {Span}
    */
-  of({ id, presence }) {
-    const next = this.#known.get(id);
-    return next && next.stamp === (presence?.sequenceNumber ?? null) ? next.at : null;
+  of({ id, presence, changedAt }) {
+    const known = this.#known.get(id);
+    return known && known.stamp === stampOf(presence) ? known : { from: changedAt, to: null };
   }
 
   /**
@@ -64,24 +66,30 @@ export class Upcoming extends EventTarget {
 
   /** @param {import("./people.js").Person} person */
   #isUnknown({ id, presence }) {
-    const next = this.#known.get(id);
-    return !next || next.stamp !== (presence?.sequenceNumber ?? null) || Date.now() - next.asked > FRESH;
+    const known = this.#known.get(id);
+    return !known || known.stamp !== stampOf(presence) || Date.now() - known.asked > FRESH;
   }
 
   /**
    * @param {import("./people.js").Person} person
    * @param {any} explanation
    */
-  #note({ id, presence }, explanation) {
-    const { availability = "Available", decidedBy = "", nextChangeDateTime = null } = explanation ?? {};
+  #note({ id, presence, changedAt }, explanation) {
+    const { availability, decidedBy, stateSinceDateTime, nextChangeDateTime } = explanation ?? {};
     // An available session's next change is that it fades, unless it is kept alive: that says nothing of the person.
     const isWorthSaying = nextChangeDateTime && (availability !== "Available" || decidedBy === "preferred");
-    const at = isWorthSaying ? new Date(nextChangeDateTime) : null;
+    const from = stateSinceDateTime ? new Date(stateSinceDateTime) : changedAt;
+    const to = isWorthSaying ? new Date(nextChangeDateTime) : null;
     this.#known.delete(id);
-    this.#known.set(id, { stamp: presence?.sequenceNumber ?? null, at, asked: Date.now() });
+    this.#known.set(id, { from, to, stamp: stampOf(presence), asked: Date.now() });
     if (this.#known.size > KEPT) {
       const [oldest] = this.#known.keys();
       this.#known.delete(oldest);
     }
   }
+}
+
+/** @param {import("./presence.js").Presence | null} presence */
+function stampOf(presence) {
+  return presence?.sequenceNumber ?? null;
 }
