@@ -105,7 +105,11 @@ class Board {
     document.title = `${named ?? title} · Porchlight`;
     this.#links.forEach((link) => {
       const isHere = this.#isFollowing && link.getAttribute("href") === (tag === "view-person" ? "#/people" : hashOf(tag));
-      isHere ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
+      if (isHere) {
+        link.setAttribute("aria-current", "page");
+      } else {
+        link.removeAttribute("aria-current");
+      }
     });
     scrollTo(0, 0);
     if (moves) {

@@ -88,7 +88,7 @@ class ViewPeople extends HTMLElement {
       this.#toolbar, this.#notice, this.#canvas,
       h("p", { id: "people-keys", class: "visually-hidden" }, "The arrow keys lead from person to person."));
     this.#listen(people, "directory", () => this.#reload());
-    this.#listen(people, "state", () => this.#explainState());
+    this.#listen(people, "state", () => this.#arrange());
     this.#listen(people, "change", (event) => this.#changed(event.detail));
     this.#listen(this.#upcoming, "change", (event) => this.#refresh(event.detail));
     this.#listen(clock, "tick", () => this.#tick());
@@ -257,8 +257,8 @@ class ViewPeople extends HTMLElement {
       if (chip.ariaLabel !== `${words} (${count})`) {
         chip.ariaLabel = `${words} (${count})`;
       }
-      // Nobody is ever unknown among people who are there.
-      chip.hidden = key === "PresenceUnknown" && count === 0;
+      // Hardly anybody is ever unknown, but everybody at first.
+      chip.hidden = key === "PresenceUnknown" && (count === 0 || this.app.people.state === "loading");
       this.#shares.get(key)?.style.setProperty("flex-grow", String(count));
     }
   }
@@ -409,14 +409,14 @@ class ViewPeople extends HTMLElement {
   /** @param {KeyboardEvent} event */
   #press(event) {
     const here = this.#listing.find(this.#current)?.position;
-    const last = this.#listing.size - 1;
-    const steps = /** @type {Record<string, number | undefined>} */ ({ ArrowDown: 1, ArrowUp: -1, Home: -last, End: last });
+    const end = this.#listing.size - 1;
+    const steps = /** @type {Record<string, number | undefined>} */ ({ ArrowDown: 1, ArrowUp: -1, Home: -end, End: end });
     const step = steps[event.key];
     if (here === undefined || step === undefined || event.altKey || event.ctrlKey || event.metaKey) {
       return;
     }
     event.preventDefault();
-    const place = this.#listing.at(Math.min(Math.max(here + step, 0), last));
+    const place = this.#listing.at(Math.min(Math.max(here + step, 0), end));
     if (place) {
       this.#walkTo(place);
     }
