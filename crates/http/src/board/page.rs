@@ -54,7 +54,9 @@ fn told(settings: &Settings, sign_in: Option<&SignIn>) -> Value {
     told.insert("version".to_owned(), env!("CARGO_PKG_VERSION").into());
     told.insert("development".to_owned(), settings.development.is_some().into());
     if let Some(development) = &settings.development {
+        let first = development.seeds.iter().flat_map(|seed| &seed.people).next();
         told.insert("demoApplication".to_owned(), development.application.to_string().into());
+        told.insert("firstPerson".to_owned(), first.map(|person| person.id.to_string()).into());
     }
     // Who has heard nothing for twice as long as the server is ever silent has lost it.
     let silence = (settings.limits.stream_heartbeat * 2).as_secs().max(1);

@@ -6,7 +6,7 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 use http::Method;
 use porchlight_http::SignIn;
-use porchlight_testkit::{Answer, Client, DEMO, Issuer, TestServer};
+use porchlight_testkit::{ADA, Answer, Client, DEMO, Issuer, TestServer};
 use serde_json::{Value, json};
 
 /// All files together weigh no more than this on their way, in bytes.
@@ -188,6 +188,7 @@ async fn in_development_the_page_is_told_whose_token_finds_people() {
         "version": env!("CARGO_PKG_VERSION"),
         "development": true,
         "demoApplication": DEMO,
+        "firstPerson": ADA,
         "streamSilenceSeconds": 30,
         "signIn": null,
     });

@@ -29,6 +29,9 @@ const ROUTES = [
   { pattern: /^#\/subscriptions$/, tag: "view-subscriptions", title: "Subscriptions" },
 ];
 
+/** Whatever the address says, to whoever is not signed in. @type {Route} */
+const SIGN_IN = { pattern: /^/, tag: "view-sign-in", title: "Sign in" };
+
 const NAVIGATION = [["#/people", "People"], ["#/me", "Me"], ["#/subscriptions", "Subscriptions"]];
 
 const THEME = "porchlight.theme";
@@ -91,8 +94,7 @@ class Board {
    */
   async #show(moves) {
     const { hash } = location;
-    const found = this.#isFollowing ? this.#find(hash) : { tag: "view-sign-in", title: "Sign in", matched: null };
-    const { tag, title, argument, matched } = found;
+    const { tag, title, argument, matched } = this.#isFollowing ? this.#find(hash) : { ...SIGN_IN, matched: null };
     const view = await made(tag);
     if (hash !== location.hash) {
       return;
@@ -142,7 +144,9 @@ class Board {
     replace(this.#who,
       h("span", { class: `avatar small tint-${tint(me.id)}`, "aria-hidden": "true" }, initials(name)),
       h("span", { class: "top-name" }, name),
-      h("button", { class: "button quiet", type: "button", on: { click: () => session.signOut() } }, "Sign out"));
+      h("button", {
+        class: "button quiet sign-out", type: "button", "aria-label": "Sign out", on: { click: () => session.signOut() },
+      }, door(), h("span", null, "Sign out")));
   }
 
   #tellState() {
@@ -213,6 +217,11 @@ function sun() {
 function moon() {
   return svg("svg", { viewBox: "0 0 24 24", class: "icon", "aria-hidden": "true" },
     svg("path", { d: "M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5Z" }));
+}
+
+function door() {
+  return svg("svg", { viewBox: "0 0 24 24", class: "icon", "aria-hidden": "true" },
+    svg("path", { d: "M10 4H5v16h5M15 8l4 4-4 4M19 12H9.5" }));
 }
 
 async function start() {

@@ -226,7 +226,7 @@ export class People extends EventTarget {
   }
 
   /**
-   * @param {"live" | "waiting" | "refused"} state
+   * @param {People["state"]} state
    * @param {ApiError | null} error
    */
   #turn(state, error) {

@@ -3,7 +3,7 @@
  */
 
 import { h, write } from "./dom.js";
-import { availabilityWords, dot, isOutOfOffice, paint, since, until, words } from "./presence.js";
+import { availabilityWords, dot, groupOf, isOutOfOffice, paint, since, until, words } from "./presence.js";
 
 /** @typedef {import("./people.js").Person} Person */
 /** @typedef {import("./upcoming.js").Upcoming} Upcoming */
@@ -13,6 +13,9 @@ const TINTS = 8;
 
 /** @type {Record<string, string>} */
 const PLACES = { office: "Office", remote: "Remote", timeOff: "Time off" };
+
+/** What goes without saying of who is in a call, or available in whatever way. */
+const SPEAKING = new Set(["Available", "Busy"]);
 
 const quiet = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -126,11 +129,11 @@ export class PersonRow {
 function summary(presence, isOut) {
   const { activity, availability, workLocation } = presence;
   const doing = words(activity);
-  const reach = availabilityWords(availability);
+  const reach = availabilityWords(groupOf(availability));
   return [
     doing,
     // "Presenting" does not say that they want no interruptions, and the dot is for eyes alone.
-    ["Available", "Busy"].includes(reach) || doing.startsWith(reach) || availability === activity ? "" : reach,
+    (SPEAKING.has(reach) && activity !== "Inactive") || doing.startsWith(reach) ? "" : reach,
     isOut && activity !== "OutOfOffice" ? "Out of office" : "",
     PLACES[workLocation?.workLocationType ?? ""] ?? "",
   ].filter(Boolean).join(" · ");

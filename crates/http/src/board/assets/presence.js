@@ -159,7 +159,7 @@ export function paint(drawn, availability, outOfOffice = false) {
   const { ring, mark } = SHAPES[kind];
   drawn.dataset.kind = kind;
   drawn.setAttribute("class", `dot dot-${kind}${ring ? " dot-ring" : ""}`);
-  drawn.firstElementChild?.setAttribute("r", ring ? "6.9" : "8");
+  drawn.firstElementChild?.setAttribute("r", ring ? "6.6" : "7.7");
   drawn.lastElementChild?.setAttribute("d", mark);
 }
 

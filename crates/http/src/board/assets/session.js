@@ -11,6 +11,7 @@ import { SignIn } from "./sign-in.js";
  * @property {string} version
  * @property {boolean} development
  * @property {string} [demoApplication] in development only
+ * @property {string} [firstPerson] in development only: who one is at first
  * @property {number} streamSilenceSeconds a stream that says nothing for longer is dead
  * @property {import("./sign-in.js").Provider | null} signIn `null` when nothing is configured
  */
@@ -55,7 +56,7 @@ export class Session extends EventTarget {
   async start() {
     try {
       if (this.isDevelopment) {
-        this.me = picked() ?? (await this.find("", 1))[0] ?? null;
+        this.me = picked() ?? (await this.#first());
       } else {
         this.me = await this.#comeBack();
       }
@@ -122,6 +123,14 @@ export class Session extends EventTarget {
     const quoted = text.replaceAll(/["\\]/g, " ").trim();
     const search = quoted ? `&$search=${encodeURIComponent(`"displayName:${quoted}"`)}` : "";
     return (await ask(`/v1.0/users?${MEMBERS}&$top=${most}${search}`, `dev:${this.settings.demoApplication}:`)).value;
+  }
+
+  /** @returns {Promise<Me | null>} */
+  async #first() {
+    const { demoApplication, firstPerson } = this.settings;
+    const path = `/v1.0/users/${firstPerson}?${MEMBERS}`;
+    const first = firstPerson ? await ask(path, `dev:${demoApplication}:`).catch(() => null) : null;
+    return first ?? (await this.find("", 1))[0] ?? null;
   }
 
   /** @returns {Promise<Me | null>} */

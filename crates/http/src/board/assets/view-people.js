@@ -20,6 +20,11 @@ const SETTLE = 400;
 /** For how long nobody has to have scrolled, in ms, before rows on the screen are kept where they are. */
 const STILL = 150;
 
+/**
+ * A row on the screen, and where it was.
+ * @typedef {{id: string, section: import("./listing.js").Section | null, y: number}} Seen
+ */
+
 /** More changes than this are sorted in anew together. */
 const MANY = 1000;
 
@@ -222,7 +227,10 @@ class ViewPeople extends HTMLElement {
     }
   }
 
-  /** Rows on the screen, and where they are, so that they can be kept there; nothing at the top or while scrolling. */
+  /**
+   * Rows on the screen, so that they can be kept there; none at the top or while scrolling.
+   * @returns {Seen[]}
+   */
   #anchor() {
     const isStill = performance.now() - this.#scrolledAt > STILL;
     const top = this.#toolbar.getBoundingClientRect().bottom - this.#canvas.getBoundingClientRect().top;
@@ -233,7 +241,7 @@ class ViewPeople extends HTMLElement {
     return seen.map(({ entry, y }) => ({ id: entry.person.id, section: entry.section, y }));
   }
 
-  /** @param {ReturnType<ViewPeople["#anchor"]>} anchor */
+  /** @param {Seen[]} anchor */
   #hold(anchor) {
     for (const { id, section, y } of anchor) {
       const place = this.#listing.find(id);
@@ -373,8 +381,9 @@ class ViewPeople extends HTMLElement {
 
   /** @param {import("./listing.js").Section} section */
   #heading({ key, words }) {
+    const sign = last.by === "availability" && dot(key);
     const heading = h("div", { class: "people-section" },
-      h("h2", { class: "people-heading" }, words, " ", h("span", { class: "heading-count" })));
+      h("h2", { class: "people-heading" }, sign, h("span", null, words), " ", h("span", { class: "heading-count" })));
     this.#headings.set(key, heading);
     this.#layer.append(heading);
     return heading;

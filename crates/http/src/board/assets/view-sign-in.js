@@ -80,6 +80,7 @@ class ViewSignIn extends HTMLElement {
     const asked = this.#asked;
     const found = await session.find(text, OFFERED).catch((error) => { this.#fail(error); return []; });
     if (asked === this.#asked) {
+      found.sort((one, other) => one.displayName.localeCompare(other.displayName));
       replace(this.#people, ...found.map((person) => this.#choice(person)));
     }
   }
