@@ -106,8 +106,8 @@ function faded(layer) {
 }
 
 /**
- * Where an instant stands between now and the last one, from 0 to 1. The first minutes are spread out and the
- * days drawn together, since a session of five minutes and a preference of a week are to be seen side by side.
+ * Where an instant stands between now and the last one, from 0 to 1. The first minutes are spread out and days
+ * drawn together: a session of five minutes and a preference of a week are to be seen side by side.
  * @param {number} at in Unix milliseconds, as what follows
  * @param {number} now
  * @param {number} last

@@ -1,0 +1,306 @@
+/**
+ * One person: every layer of their presence, which one decides and why, and what happens next.
+ */
+
+import { copyButton } from "./copy.js";
+import { h, replace, write } from "./dom.js";
+import { inWords } from "./duration.js";
+import { Explained } from "./explained.js";
+import { decider, layerName, place, scale, steps } from "./explanation.js";
+import { Face } from "./face.js";
+import { availabilityWords, dot, moment, since, words } from "./presence.js";
+import { Problem } from "./problem.js";
+import { Times } from "./times.js";
+
+/** @typedef {import("./explanation.js").Explanation} Explanation */
+/** @typedef {import("./explanation.js").Layer} Layer */
+
+/** @type {Record<string, string>} */
+const LOCATIONS = { office: "Office", remote: "Remote", timeOff: "Time off", unspecified: "Unspecified" };
+
+/** `<view-person person="{id}">` */
+class ViewPerson extends HTMLElement {
+  /** @type {import("./main.js").App} */
+  app;
+  /** @type {Times} */
+  #times;
+  /** @type {Explained} */
+  #explained;
+  /** @type {Face} */
+  #face;
+  #problem = new Problem();
+  #why = h("p", { class: "why" });
+  #layers = h("tbody", null);
+  #lanes = h("div", { class: "lanes", "aria-hidden": "true" });
+  #steps = h("ol", { class: "steps" });
+  #nothingComes = h("p", { class: "quiet" }, "Nothing changes by itself.");
+  #json = h("pre", { tabIndex: 0, "aria-label": "JSON" });
+  #answers = h("div", { class: "person-answers", hidden: true });
+  #seen = "";
+  #show = () => this.#shown();
+  #named = () => this.#name();
+
+  connectedCallback() {
+    const id = this.getAttribute("person") ?? "";
+    this.#times = new Times(this.app.clock);
+    this.#face = new Face(this.#times);
+    this.#explained = new Explained(this.app, pathOf(id));
+    this.#explained.addEventListener("change", this.#show);
+    this.app.people.addEventListener("directory", this.#named);
+    replace(this.#answers, this.#whyRegion(), this.#nextRegion(), this.#jsonRegion(id));
+    replace(
+      this,
+      h("p", { class: "back" }, h("a", { href: "#/people" }, "← People")),
+      h("div", { class: "person-head" }, this.#face.element, this.#becomeButton(id)),
+      this.#problem.element,
+      this.#answers,
+    );
+    this.#name();
+    this.#explained.start();
+  }
+
+  disconnectedCallback() {
+    this.#explained.stop();
+    this.#times.stop();
+    this.app.people.removeEventListener("directory", this.#named);
+  }
+
+  #name() {
+    const id = this.getAttribute("person") ?? "";
+    const person = this.app.people.get(id);
+    this.#face.name(id, person?.name ?? id, person ? [person.job, person.department, person.account] : []);
+  }
+
+  #shown() {
+    const { explanation, error } = this.#explained;
+    this.#answers.hidden = explanation === null;
+    if (error) {
+      this.#problem.show(error);
+    }
+    if (!explanation) {
+      return;
+    }
+    this.#drawLanes(explanation);
+    // What stays the same is left alone: somebody may be reading it, or have selected some of it.
+    const seen = JSON.stringify([this.#explained.presence, explanation]);
+    if (seen !== this.#seen) {
+      this.#seen = seen;
+      this.#face.show(this.#explained);
+      this.#explain(explanation);
+      this.#foretell(explanation);
+      write(this.#json, JSON.stringify(explanation, null, 2));
+    }
+  }
+
+  /** @param {Explanation} explanation */
+  #explain(explanation) {
+    const winner = decider(explanation);
+    const shown = h("strong", null, pairWords(explanation));
+    replace(this.#why, "Shown as ", shown, ". ", explanation.reason, winner?.applicationId
+      ? ` It belongs to ${this.#application(winner.applicationId)}.`
+      : "");
+    const rows = explanation.layers.map((layer) => this.#row(layer, layer === winner));
+    replace(this.#layers, ...(rows.length > 0 ? rows : [nothing()]));
+  }
+
+  /**
+   * @param {Layer} layer
+   * @param {boolean} decides
+   */
+  #row(layer, decides) {
+    return h(
+      "tr", { "data-layer": layer.kind, "aria-current": decides ? "true" : null },
+      h("th", { scope: "row" }, layerName(layer), this.#owner(layer)),
+      h("td", { "data-head": "Says" }, ...this.#content(layer)),
+      h("td", { "data-head": "Set" }, layer.setDateTime ? this.#times.time(layer.setDateTime, since) : "–"),
+      h("td", { "data-head": "Time left" }, this.#timeLeft(layer)),
+      h("td", { "data-head": "Why" }, layer.wins ? h("span", { class: "badge wins" }, "Shows") : null, layer.reason),
+    );
+  }
+
+  /** @param {Layer} layer */
+  #owner({ applicationId, sessionId }) {
+    if (!applicationId) {
+      return null;
+    }
+    const session = sessionId === applicationId ? "" : `, session ${sessionId}`;
+    return h("span", { class: "owner" }, this.#application(applicationId), session);
+  }
+
+  /**
+   * What an application is called; the API knows its id alone.
+   * @param {string} id
+   */
+  #application(id) {
+    const { demoApplication, signIn } = this.app.session.settings;
+    const names = { [demoApplication ?? ""]: "the demo application", [signIn?.clientId ?? ""]: "this board" };
+    return names[id] ?? id;
+  }
+
+  /** @param {Layer} layer */
+  #content(layer) {
+    const [{ presence }, { availability, activity }] = [this.#explained, layer];
+    if (availability && activity) {
+      return [dot(availability), ` ${pairWords({ availability, activity })}`];
+    }
+    if (layer.kind === "statusMessage") {
+      return [quotation(presence?.statusMessage?.message.content)];
+    }
+    if (layer.kind === "outOfOffice") {
+      return [quotation(presence?.outOfOfficeSettings?.message)];
+    }
+    // The presence names the location that shows, and no other.
+    const location = layer.wins && layer.kind.endsWith("Location") ? presence?.workLocation : null;
+    const parts = location ? [LOCATIONS[location.workLocationType], location.placeId] : [];
+    return [parts.filter(Boolean).join(", ") || "–"];
+  }
+
+  /** @param {Layer} layer */
+  #timeLeft({ endDateTime, nextChangeDateTime }) {
+    if (!endDateTime) {
+      return "no end";
+    }
+    const fades = nextChangeDateTime !== null && nextChangeDateTime !== endDateTime;
+    return h(
+      "span", null, this.#times.time(endDateTime, left),
+      fades ? h("span", { class: "owner" }, "fades in ", this.#times.time(nextChangeDateTime, left)) : null,
+    );
+  }
+
+  /** @param {Explanation} explanation */
+  #foretell(explanation) {
+    const coming = steps(explanation);
+    this.#nothingComes.hidden = coming.length > 0;
+    this.#steps.hidden = coming.length === 0;
+    replace(this.#steps, ...coming.map((step) => this.#step(step)));
+  }
+
+  /** @param {import("./explanation.js").Step} step */
+  #step({ at, layer, what, becomes, seen }) {
+    const of = layer.applicationId ? ` of ${this.#application(layer.applicationId)}` : "";
+    const does = what === "ends" ? "ends" : `fades to ${words(becomes)}`;
+    const time = new Date(at);
+    return h(
+      "li", { class: seen ? "step seen" : "step" },
+      h("span", { class: "step-time" }, this.#times.time(time, moment)),
+      h("span", { class: "step-words" }, `${layerName(layer)}${of} ${does}`),
+      seen ? h("span", { class: "badge" }, "Others see it") : null,
+      h("span", { class: "step-left" }, "in ", this.#times.time(time, left)),
+    );
+  }
+
+  /**
+   * A bar for each layer, as long as it lasts, from now to the last thing that happens.
+   * @param {Explanation} explanation
+   */
+  #drawLanes(explanation) {
+    const now = this.app.clock.now().getTime();
+    const last = steps(explanation).at(-1)?.at ?? now;
+    this.#lanes.hidden = last <= now;
+    const lanes = explanation.layers.map((layer) => lane(layer, layer === decider(explanation), now, last));
+    const marks = [{ place: 0, words: "now" }, ...scale(now, last)];
+    const scaled = marks.map(({ place, words }) => put(h("span", { class: "mark" }, words), "left", place));
+    replace(this.#lanes, ...lanes, h("div", { class: "lane scale" }, h("span", { class: "lane-track" }, ...scaled)));
+  }
+
+  #whyRegion() {
+    const heads = ["Layer", "Says", "Set", "Time left", "Why"];
+    const head = h("thead", null, h("tr", null, ...heads.map((words) => h("th", { scope: "col" }, words))));
+    return region("Why", this.#why, h("table", { class: "table layers" }, head, this.#layers));
+  }
+
+  #nextRegion() {
+    return region("What happens next", this.#nothingComes, this.#lanes, this.#steps);
+  }
+
+  /** @param {string} id */
+  #jsonRegion(id) {
+    const path = h("code", { class: "path" }, `GET ${pathOf(id)}/porchlight.explain`);
+    const copy = copyButton("Copy JSON", () => this.#json.textContent ?? "");
+    return region("As the API says it", h("div", { class: "row" }, path, copy), this.#json);
+  }
+
+  /** @param {string} id */
+  #becomeButton(id) {
+    const { session, people } = this.app;
+    if (!session.isDevelopment || session.me?.id === id) {
+      return null;
+    }
+    const become = () => {
+      const person = people.get(id);
+      session.become({ id, displayName: person?.name ?? id, userPrincipalName: person?.account ?? "" });
+    };
+    return h("button", { type: "button", class: "button", on: { click: become } }, "Become this person");
+  }
+}
+
+/** @param {string} id */
+function pathOf(id) {
+  return `/v1.0/users/${encodeURIComponent(id)}/presence`;
+}
+
+/**
+ * A part of the page with a heading that it is called by.
+ * @param {string} heading
+ * @param {...Node} children
+ */
+function region(heading, ...children) {
+  const id = `region-${heading.toLowerCase().replaceAll(" ", "-")}`;
+  return h("section", { class: "card", "aria-labelledby": id }, h("h2", { id }, heading), ...children);
+}
+
+/** @param {{availability: string, activity: string}} pair */
+function pairWords({ availability, activity }) {
+  const [what, how] = [words(activity), availabilityWords(availability)];
+  return what.startsWith(how) ? what : `${what} (${how})`;
+}
+
+/** @param {string | null | undefined} text */
+function quotation(text) {
+  return text ? `“${text}”` : "–";
+}
+
+/** The row of somebody without any layer. */
+function nothing() {
+  return h("tr", null, h("td", { colspan: 5, class: "quiet" }, "Nobody has said anything of this person."));
+}
+
+/**
+ * How long it is until an instant.
+ * @param {Date} at
+ * @param {Date} now
+ */
+function left(at, now) {
+  return inWords(at.getTime() - now.getTime());
+}
+
+/**
+ * @param {Layer} layer
+ * @param {boolean} decides
+ * @param {number} now in Unix milliseconds, as what follows
+ * @param {number} last
+ */
+function lane(layer, decides, now, last) {
+  const [next, end] = [layer.nextChangeDateTime, layer.endDateTime];
+  const until = (/** @type {string | null} */ time) => (time ? place(Date.parse(time), now, last) : 1);
+  const kind = `lane-${layer.availability?.toLowerCase() ?? "beside"}`;
+  const more = `${end ? "" : " lane-open"}${decides ? " lane-decides" : ""}`;
+  const bar = h("span", { class: `lane-bar ${kind}${more}` });
+  const fade = next !== end ? put(h("span", { class: "lane-fade" }), "left", until(next)) : null;
+  const track = h("span", { class: "lane-track" }, put(bar, "width", until(end)), fade);
+  return h("div", { class: "lane" }, h("span", { class: "lane-name" }, layerName(layer)), track);
+}
+
+/**
+ * @template {HTMLElement} Placed
+ * @param {Placed} element
+ * @param {"left" | "width"} property
+ * @param {number} share from 0 to 1
+ * @returns {Placed}
+ */
+function put(element, property, share) {
+  element.style.setProperty(property, `${Math.round(share * 1000) / 10}%`);
+  return element;
+}
+
+customElements.define("view-person", ViewPerson);
