@@ -81,6 +81,17 @@ export function iso(length) {
 }
 
 /**
+ * The length of time that a text of the API says.
+ * @param {string} text by ISO 8601, without years and months
+ * @returns {number | null} in milliseconds; null if it is none
+ */
+export function ofIso(text) {
+  const found = text.match(/^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?)?$/);
+  const units = [DAY, HOUR, MINUTE, SECOND];
+  return found && units.reduce((sum, unit, at) => sum + Number(found[at + 1] ?? 0) * unit, 0);
+}
+
+/**
  * An instant as a clock on the wall of this browser's zone shows it: what the API wants beside a zone's name.
  * @param {Date} at
  * @returns {string} such as `2027-01-15T17:00:00`

@@ -1,9 +1,10 @@
 /**
  * One person's presence and why it is what it is, kept live.
  *
- * The presence comes by a stream. The explanation is asked for anew whenever the presence has changed and
- * whenever something that it names is due. What changes nothing that anybody sees, such as a session that another
- * one outranks, comes by no stream; so it is asked for now and then as well.
+ * The presence comes by the page's stream of everybody, or by a stream of its own where the caller may not see
+ * everybody: a browser has few connections for all of its tabs. The explanation is asked for anew whenever the presence
+ * has changed and whenever something that it names is due. What changes nothing that anybody sees, such as a session
+ * that another one outranks, comes by no stream; so it is asked for now and then as well.
  */
 
 /** How often an explanation is looked at again while nothing seems to happen, in ms. */
@@ -12,12 +13,13 @@ const LOOK_AGAIN = 5000;
 /** Dispatches `change` whenever one of its fields is another. */
 export class Explained extends EventTarget {
   #app;
+  #id;
   #path;
   #abort = new AbortController();
+  #isStreaming = false;
   #isAsking = false;
   #isStale = false;
   #askedAt = 0;
-  #tick = () => this.#look();
 
   /** `null` while unknown, and for those who are hidden. @type {import("./presence.js").Presence | null} */
   presence = null;
@@ -28,38 +30,60 @@ export class Explained extends EventTarget {
 
   /**
    * @param {import("./main.js").App} app
-   * @param {string} path of the presence, such as `/v1.0/me/presence`
+   * @param {string} id of the person
+   * @param {string} path of their presence, such as `/v1.0/me/presence`
    */
-  constructor(app, path) {
+  constructor(app, id, path) {
     super();
     this.#app = app;
+    this.#id = id;
     this.#path = path;
   }
 
   /** Begins to follow. */
   start() {
-    this.#app.clock.addEventListener("tick", this.#tick);
+    const { people, clock } = this.#app;
+    const { signal } = this.#abort;
+    people.addEventListener("change", () => this.#listen(), { signal });
+    people.addEventListener("directory", () => this.#listen(), { signal });
+    people.addEventListener("state", () => this.#stream(), { signal });
+    clock.addEventListener("tick", () => this.#look(), { signal });
+    this.presence = people.get(this.#id)?.presence ?? null;
     this.#ask(false);
-    const follower = {
-      onEvent: (/** @type {string} */ name, /** @type {any} */ data) => this.#told(name, data),
-      signal: this.#abort.signal,
-    };
-    this.#app.api.stream(this.#path, follower).catch((error) => this.#fail(error));
+    this.#stream();
   }
 
   /** Follows no more. */
   stop() {
-    this.#app.clock.removeEventListener("tick", this.#tick);
     this.#abort.abort();
   }
 
-  /**
-   * @param {string} name of an event of the stream
-   * @param {any} data
-   */
-  #told(name, data) {
-    if (name === "presence" || name === "removed") {
-      this.presence = name === "presence" ? data : null;
+  /** Hears of the presence by the stream of everybody. */
+  #listen() {
+    if (!this.#isStreaming) {
+      this.#heed(this.#app.people.get(this.#id)?.presence ?? null);
+    }
+  }
+
+  /** Follows the presence alone, if not everybody can be followed. */
+  #stream() {
+    if (this.#isStreaming || this.#app.people.state !== "refused") {
+      return;
+    }
+    this.#isStreaming = true;
+    const onEvent = (/** @type {string} */ name, /** @type {any} */ data) => {
+      if (name === "presence" || name === "removed") {
+        this.#heed(name === "presence" ? data : null);
+      }
+    };
+    const follower = { onEvent, signal: this.#abort.signal };
+    this.#app.api.stream(this.#path, follower).catch((error) => this.#fail(error));
+  }
+
+  /** @param {import("./presence.js").Presence | null} presence */
+  #heed(presence) {
+    if (presence !== this.presence) {
+      this.presence = presence;
       this.#ask(false);
     }
   }

@@ -75,11 +75,13 @@ export function holdsUntil(explanation) {
 }
 
 /**
- * What happens by itself, the earliest first.
+ * What happens by itself, the earliest first. An answer names the next fade of a session; the one after it, to away,
+ * comes by the limits in force.
  * @param {Explanation} explanation
+ * @param {number | null} awayAfter how long after a session was set it is away, in ms; null: not known, or never
  * @returns {Step[]}
  */
-export function steps(explanation) {
+export function steps(explanation, awayAfter) {
   const seenAt = time(explanation.nextChangeDateTime);
   const all = explanation.layers.flatMap((layer) => {
     const [next, end] = [time(layer.nextChangeDateTime), time(layer.endDateTime)];
@@ -87,6 +89,10 @@ export function steps(explanation) {
     const steps = [];
     if (next !== null && next !== end) {
       steps.push({ at: next, layer, what: "fades", becomes: faded(layer), seen: next === seenAt });
+      const away = (time(layer.setDateTime) ?? 0) + (awayAfter ?? 0);
+      if (layer.activity === "Available" && away > next && away < (end ?? 0)) {
+        steps.push({ at: away, layer, what: "fades", becomes: "Away", seen: false });
+      }
     }
     if (end !== null) {
       steps.push({ at: end, layer, what: "ends", becomes: "", seen: end === seenAt });

@@ -46,7 +46,7 @@ class ViewMe extends HTMLElement {
     const { me } = this.app.session;
     this.#times = new Times(this.app.clock);
     this.#face = new Face(this.#times);
-    this.#explained = new Explained(this.app, ME);
+    this.#explained = new Explained(this.app, me?.id ?? "", ME);
     this.#explained.addEventListener("change", () => this.#shown());
     this.#forms = [this.#presence(), this.#message(), this.#outOfOffice(), this.#location()];
     const forms = h("div", { class: "me-forms" }, ...this.#forms.map((form) => form.element));

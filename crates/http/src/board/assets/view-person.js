@@ -4,7 +4,7 @@
 
 import { copyButton } from "./copy.js";
 import { h, replace, write } from "./dom.js";
-import { inWords } from "./duration.js";
+import { inWords, ofIso } from "./duration.js";
 import { Explained } from "./explained.js";
 import { decider, layerName, place, scale, steps } from "./explanation.js";
 import { Face } from "./face.js";
@@ -37,6 +37,8 @@ class ViewPerson extends HTMLElement {
   #json = h("pre", { tabIndex: 0, "aria-label": "JSON" });
   #answers = h("div", { class: "person-answers", hidden: true });
   #seen = "";
+  /** How long after a session was set it is away, in ms; null: not known, or never. @type {number | null} */
+  #awayAfter = null;
   #show = () => this.#shown();
   #named = () => this.#name();
 
@@ -44,7 +46,7 @@ class ViewPerson extends HTMLElement {
     const id = this.getAttribute("person") ?? "";
     this.#times = new Times(this.app.clock);
     this.#face = new Face(this.#times);
-    this.#explained = new Explained(this.app, pathOf(id));
+    this.#explained = new Explained(this.app, id, pathOf(id));
     this.#explained.addEventListener("change", this.#show);
     this.app.people.addEventListener("directory", this.#named);
     replace(this.#answers, this.#whyRegion(), this.#nextRegion(), this.#jsonRegion(id));
@@ -57,6 +59,7 @@ class ViewPerson extends HTMLElement {
     );
     this.#name();
     this.#explained.start();
+    this.#learnLimits();
   }
 
   disconnectedCallback() {
@@ -65,10 +68,21 @@ class ViewPerson extends HTMLElement {
     this.app.people.removeEventListener("directory", this.#named);
   }
 
+  async #learnLimits() {
+    const answer = await this.app.api.call("GET", "/porchlight/limits", { quiet: true }).catch(() => null);
+    const limit = answer?.body.value.find((/** @type {any} */ { name }) => name === "fadeAwayAfter");
+    this.#awayAfter = ofIso(limit?.value ?? "");
+    this.#seen = "";
+    this.#shown();
+  }
+
   #name() {
     const id = this.getAttribute("person") ?? "";
-    const person = this.app.people.get(id);
-    this.#face.name(id, person?.name ?? id, person ? [person.job, person.department, person.account] : []);
+    const { people, session } = this.app;
+    const person = people.get(id);
+    // Who may not see everybody may see themselves.
+    const name = person?.name ?? (session.me?.id === id ? session.me.displayName : id);
+    this.#face.name(id, name, person ? [person.job, person.department, person.account] : []);
   }
 
   #shown() {
@@ -169,7 +183,7 @@ class ViewPerson extends HTMLElement {
 
   /** @param {Explanation} explanation */
   #foretell(explanation) {
-    const coming = steps(explanation);
+    const coming = steps(explanation, this.#awayAfter);
     this.#nothingComes.hidden = coming.length > 0;
     this.#steps.hidden = coming.length === 0;
     replace(this.#steps, ...coming.map((step) => this.#step(step)));
@@ -195,9 +209,14 @@ class ViewPerson extends HTMLElement {
    */
   #drawLanes(explanation) {
     const now = this.app.clock.now().getTime();
-    const last = steps(explanation).at(-1)?.at ?? now;
+    const coming = steps(explanation, this.#awayAfter);
+    const last = coming.at(-1)?.at ?? now;
     this.#lanes.hidden = last <= now;
-    const lanes = explanation.layers.map((layer) => lane(layer, layer === decider(explanation), now, last));
+    const winner = decider(explanation);
+    const lanes = explanation.layers.map((layer) => {
+      const own = coming.filter((step) => step.layer === layer);
+      return lane(layer, layer === winner, own.map((step) => ({ ...step, at: place(step.at, now, last) })));
+    });
     const marks = [{ place: 0, words: "now" }, ...scale(now, last)];
     const scaled = marks.map(({ place, words }) => put(h("span", { class: "mark" }, words), "left", place));
     replace(this.#lanes, ...lanes, h("div", { class: "lane scale" }, h("span", { class: "lane-track" }, ...scaled)));
@@ -275,19 +294,19 @@ function left(at, now) {
 }
 
 /**
+ * The bar of a layer, with a mark where it fades.
  * @param {Layer} layer
  * @param {boolean} decides
- * @param {number} now in Unix milliseconds, as what follows
- * @param {number} last
+ * @param {import("./explanation.js").Step[]} steps of this layer, with places from 0 to 1
  */
-function lane(layer, decides, now, last) {
-  const [next, end] = [layer.nextChangeDateTime, layer.endDateTime];
-  const until = (/** @type {string | null} */ time) => (time ? place(Date.parse(time), now, last) : 1);
+function lane(layer, decides, steps) {
+  const end = steps.find(({ what }) => what === "ends");
   const kind = `lane-${layer.availability?.toLowerCase() ?? "beside"}`;
   const more = `${end ? "" : " lane-open"}${decides ? " lane-decides" : ""}`;
-  const bar = h("span", { class: `lane-bar ${kind}${more}` });
-  const fade = next !== end ? put(h("span", { class: "lane-fade" }), "left", until(next)) : null;
-  const track = h("span", { class: "lane-track" }, put(bar, "width", until(end)), fade);
+  const bar = put(h("span", { class: `lane-bar ${kind}${more}` }), "width", end?.at ?? 1);
+  const fades = steps.filter(({ what }) => what === "fades");
+  const marks = fades.map(({ at }) => put(h("span", { class: "lane-fade" }), "left", at));
+  const track = h("span", { class: "lane-track" }, bar, ...marks);
   return h("div", { class: "lane" }, h("span", { class: "lane-name" }, layerName(layer)), track);
 }
 

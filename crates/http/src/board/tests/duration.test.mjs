@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { MESSAGE, PRESENCE, inWords, iso, midnight, sunday, wallClock } from "../assets/duration.js";
+import { MESSAGE, PRESENCE, inWords, iso, midnight, ofIso, sunday, wallClock } from "../assets/duration.js";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -20,6 +20,15 @@ test("lengths_are_written_by_iso_8601_and_never_as_nothing", () => {
   ];
   for (const [length, text] of table) {
     assert.equal(iso(length), text);
+  }
+});
+
+test("lengths_of_the_api_are_read", () => {
+  const table = [
+    ["PT10M", 10 * MINUTE], ["P1DT2H0.5S", DAY + 2 * HOUR + 500], ["PT0S", 0], ["P7D", 7 * DAY], ["", null], ["x", null],
+  ];
+  for (const [text, length] of table) {
+    assert.equal(ofIso(text), length, text);
   }
 });
 

@@ -49,7 +49,7 @@ test("steps_come_in_their_order_and_the_one_that_others_see_is_marked", () => {
   const inactive = session("AvailableInactive", 2, 20, false);
   const preferred = layer("preferred", { wins: true, nextChangeDateTime: at(30), endDateTime: at(30) });
   const lasting = layer("outOfOffice", { wins: true });
-  const all = steps(explanation("preferred", 30, [preferred, available, inactive, lasting]));
+  const all = steps(explanation("preferred", 30, [preferred, available, inactive, lasting]), null);
   assert.deepEqual(
     all.map((step) => [(step.at - NOW) / MINUTE, step.layer, step.what, step.becomes, step.seen]),
     [
@@ -60,6 +60,19 @@ test("steps_come_in_their_order_and_the_one_that_others_see_is_marked", () => {
       [60, available, "ends", "", false],
     ],
   );
+});
+
+test("the_second_fade_comes_by_the_limits_if_the_session_lives_for_so_long", () => {
+  const set = (activity, next, end) => ({ ...session(activity, next, end, true), setDateTime: at(-1) });
+  const fades = (of, awayAfter) => (
+    steps(explanation("sessions", 5, [of]), awayAfter).filter(({ what }) => what === "fades")
+      .map((step) => [(step.at - NOW) / MINUTE, step.becomes])
+  );
+  assert.deepEqual(fades(set("Available", 5, 60), 11 * MINUTE), [[5, "AvailableInactive"], [10, "Away"]]);
+  assert.deepEqual(fades(set("Available", 5, 60), null), [[5, "AvailableInactive"]]);
+  assert.deepEqual(fades(set("Available", 5, 10), 11 * MINUTE), [[5, "AvailableInactive"]]);
+  assert.deepEqual(fades(set("AvailableInactive", 5, 60), 11 * MINUTE), [[5, "Away"]]);
+  assert.deepEqual(fades(set("Busy", 60, 60), 11 * MINUTE), []);
 });
 
 test("places_keep_their_order_and_spread_the_first_minutes", () => {
