@@ -45,6 +45,10 @@ class BarDevelopment extends HTMLElement {
       h("div", { class: "bar-panels" }, panel("Faults", this.#faults()), panel("API calls", log.element)),
       this.#problem.element,
     ));
+    // What has the focus is scrolled to where the bar does not cover it.
+    new ResizeObserver(() => {
+      document.documentElement.style.setProperty("--bar", `${this.offsetHeight}px`);
+    }).observe(this);
     this.#find();
   }
 
@@ -174,7 +178,7 @@ function field(label, range) {
 }
 
 /**
- * A part of the bar that opens above it.
+ * A part of the bar that opens.
  * @param {string} words
  * @param {Node} content
  */

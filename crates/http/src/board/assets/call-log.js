@@ -34,7 +34,8 @@ export class CallLog {
   element = h(
     "div", { class: "call-log" },
     h("div", { class: "row" }, this.#filter, this.#clear, this.#count),
-    h("div", { class: "calls-inside", role: "log", "aria-label": "Calls", "aria-live": "off", tabIndex: 0 }, this.#list),
+    h("div", { class: "calls-inside", role: "log", "aria-label": "Calls", "aria-live": "off", tabIndex: 0 },
+      this.#list),
   );
 
   /**

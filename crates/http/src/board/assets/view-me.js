@@ -170,7 +170,9 @@ class ViewMe extends HTMLElement {
 class Form {
   /** Whether there is something in the fields that has not been written yet. */
   #isTouched = false;
-  #isBusy = false;
+  /** How many of its acts are under way or wait for one that is. */
+  #acts = 0;
+  #before = Promise.resolve();
   #show;
   #problem = new Problem();
   #said = h("span", { class: "said" });
@@ -189,8 +191,8 @@ class Form {
     this.#show = show;
     const id = `me-${heading.toLowerCase().replaceAll(" ", "-")}`;
     const submit = h("button", { type: "submit", class: "button primary" }, save[0]);
-    const reset = clear && h("button", { type: "button", class: "button" }, clear[0]);
-    reset?.addEventListener("click", () => this.#do(clear));
+    const click = () => clear && this.#do(clear);
+    const reset = clear && h("button", { type: "button", class: "button", on: { click } }, clear[0]);
     const form = h(
       "form", null, ...fields, note ? h("p", { class: "quiet" }, note) : null,
       h("div", { class: "row" }, submit, reset, this.#said), this.#problem.element,
@@ -205,29 +207,33 @@ class Form {
 
   /** Shows what the server has, unless somebody is about to change it. */
   show() {
-    if (!this.#isTouched && !this.#isBusy) {
+    if (!this.#isTouched && this.#acts === 0) {
       this.#show();
     }
   }
 
-  /** @param {Act | undefined} act */
-  async #do(act) {
-    if (!act || this.#isBusy) {
-      return;
-    }
-    const [, doIt, done] = act;
-    this.#isBusy = true;
+  /**
+   * Does it when all that was begun before is done.
+   * @param {Act} act
+   */
+  #do(act) {
+    this.#acts += 1;
+    this.#before = this.#before.then(() => this.#act(act)).finally(() => { this.#acts -= 1; });
+  }
+
+  /** @param {Act} act */
+  async #act([, doIt, done]) {
     this.#problem.clear();
     write(this.#said, "");
+    // What is touched from now on is not written with this.
+    this.#isTouched = false;
     try {
       await doIt();
-      this.#isTouched = false;
       write(this.#said, done);
       announce(done);
     } catch (error) {
+      this.#isTouched = true;
       this.#problem.show(error);
-    } finally {
-      this.#isBusy = false;
     }
   }
 }
