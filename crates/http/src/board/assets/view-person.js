@@ -70,7 +70,7 @@ class ViewPerson extends HTMLElement {
 
   async #learnLimits() {
     const answer = await this.app.api.call("GET", "/porchlight/limits", { quiet: true }).catch(() => null);
-    const limit = answer?.body.value.find((/** @type {any} */ { name }) => name === "fadeAwayAfter");
+    const limit = answer?.body.limits.find((/** @type {any} */ { name }) => name === "fadeAwayAfter");
     this.#awayAfter = ofIso(limit?.value ?? "");
     this.#seen = "";
     this.#shown();
