@@ -19,7 +19,7 @@ export class EndDialog {
     "dialog", { class: "card dialog", "aria-labelledby": "end-title" },
     h("h2", { id: "end-title" }, "End this subscription?"),
     this.#whom,
-    h("p", { class: "quiet" }, "Its endpoint is told nothing more. Its program has to subscribe again."),
+    h("p", { class: "quiet" }, "The endpoint will be told nothing more, and its program has to subscribe again."),
     this.#problem.element,
     h("div", { class: "row" }, this.#no, this.#yes),
   );

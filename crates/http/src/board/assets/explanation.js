@@ -143,7 +143,7 @@ export function scale(now, last) {
   for (const [minutes, words] of MARKS) {
     const at = place(now + minutes * 60_000, now, last);
     const before = marks.at(-1)?.place ?? 0;
-    if (now + minutes * 60_000 < last && at - before >= 0.12 && at <= 0.9) {
+    if (now + minutes * 60_000 < last && at - before >= 0.16 && at <= 0.92) {
       marks.push({ place: at, words });
     }
   }

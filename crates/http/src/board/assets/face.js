@@ -65,7 +65,7 @@ export class Face {
     return [
       h("strong", null, what),
       what.startsWith(how) ? null : h("span", { class: "face-quiet" }, how),
-      from ? h("span", { class: "face-quiet" }, "since ", this.#times.time(from, since)) : null,
+      from ? h("span", { class: "face-quiet" }, this.#times.time(from, since)) : null,
       to ? h("span", { class: "face-quiet" }, this.#times.time(to, until)) : null,
     ];
   }

@@ -3,7 +3,7 @@
  */
 
 import { h, replace, svg, write } from "./dom.js";
-import { moment, since, until } from "./presence.js";
+import { moment, since } from "./presence.js";
 import { health, latency, line, subject, wrong } from "./subscription.js";
 
 /** @typedef {import("./subscription.js").Attempt} Attempt */
@@ -71,7 +71,7 @@ export class SubscriptionRow {
   /** Which subscription it is, in words. */
   words() {
     const { host } = new URL(this.subscription.notificationUrl);
-    return `${host} would no longer be told of: ${this.#opener.textContent}.`;
+    return `${this.#opener.textContent}, told to ${host}.`;
   }
 
   /** Says whom it is about, by the names that are known now. */
@@ -92,7 +92,7 @@ export class SubscriptionRow {
     const { host, pathname, protocol } = new URL(subscription.notificationUrl);
     replace(this.#endpoint, h("span", { title: subscription.notificationUrl },
       protocol === "https:" ? "" : `${protocol}//`, h("strong", null, host), pathname));
-    replace(this.#ends, this.#times.time(subscription.expirationDateTime, until));
+    replace(this.#ends, this.#times.time(subscription.expirationDateTime, moment));
     this.#detail();
   }
 
@@ -123,7 +123,7 @@ export class SubscriptionRow {
       return h("span", { class: "health health-ok" }, mark("M3 8.5 6.5 12 13 4.5"), "OK");
     }
     if (state === "never" || from === null) {
-      return h("span", { class: "health health-never" }, mark("M3 8H13"), "Never told");
+      return h("span", { class: "health health-never" }, mark("M3 8H13"), "Not told yet");
     }
     return h(
       "span", { class: "health health-failing" }, mark("M8 3V9.5M8 12.5V13"),

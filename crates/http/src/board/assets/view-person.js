@@ -189,15 +189,23 @@ class ViewPerson extends HTMLElement {
     replace(this.#steps, ...coming.map((step) => this.#step(step)));
   }
 
+  /**
+   * A layer with whose it is.
+   * @param {Layer} layer
+   */
+  #title(layer) {
+    const { applicationId } = layer;
+    return layerName(layer) + (applicationId ? ` of ${this.#application(applicationId)}` : "");
+  }
+
   /** @param {import("./explanation.js").Step} step */
   #step({ at, layer, what, becomes, seen }) {
-    const of = layer.applicationId ? ` of ${this.#application(layer.applicationId)}` : "";
     const does = what === "ends" ? "ends" : `fades to ${words(becomes)}`;
     const time = new Date(at);
     return h(
       "li", { class: seen ? "step seen" : "step" },
       h("span", { class: "step-time" }, this.#times.time(time, moment)),
-      h("span", { class: "step-words" }, `${layerName(layer)}${of} ${does}`),
+      h("span", { class: "step-words" }, `${this.#title(layer)} ${does}`),
       seen ? h("span", { class: "badge" }, "Others see it") : null,
       h("span", { class: "step-left" }, "in ", this.#times.time(time, left)),
     );
@@ -215,7 +223,8 @@ class ViewPerson extends HTMLElement {
     const winner = decider(explanation);
     const lanes = explanation.layers.map((layer) => {
       const own = coming.filter((step) => step.layer === layer);
-      return lane(layer, layer === winner, own.map((step) => ({ ...step, at: place(step.at, now, last) })));
+      const placed = own.map((step) => ({ ...step, at: place(step.at, now, last) }));
+      return lane(layer, this.#title(layer), layer === winner, placed);
     });
     const marks = [{ place: 0, words: "now" }, ...scale(now, last)];
     const scaled = marks.map(({ place, words }) => put(h("span", { class: "mark" }, words), "left", place));
@@ -296,10 +305,11 @@ function left(at, now) {
 /**
  * The bar of a layer, with a mark where it fades.
  * @param {Layer} layer
+ * @param {string} title
  * @param {boolean} decides
  * @param {import("./explanation.js").Step[]} steps of this layer, with places from 0 to 1
  */
-function lane(layer, decides, steps) {
+function lane(layer, title, decides, steps) {
   const end = steps.find(({ what }) => what === "ends");
   const kind = `lane-${layer.availability?.toLowerCase() ?? "beside"}`;
   const more = `${end ? "" : " lane-open"}${decides ? " lane-decides" : ""}`;
@@ -307,7 +317,7 @@ function lane(layer, decides, steps) {
   const fades = steps.filter(({ what }) => what === "fades");
   const marks = fades.map(({ at }) => put(h("span", { class: "lane-fade" }), "left", at));
   const track = h("span", { class: "lane-track" }, bar, ...marks);
-  return h("div", { class: "lane" }, h("span", { class: "lane-name" }, layerName(layer)), track);
+  return h("div", { class: "lane" }, h("span", { class: "lane-name", title }, title), track);
 }
 
 /**

@@ -72,9 +72,9 @@ class ViewSubscriptions extends HTMLElement {
   /** Whose subscriptions are shown. */
   #whose() {
     return this.app.session.can("Subscription.Read.All")
-      ? "Who is told of changes by webhook. Yours; to a Global Administrator, everybody’s."
-      : "Who is told of changes by webhook. Those that this page’s application has made for you; "
-        + "the permission Subscription.Read.All shows more.";
+      ? "Webhooks that are told of changes: yours, and for a Global Administrator everybody’s."
+      : "Webhooks that are told of changes: those that this page’s application has made for you. "
+        + "The permission Subscription.Read.All shows more.";
   }
 
   #tick() {
