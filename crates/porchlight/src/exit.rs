@@ -6,12 +6,15 @@ use porchlight_store::JetStreamError;
 pub(crate) const OK: u8 = 0;
 /// `healthcheck`, `status`: the server does not answer, or says that it is not ready.
 pub(crate) const UNHEALTHY: u8 = 1;
-/// A wrong flag, environment variable or configuration file; `token`: what was asked for is refused.
+/// A wrong flag, environment variable or configuration file; the server refuses what it was asked for.
 pub(crate) const USAGE: u8 = 64;
 /// The data cannot be read: damaged, written by a newer program, or ahead of the clock; or the streams in NATS are not as
 /// they must be.
 pub(crate) const DATA: u8 = 65;
-/// The address cannot be listened on; NATS does not answer or does not want us; `token`: no development server answers.
+/// What is asked for is not there: no such person, session or subscription.
+pub(crate) const NO_SUCH: u8 = 66;
+/// The address cannot be listened on; NATS does not answer or does not want us; the server that is asked does not answer,
+/// or cannot now.
 pub(crate) const UNAVAILABLE: u8 = 69;
 /// Something that should not happen.
 pub(crate) const INTERNAL: u8 = 70;
@@ -20,6 +23,8 @@ pub(crate) const INTERNAL: u8 = 70;
 pub(crate) const CANNOT_CREATE: u8 = 73;
 /// Another process uses the data folder: try again when it has stopped.
 pub(crate) const IN_USE: u8 = 75;
+/// The server does not let us: no good token, or not the permission.
+pub(crate) const NOT_PERMITTED: u8 = 77;
 
 /// Why the program ends, and with which code.
 #[derive(Debug)]

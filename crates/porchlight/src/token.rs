@@ -1,26 +1,24 @@
 //! `porchlight token`: a token of a running development server, for scripts and for trying things.
 
+use http::StatusCode;
 use porchlight_http::Development;
 use serde_json::Value;
 
 use crate::cli::TokenFlags;
-use crate::exit::{Failure, UNAVAILABLE, USAGE};
-use crate::request::{Answer, Server};
-use crate::{complain, development, say};
+use crate::client::{Answer, Client};
+use crate::exit::{Failure, UNAVAILABLE};
+use crate::{complain, say};
 
 /// Where development servers issue tokens.
 const PATH: &str = "/common/oauth2/v2.0/token";
 
 /// Asks the server, and prints the token and nothing else.
 pub(crate) fn run(flags: &TokenFlags) -> Result<(), Failure> {
-    let url = match &flags.data {
-        Some(data) => development::url_of(data)?,
-        None => flags.url.clone(),
-    };
-    let server = Server::at(&url).map_err(|cause| Failure::new(USAGE, cause))?;
-    let answer = server.post(PATH, &form(flags)).map_err(|cause| Failure::new(UNAVAILABLE, cause))?;
-    let token = token(&answer, &server.host)?;
-    say(&token);
+    let client = Client::anonymous(&flags.address)?;
+    let form = form(flags);
+    let members: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let answer = client.post_form(PATH, &members)?;
+    say(&token(&answer, client.host())?);
     Ok(())
 }
 
@@ -51,7 +49,7 @@ fn form(flags: &TokenFlags) -> Vec<(&'static str, String)> {
 ///
 /// What the server says, if it is one that issues tokens.
 fn token(answer: &Answer, host: &str) -> Result<String, Failure> {
-    let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    let body = answer.json().unwrap_or_default();
     if let Some(token) = body["access_token"].as_str() {
         let without_effect = body["porchlight_without_effect"].as_array().into_iter().flatten();
         for name in without_effect.filter_map(Value::as_str) {
@@ -64,15 +62,12 @@ fn token(answer: &Answer, host: &str) -> Result<String, Failure> {
     if let Some(description) = body["error_description"].as_str() {
         return Err(Failure::usage(description));
     }
-    let what = match answer.status {
-        Some(404) if body["error"].is_object() => format!(
+    let what = match body["error"]["message"].as_str() {
+        Some(_) if answer.status == StatusCode::NOT_FOUND => format!(
             "the server on {host} is not in development mode: only one that was started with --dev issues tokens"
         ),
-        Some(status) if body["error"].is_object() => {
-            let message = body["error"]["message"].as_str().unwrap_or_default();
-            format!("the server on {host} has answered {status}: {message}")
-        }
-        _ => format!("what answers on {host} is no porchlight"),
+        Some(message) => format!("the server on {host} has answered {}: {message}", answer.status.as_u16()),
+        None => format!("what answers on {host} is no porchlight"),
     };
     Err(Failure::new(UNAVAILABLE, anyhow::Error::msg(what)))
 }
