@@ -1,5 +1,6 @@
 //! The command line. What belongs to one family of commands is in `cli/`.
 
+mod client;
 mod serve;
 
 use std::path::PathBuf;
@@ -8,8 +9,14 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use uuid::Uuid;
 
+pub(crate) use self::client::{
+    ClearFlags, DeliveriesFlags, EndFlags, ExplainFlags, GetFlags, LimitsFlags, OutOfOfficeFlags,
+    PreferFlags, SetFlags, StatusMessageFlags, SubscriptionsCommand, SubscriptionsFlags, UsersFlags,
+    WatchFlags,
+};
 pub(crate) use self::serve::{DurabilityFlag, LogFormat, ProfileFlag, ServeFlags};
 use crate::client::AddressFlags;
+use crate::commands::when;
 
 /// A presence server that speaks the Microsoft Graph presence API.
 #[derive(Debug, Parser)]
@@ -27,6 +34,30 @@ pub(crate) enum Command {
     Healthcheck(AddressFlags),
     /// Asks a running server who is in its cluster; exit code 0: it is ready, 1: it is not.
     Status(StatusFlags),
+    /// Shows what people's presence is now.
+    Get(GetFlags),
+    /// Reports what an application sees somebody do: a session of the presence.
+    Set(SetFlags),
+    /// Ends a session before its time.
+    Clear(ClearFlags),
+    /// Chooses what is shown instead of what applications report.
+    Prefer(PreferFlags),
+    /// Writes a status message, or takes it back.
+    StatusMessage(StatusMessageFlags),
+    /// Says that one is out of office, or back again.
+    OutOfOffice(OutOfOfficeFlags),
+    /// Follows people's presence live.
+    Watch(WatchFlags),
+    /// Shows why a presence is what it is, and what happens next.
+    Explain(ExplainFlags),
+    /// Shows who is in the directory.
+    Users(UsersFlags),
+    /// Shows whom webhooks tell, or ends a subscription.
+    Subscriptions(SubscriptionsFlags),
+    /// Shows what became of the newest attempts to tell a subscription.
+    Deliveries(DeliveriesFlags),
+    /// Shows the limits of a server.
+    Limits(LimitsFlags),
     /// Looks at a data folder and says what is wrong with it; with --repair it puts it right.
     Doctor(DoctorFlags),
     /// Writes everything that a log holds to a file.
@@ -165,15 +196,7 @@ Exit codes:
 /// The life of a token: a number with its unit, or ISO 8601.
 fn life(text: &str) -> Result<Duration, String> {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-    let unit = |letter: char, seconds: u64| {
-        let count: u64 = text.strip_suffix(letter)?.parse().ok()?;
-        count.checked_mul(seconds).map(Duration::from_secs)
-    };
-    let short = unit('s', 1).or_else(|| unit('m', 60)).or_else(|| unit('h', 60 * 60));
-    let life = match short {
-        Some(life) => life,
-        None => porchlight_http::parse_duration(text)?,
-    };
+    let life = when::duration(text)?;
     if (Duration::from_secs(1)..=DAY).contains(&life) {
         Ok(life)
     } else {

@@ -17,11 +17,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-pub(crate) use flags::{AddressFlags, ServerFlags};
-pub(crate) use remote::{Answer, Items, Remote};
-pub(crate) use stream::Told;
-pub(crate) use url::{literal, query, segment};
-
+pub(crate) use self::events::Event;
+pub(crate) use self::flags::{AddressFlags, ServerFlags};
+pub(crate) use self::remote::{Answer, Items, Remote};
+pub(crate) use self::stream::Told;
+pub(crate) use self::url::{literal, query, segment};
 use crate::exit::{Failure, INTERNAL};
 
 /// A server, and whoever waits for its answers.

@@ -10,6 +10,7 @@ mod board;
 mod cli;
 mod client;
 mod colour;
+mod commands;
 mod config;
 mod dev_ca;
 mod development;
@@ -57,6 +58,18 @@ fn main() -> ExitCode {
         Command::Serve(flags) => run::serve(&flags),
         Command::Healthcheck(flags) => healthcheck::run(&flags),
         Command::Status(flags) => status::run(&flags),
+        Command::Get(flags) => commands::get::run(&flags),
+        Command::Set(flags) => commands::change::set(&flags),
+        Command::Clear(flags) => commands::change::clear(&flags),
+        Command::Prefer(flags) => commands::change::prefer(&flags),
+        Command::StatusMessage(flags) => commands::change::status_message(&flags),
+        Command::OutOfOffice(flags) => commands::change::out_of_office(&flags),
+        Command::Watch(flags) => commands::watch::run(&flags),
+        Command::Explain(flags) => commands::explain::run(&flags),
+        Command::Users(flags) => commands::users::run(&flags),
+        Command::Subscriptions(flags) => commands::subscriptions::run(&flags),
+        Command::Deliveries(flags) => commands::subscriptions::deliveries(&flags),
+        Command::Limits(flags) => commands::limits::run(&flags),
         Command::Doctor(flags) => doctor::run(&flags),
         Command::Backup(flags) => backup::make(&flags),
         Command::Restore(flags) => backup::restore(&flags),

@@ -268,7 +268,7 @@ fn open_log(place: &LogPlace, replica: Arc<dyn Replica>) -> Result<Arc<dyn Log>,
 }
 
 /// The first of SIGTERM and SIGINT.
-fn stop_signal() -> std::io::Result<impl Future<Output = &'static str>> {
+pub(crate) fn stop_signal() -> std::io::Result<impl Future<Output = &'static str>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! {

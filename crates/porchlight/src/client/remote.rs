@@ -192,7 +192,7 @@ impl Remote {
         let mut path = path.to_owned();
         loop {
             let mut page = self.call(Method::GET, &path, None).await?.json()?;
-            let Some(items) = page["value"].as_array_mut() else {
+            let Some(items) = page.get_mut("value").and_then(Value::as_array_mut) else {
                 return Err(unavailable(anyhow!("{} has answered without a list", self.host())));
             };
             found.items.append(items);
@@ -301,7 +301,8 @@ impl Remote {
 
     /// What became of a request that was not answered.
     fn why(&self, error: &HttpError) -> anyhow::Error {
-        const TRUST: &str = "trust who has signed for it by --ca; development's authority is development/ca.pem in the data folder";
+        const TRUST: &str = "trust who has signed for it by --ca; \
+                             development's authority is development/ca.pem in the data folder";
         let host = self.host();
         let cause = innermost(error);
         match causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
