@@ -128,10 +128,10 @@ mod tests {
         Busy, in a call since 18:19 (5 min ago)
         A preferred presence outranks every session.
 
-           layer                                            says               set                next                                            why
-        ▶  preferred                                        ■ Busy, in a call  18:19 (5 min ago)  ends 19:24 (in 1 h)                             Written by PATCH, it stands without a session.
-           session of aaaaaaaa-0000-4000-8000-00000000000a  ● Available        18:24 (18 s ago)   fades 18:29 (in 4 min), ends 19:24 (in 59 min)  The preferred presence outranks it.
-        ▶  status message                                                      18:24 (18 s ago)                                                   It shows beside availability and activity.
+           layer                                            says               set                next                                         why
+        ▶  preferred                                        ■ Busy, in a call  18:19 (5 min ago)  ends 19:24 (in 1 h)                          Written by PATCH, it stands without a session.
+           session of aaaaaaaa-0000-4000-8000-00000000000a  ● Available        18:24 (18 s ago)   fades 18:29 (in 5 min), ends 19:24 (in 1 h)  The preferred presence outranks it.
+        ▶  status message                                                      18:24 (18 s ago)                                                It shows beside availability and activity.
 
         It changes by itself at 19:24 (in 1 h).
         ");

@@ -81,7 +81,7 @@ mod tests {
         let people = vec![Person { id: "a1".to_owned(), name: "Ada".to_owned() }];
         insta::assert_snapshot!(table(&presences, people, &now), @r"
         name  availability        activity          since              says                   works
-        Ada   ■ Busy              In a call         18:24 (4 min ago)  Reviewing the release  office
+        Ada   ■ Busy              In a call         18:24 (5 min ago)  Reviewing the release  office
         2     ? Presence unknown  Presence unknown
         ");
     }

@@ -105,7 +105,9 @@ pub(crate) fn here(at: Timestamp) -> Zoned {
 /// When the view of a presence with this sequence number began, if the number says so: Porchlight's does.
 pub(crate) fn of_sequence(number: &str) -> Option<Timestamp> {
     let digits = number.strip_prefix('A').filter(|digits| digits.len() == 14)?;
-    Timestamp::from_millisecond(digits.parse().ok()?).ok()
+    // Nobody has changed anything at the beginning of time.
+    let millis = digits.parse().ok().filter(|millis| *millis > 0)?;
+    Timestamp::from_millisecond(millis).ok()
 }
 
 /// The instant in a member of the API's.
@@ -134,18 +136,22 @@ pub(crate) fn at(at: Timestamp, now: &Zoned) -> String {
     if away.is_positive() { format!("{clock} (in {span})") } else { format!("{clock} ({span} ago)") }
 }
 
-/// How long something is, in one or two units.
+/// About how long something is, in one or two units.
 pub(crate) fn span(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        ..MINUTE => format!("{seconds} s"),
-        MINUTE..HOUR => format!("{} min", seconds / MINUTE),
-        HOUR..DAY if seconds % HOUR >= MINUTE => {
-            format!("{} h {} min", seconds / HOUR, seconds % HOUR / MINUTE)
-        }
-        HOUR..DAY => format!("{} h", seconds / HOUR),
-        _ if seconds < 2 * DAY => "1 day".to_owned(),
-        _ => format!("{} days", seconds / DAY),
+    const HOUR: u64 = 60;
+    const DAY: u64 = 24 * HOUR;
+    const DAYS: u64 = 2 * DAY;
+    let seconds = (duration + Duration::from_millis(500)).as_secs();
+    if seconds < 60 {
+        return format!("{seconds} s");
+    }
+    let minutes = (seconds + 30) / 60;
+    match minutes {
+        ..HOUR => format!("{minutes} min"),
+        HOUR..DAY if minutes % HOUR > 0 => format!("{} h {} min", minutes / HOUR, minutes % HOUR),
+        HOUR..DAY => format!("{} h", minutes / HOUR),
+        DAY..DAYS => "1 day".to_owned(),
+        DAYS.. => format!("{} days", minutes / DAY),
     }
 }
 
@@ -209,7 +215,8 @@ mod tests {
             ("2026-11-27T18:24:06Z", "19:24 (12 s ago)"),
             ("2026-11-27T18:19:18Z", "19:19 (5 min ago)"),
             ("2026-11-27T19:24:18Z", "20:24 (in 1 h)"),
-            ("2026-11-27T20:30:00Z", "21:30 (in 2 h 5 min)"),
+            ("2026-11-27T19:24:17.9Z", "20:24 (in 1 h)"),
+            ("2026-11-27T20:30:00Z", "21:30 (in 2 h 6 min)"),
             ("2026-11-26T18:24:18Z", "26 Nov 19:24 (1 day ago)"),
             ("2026-12-07T18:24:18Z", "7 Dec 19:24 (in 10 days)"),
             ("2030-01-31T16:00:00Z", "2030-01-31 17:00 (in 1160 days)"),
@@ -222,7 +229,7 @@ mod tests {
     #[test]
     fn a_sequence_number_of_porchlights_is_an_instant() {
         assert_eq!(of_sequence("A01795803858141"), Some(instant("2026-11-27T18:24:18.141Z")));
-        for other in ["", "A0132B23", "A0132", "B01795803858141", "A0179580385814x"] {
+        for other in ["", "A0132B23", "A0132", "B01795803858141", "A0179580385814x", "A00000000000000"] {
             assert_eq!(of_sequence(other), None, "{other}");
         }
     }

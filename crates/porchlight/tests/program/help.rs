@@ -402,7 +402,11 @@ fn healthcheck_says_what_keeps_it_from_saying_ready() {
         (format!("http://{has_a_reason}"), format!("the server on {has_a_reason} is not ready: it rests")),
         (format!("http://{another}"), format!("what answers on {another} is no porchlight")),
         (format!("http://{no_http}"), format!("what answers on {no_http} is no porchlight")),
-        (format!("https://{nobody}"), "the url must begin with http://".to_owned()),
+        (
+            format!("https://{nobody}"),
+            format!("no server answers on {nobody}: Connection refused (os error 111)"),
+        ),
+        (format!("ftp://{nobody}"), "the url must begin with http:// or https://".to_owned()),
     ];
     for (url, expected) in table {
         assert_eq!(refusal(&run(&mut porchlight(&["healthcheck", "--url", &url])), 1), expected);

@@ -6,6 +6,7 @@
 mod audit;
 mod backup;
 mod book;
+mod client;
 mod cluster;
 mod connection;
 mod development;
@@ -46,4 +47,5 @@ mod told_over_kills;
 mod tools;
 mod traces;
 mod usage;
+mod watch;
 mod webhooks_over_kills;

@@ -104,7 +104,7 @@ fn whoever_issues_no_tokens_is_named() {
             UNAVAILABLE,
             "no server answers on 127.0.0.1:1: Connection refused (os error 111)".to_owned(),
         ),
-        ("https://127.0.0.1:1".to_owned(), REFUSED, "the url must begin with http://".to_owned()),
+        ("ftp://127.0.0.1:1".to_owned(), REFUSED, "the url must begin with http:// or https://".to_owned()),
     ];
     for (url, code, expected) in table {
         let ended = run(&mut porchlight(&["token", "--url", &url, "--user", "ada"]));
