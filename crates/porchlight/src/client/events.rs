@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn events_are_the_same_wherever_the_pieces_are_cut() {
-        let text = "event: snapshot\ndata: {}\n\n:\n\nevent: presence\r\ndata: {\"id\":\"ä\"}\r\n\r\nevent: current\rdata: {}\rid: x\r\rdata:a\ndata\ndata: b\n\n";
+        let text = "event: snapshot\ndata: {}\n\n:\n\nevent: presence\r\ndata: {\"id\":\"ä\"}\r\n\r\n\
+                    event: current\rdata: {}\rid: x\r\rdata:a\ndata\ndata: b\n\n";
         let expected = [
             event("snapshot", "{}"),
             event("presence", "{\"id\":\"ä\"}"),

@@ -37,8 +37,8 @@ pub(crate) enum Told {
 }
 
 impl Remote {
-    /// Follows the stream at this path, and goes on where it was cut when the connection breaks. It ends when the receiver
-    /// is dropped. Must be called in [`super::Client::wait`].
+    /// Follows the stream at this path, and goes on where it was cut when the connection breaks. It ends when the
+    /// receiver is dropped. Must be called in [`super::Client::wait`].
     pub(crate) fn stream(&self, path: &str) -> mpsc::Receiver<Told> {
         let (told, heard) = mpsc::channel(WAITING_MAX);
         let (remote, path) = (self.clone(), path.to_owned());

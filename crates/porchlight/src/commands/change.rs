@@ -106,7 +106,8 @@ pub(crate) fn out_of_office(flags: &OutOfOfficeFlags) -> Result<(), Failure> {
         return Err(Failure::new(
             USAGE,
             anyhow!(
-                "{host} takes no out-of-office settings\n  the original has them from the mailbox: set automatic replies there"
+                "{host} takes no out-of-office settings\n  \
+                 the original has them from the mailbox: set automatic replies there"
             ),
         ));
     }

@@ -155,7 +155,8 @@ struct Screen {
 }
 
 impl Screen {
-    /// A terminal of a hundred columns and sixteen lines in which this command runs. When that has ended its code is shown.
+    /// A terminal of a hundred columns and sixteen lines in which this command runs. When that has ended its code is
+    /// shown.
     fn of(command: &str) -> Screen {
         let place = tempfile::tempdir().expect("a folder");
         let screen = Screen { socket: place.path().join("tmux"), _place: place };

@@ -16,7 +16,7 @@ const OTHER_LINES: usize = 3;
 
 /// The columns and how wide they are; what people say takes the rest.
 const COLUMNS: [(&str, usize); 5] =
-    [("name", 24), ("availability", 19), ("activity", 20), ("since", 20), ("says", usize::MAX)];
+    [("name", 22), ("availability", 18), ("activity", 25), ("since", 18), ("says", usize::MAX)];
 
 /// How a list looks that somebody has scrolled and filtered.
 #[derive(Debug, Default)]
@@ -136,7 +136,8 @@ fn people_lines(height: usize) -> usize {
 fn head(crowd: &Crowd, host: &str, width: usize) -> String {
     let counts = crowd.counts();
     let all: usize = counts.iter().sum();
-    let mut cells = vec![(format!("{host}  {all} people"), Style::new().bold())];
+    let people = if all == 1 { "person" } else { "people" };
+    let mut cells = vec![(format!("{host}  {all} {people}"), Style::new().bold())];
     cells.extend(samples().zip(counts).filter(|(_, count)| *count > 0).map(|(name, count)| {
         let look = look(name, "");
         (format!("{} {count}", look.mark), look.style)
@@ -166,11 +167,13 @@ fn columns(width: usize) -> String {
 
 fn row(somebody: &Somebody, now: &Zoned, width: usize) -> String {
     let availability = format!("{} {}", somebody.look.mark, somebody.availability);
+    // Said once is enough.
+    let activity = if somebody.activity == somebody.availability { "" } else { &somebody.activity };
     let since = somebody.since.map(|since| when::at(since, now)).unwrap_or_default();
-    let texts = [&somebody.name, &availability, &somebody.activity, &since, &somebody.says];
+    let texts: [&str; 5] = [&somebody.name, &availability, activity, &since, &somebody.says];
     let styles = [Style::new(), somebody.look.style, Style::new(), Style::new().dimmed(), Style::new()];
     let cells = texts.into_iter().zip(COLUMNS).zip(styles);
-    line(cells.map(|((text, (_, wide)), style)| (text.as_str(), wide, style)), width)
+    line(cells.map(|((text, (_, wide)), style)| (text, wide, style)), width)
 }
 
 /// Cells beside each other, each in so many columns of the terminal at most, as far as there is room. One that may be as
@@ -228,10 +231,10 @@ mod tests {
         let text = shown(&mut live(), &crowd(), (100, 8));
         insta::assert_snapshot!(text, @r"
         127.0.0.1:8080  3 people  ● 1  ■ 1  ○ 1
-        name                      availability         activity              since                 says
-        Ben Okafor                ● Available          Available             18:24 (5 min ago)
-        Ada Lovelace              ■ Busy               In a call             18:24 (5 min ago)
-        3                         ○ Offline            Offline               18:24 (5 min ago)
+        name                    availability        activity                   since               says
+        Ben Okafor              ● Available                                    18:24 (5 min ago)
+        Ada Lovelace            ■ Busy              In a call                  18:24 (5 min ago)
+        3                       ○ Offline                                      18:24 (5 min ago)
 
 
         q quits  / filters  ↑↓ scroll
