@@ -62,8 +62,8 @@ mod wire;
 
 pub use api::Api;
 pub use auth::{
-    ApiKey, AuthSettings, ClaimNames, Mark, Permission, Permissions, SigningAlgorithm, TrustedIssuer,
-    new_api_key,
+    ApiKey, AuthSettings, ClaimNames, IssuerAnswer, Mark, Permission, Permissions, SigningAlgorithm,
+    TrustedIssuer, ask_issuer, new_api_key,
 };
 pub use board::{BoardSettings, SignIn};
 pub use doors::Listener;

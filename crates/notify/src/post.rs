@@ -157,7 +157,12 @@ fn why(error: &ClientError) -> Outcome {
     Outcome::Connection
 }
 
-fn tls(egress: &Egress) -> Result<ClientConfig, PosterError> {
+/// What TLS is spoken with when something goes out.
+///
+/// # Errors
+///
+/// When a file that the settings name cannot be read or is of no use.
+pub(crate) fn tls(egress: &Egress) -> Result<ClientConfig, PosterError> {
     let roots = trusted_roots(egress.ca.as_deref())?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();

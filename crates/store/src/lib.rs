@@ -28,7 +28,7 @@ pub use embedded::{
     Compacted, Durability, Embedded, OpenError, Options, Repair, RepairError, compact, repair,
 };
 pub use entry::{Entry, Key, LogId, Revision, Value};
-pub use jetstream::{JetStream, JetStreamError, JetStreamOptions};
+pub use jetstream::{JetStream, JetStreamError, JetStreamFound, JetStreamOptions};
 pub use log::{Health, Log, Replica, Stats};
 pub use memory::{Fault, Memory};
 pub use record::RecordError;

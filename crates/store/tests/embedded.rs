@@ -449,7 +449,7 @@ async fn what_is_written_anew_is_the_same_log() {
     let (place, entries) = folder_with_history().await;
     assert_eq!(entries.len(), 2_000);
     let id = open(place.path(), &Recorder::new()).id();
-    let compacted = compact(place.path()).unwrap();
+    let compacted = compact(place.path(), &|_, _| {}).unwrap();
     assert!(compacted.bytes_after > 0 && compacted.bytes_before > 0, "{compacted:?}");
     assert_eq!(entries_in(place.path()), entries);
     let log = open(place.path(), &Recorder::new());
@@ -459,7 +459,7 @@ async fn what_is_written_anew_is_the_same_log() {
     log.purge(8);
     log.close();
     drop(log);
-    compact(place.path()).unwrap();
+    compact(place.path(), &|_, _| {}).unwrap();
     let entries = entries_in(place.path());
     assert!(entries.len() == 2_000 && !entries.iter().any(|(other, ..)| *other == key(0)));
 }
@@ -467,12 +467,12 @@ async fn what_is_written_anew_is_the_same_log() {
 #[tokio::test]
 async fn an_empty_log_can_be_written_anew_and_a_missing_one_is_not_made() {
     let place = tempfile::tempdir().unwrap();
-    assert!(matches!(compact(place.path()), Err(OpenError::Missing { .. })));
+    assert!(matches!(compact(place.path(), &|_, _| {}), Err(OpenError::Missing { .. })));
     drop(open(place.path(), &Recorder::new()));
-    compact(place.path()).unwrap();
+    compact(place.path(), &|_, _| {}).unwrap();
     assert!(entries_in(place.path()).is_empty());
     let log = open(place.path(), &Recorder::new());
-    assert!(matches!(compact(place.path()), Err(OpenError::InUse { .. })));
+    assert!(matches!(compact(place.path(), &|_, _| {}), Err(OpenError::InUse { .. })));
     put(&log, &key(1), Revision::NONE, live("one")).await.unwrap();
 }
 
@@ -500,7 +500,7 @@ async fn an_interruption_while_everything_is_written_anew_loses_nothing() {
         interrupt();
         assert_eq!(entries_in(place.path()), entries);
         assert!(!named("fjall.new").exists() && !named("fjall.old").exists());
-        compact(place.path()).unwrap();
+        compact(place.path(), &|_, _| {}).unwrap();
         assert_eq!(entries_in(place.path()), entries);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, USER_AGENT};
+use http::header::{ACCEPT, CACHE_CONTROL, DATE, USER_AGENT};
 use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -17,6 +17,7 @@ use porchlight_notify::RootsError;
 use rustls::ClientConfig;
 use serde::Deserialize;
 
+use super::TrustedIssuer;
 use super::key_ring::{Fetch, Fetched};
 use super::key_set::KeySet;
 
@@ -83,15 +84,45 @@ impl Fetcher {
     }
 }
 
-impl Fetch for Source {
-    async fn fetch(&self) -> Result<Fetched, String> {
+/// What an issuer has answered to somebody who wanted to know whether it would.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuerAnswer {
+    /// How many keys it has that signatures can be checked with; at least one.
+    pub keys: usize,
+    /// The `Date` that its keys came with, as it was written.
+    pub date: Option<String>,
+}
+
+/// Asks an issuer for its discovery document and for its keys, as a server does that trusts it. `ca`: a file of more
+/// certificates to trust, in PEM. How long that may take is up to the caller.
+///
+/// # Errors
+///
+/// What is wrong, with the URL that was asked or the file that cannot be read.
+pub async fn ask_issuer(issuer: &TrustedIssuer, ca: Option<&Path>) -> Result<IssuerAnswer, String> {
+    let fetcher = Fetcher::new(ca).map_err(|error| error.to_string())?;
+    let source = Source { fetcher, metadata: issuer.metadata.clone(), issuer: issuer.issuer.clone() };
+    let (fetched, headers) = source.ask().await?;
+    let date = headers.get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
+    Ok(IssuerAnswer { keys: fetched.keys.count(), date })
+}
+
+impl Source {
+    /// Fetches the keys; with the headers that they came with.
+    async fn ask(&self) -> Result<(Fetched, HeaderMap), String> {
         let (_, document) = self.fetcher.get(&self.metadata).await?;
         let metadata = read(&document, &self.issuer, is_https(&self.metadata))
             .map_err(|error| format!("{}: {error}", self.metadata))?;
         let (headers, keys) = self.fetcher.get(&metadata.jwks_uri).await?;
         let keys = KeySet::read(&keys).map_err(|error| format!("{}: {error}", metadata.jwks_uri))?;
         let fresh_for = headers.get(CACHE_CONTROL).and_then(|value| max_age(value.to_str().ok()?));
-        Ok(Fetched { keys, authorization: metadata.authorization_endpoint, fresh_for })
+        Ok((Fetched { keys, authorization: metadata.authorization_endpoint, fresh_for }, headers))
+    }
+}
+
+impl Fetch for Source {
+    async fn fetch(&self) -> Result<Fetched, String> {
+        self.ask().await.map(|(fetched, _)| fetched)
     }
 }
 

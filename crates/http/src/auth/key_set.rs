@@ -61,6 +61,11 @@ impl KeySet {
         KeySet(vec![Arc::new(Key::new(id, public))])
     }
 
+    /// How many keys there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The key of this id; without an id the only one that there is.
     pub(super) fn find(&self, id: Option<&str>) -> Option<&Arc<Key>> {
         match id {

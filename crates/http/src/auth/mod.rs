@@ -26,6 +26,7 @@ pub(crate) use authenticator::{Authenticator, TokenCache};
 pub use authenticator::new_api_key;
 pub(crate) use development::person;
 use fetch::check_url;
+pub use fetch::{IssuerAnswer, ask_issuer};
 use grant::Grant;
 pub(crate) use last_caller::LastCaller;
 pub(crate) use matrix::Right;

@@ -90,7 +90,7 @@ async fn of_a_deleted_person_no_byte_is_left_once_the_log_was_written_anew() {
     let server = start().await;
     done_without_content(&ben(&server).delete(&her).await);
     server.stop();
-    compact(folder.path()).expect("nobody else has it");
+    compact(folder.path(), &|_, _| {}).expect("nobody else has it");
     let keys = ["id in a key", "end of the id", "first name", "name in a key"];
     let left = found(folder.path(), &needles);
     assert!(
@@ -103,7 +103,7 @@ async fn of_a_deleted_person_no_byte_is_left_once_the_log_was_written_anew() {
     server.advance(DELETED_KNOWN_FOR + minutes(1));
     server.engine().purge(DELETED_KNOWN_FOR);
     server.stop();
-    compact(folder.path()).expect("nobody else has it");
+    compact(folder.path(), &|_, _| {}).expect("nobody else has it");
     assert_eq!(found(folder.path(), &needles), Vec::<&str>::new());
 
     let server = start().await;

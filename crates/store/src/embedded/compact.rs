@@ -5,6 +5,7 @@
 //! take for ever. So all that is there is copied into a new storage, which then takes the place of the old one.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fjall::PersistMode;
 use parking_lot::Mutex;
@@ -28,31 +29,40 @@ pub struct Compacted {
 /// Writes all that the log in the data folder at `path` holds anew. Of a key that was deleted nothing is left but its
 /// tombstone, and of one whose tombstone was purged nothing at all.
 ///
-/// It takes the room of the data once more while it lasts. An interruption leaves the log as it was.
+/// It takes the room of the data once more while it lasts. An interruption leaves the log as it was. `tell` is told, by
+/// several threads and now and then, how many entries have been written, and how many there are.
 ///
 /// # Errors
 ///
 /// Those of [`Embedded::open`](crate::Embedded::open), and [`OpenError::Missing`] when there is no data folder.
-pub fn compact(path: &Path) -> Result<Compacted, OpenError> {
+pub fn compact(path: &Path, tell: &(dyn Fn(u64, u64) + Sync)) -> Result<Compacted, OpenError> {
     let mut folder = Folder::existing(path)?;
     let bytes = |folder: &Folder| disk_bytes(&folder.storage()).map_err(|cause| OpenError::io(path, cause));
     let options = Options::default();
     let old = load(&mut folder, &options, &Forgetful)?;
     let bytes_before = bytes(&folder)?;
-    copy(&folder, &old, &options)?;
+    copy(&folder, &old, &options, tell)?;
     drop(old);
     folder.replace_storage()?;
     Ok(Compacted { bytes_before, bytes_after: bytes(&folder)? })
 }
 
 /// Copies everything into a storage beside, and makes sure that it is there.
-fn copy(folder: &Folder, old: &Loaded, options: &Options) -> Result<(), OpenError> {
+fn copy(
+    folder: &Folder,
+    old: &Loaded,
+    options: &Options,
+    tell: &(dyn Fn(u64, u64) + Sync),
+) -> Result<(), OpenError> {
     let new = Database::create_beside(folder, options)?;
     let failure = Mutex::new(None);
+    let copied = AtomicU64::new(0);
     let read = old.database.replay(&|entries| {
         if let Err(error) = new.write(&entries, [], &old.head, PersistMode::Buffer) {
             failure.lock().get_or_insert(error);
         }
+        let count = entries.len() as u64;
+        tell(copied.fetch_add(count, Ordering::Relaxed) + count, old.head.contents.keys);
     })?;
     if let Some(error) = failure.into_inner() {
         return Err(error);

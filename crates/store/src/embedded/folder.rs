@@ -175,7 +175,7 @@ fn has_marker(path: &Path) -> Result<bool, OpenError> {
 }
 
 /// Refuses a folder with something in it that we did not put there.
-fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
+pub(super) fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
     for item in fs::read_dir(path).map_err(|cause| OpenError::writing(path, cause))? {
         let name = item.map_err(|cause| OpenError::io(path, cause))?.file_name();
         let name = name.to_string_lossy();

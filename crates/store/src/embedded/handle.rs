@@ -62,6 +62,15 @@ impl Embedded {
         folder::is_marked(path)
     }
 
+    /// Whether a log could be made in the folder at `path`, which is there and has none.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Foreign`] when something else is in it.
+    pub fn fits(path: &Path) -> Result<(), OpenError> {
+        folder::refuse_foreign(path)
+    }
+
     /// Bytes that the data folder takes on the disk.
     ///
     /// # Errors

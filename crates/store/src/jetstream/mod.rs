@@ -16,6 +16,7 @@
 //! | `heart`, `peers` | the proof of being current, and who else lives |
 //! | `purge`, `sweeper` | what keeps the streams small |
 //! | `leases` | who does what only one may do |
+//! | `look` | the checks of opening, without opening |
 
 mod cell;
 mod connection;
@@ -23,6 +24,7 @@ mod error;
 mod handle;
 mod heart;
 mod leases;
+mod look;
 mod message;
 mod options;
 mod peers;
@@ -36,4 +38,5 @@ mod tail;
 
 pub use error::JetStreamError;
 pub use handle::JetStream;
+pub use look::JetStreamFound;
 pub use options::JetStreamOptions;
