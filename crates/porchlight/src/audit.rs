@@ -17,11 +17,11 @@ use crate::exit::{CANNOT_CREATE, Failure};
 /// How the file is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     /// A file that would become larger than this is put aside first.
-    rotate_bytes: u64,
+    pub(crate) rotate_bytes: u64,
     /// Files that there are, the one that is written to among them.
-    keep: usize,
+    pub(crate) keep: usize,
 }
 
 /// `[audit]`

@@ -17,6 +17,8 @@ pub(crate) use self::client::{
 pub(crate) use self::serve::{DurabilityFlag, LogFormat, ProfileFlag, ServeFlags};
 use crate::client::AddressFlags;
 use crate::commands::when;
+use crate::completions::CompletionsFlags;
+use crate::config::command::ConfigFlags;
 
 /// A presence server that speaks the Microsoft Graph presence API.
 #[derive(Debug, Parser)]
@@ -60,6 +62,8 @@ pub(crate) enum Command {
     Limits(LimitsFlags),
     /// Looks at a data folder and says what is wrong with it; with --repair it puts it right.
     Doctor(DoctorFlags),
+    /// Writes a configuration file to begin with, or says whether `serve` would take one.
+    Config(ConfigFlags),
     /// Writes everything that a log holds to a file.
     Backup(BackupFlags),
     /// Fills an empty log with everything that is in a backup.
@@ -70,6 +74,8 @@ pub(crate) enum Command {
     Token(TokenFlags),
     /// Prints how each platform and SDK is told to accept development's https.
     Trust(TrustFlags),
+    /// Prints what makes a shell complete commands and flags.
+    Completions(CompletionsFlags),
     /// Prints the version.
     Version,
 }

@@ -1,5 +1,9 @@
 //! The configuration: flags over environment over file over defaults, checked as a whole.
 
+pub(crate) mod command;
+mod effective;
+mod place;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) threads: usize,
     pub(crate) accept_clock: bool,
     pub(crate) seeds: Vec<Seed>,
+    /// The file that they came from, if they came from one.
+    pub(crate) seed: Option<PathBuf>,
     pub(crate) presence: Limits,
     pub(crate) settings: Settings,
     /// The data folder in whose `development/` this mode keeps what is its own; `None`: nothing is kept.
@@ -164,7 +170,8 @@ impl Config {
                 "development mode takes any token, and {remote} can be reached by others: listen on 127.0.0.1, or give --dev-allow-remote"
             )));
         }
-        let seeds = match flags.seed.as_deref().or(file.seed.as_deref()) {
+        let seed = flags.seed.as_ref().or(file.seed.as_ref());
+        let seeds = match seed {
             Some(path) => seed::read(path)?,
             None if dev => Development::demo().seeds,
             None => Vec::new(),
@@ -196,7 +203,21 @@ impl Config {
                 ..telling::settings(&file.subscriptions, &file.egress, &file.wire, strict, dev)?
             },
             seeds,
+            seed: seed.cloned(),
         })
+    }
+
+    /// Whether every call would be answered with 401, since nobody's tokens are taken.
+    pub(crate) fn is_for_nobody(&self) -> bool {
+        let auth = &self.settings.auth;
+        self.settings.development.is_none() && auth.issuers.is_empty() && auth.api_keys.is_empty()
+    }
+
+    /// The issuers whose tokens may name any tenant, those of the other issuers too; that is hardly ever meant.
+    pub(crate) fn issuers_of_any_tenant(&self) -> Vec<&str> {
+        let issuers = &self.settings.auth.issuers;
+        let of_any = issuers.iter().filter(|issuer| issuers.len() > 1 && issuer.may_name_any_tenant());
+        of_any.map(|issuer| issuer.issuer.as_str()).collect()
     }
 }
 

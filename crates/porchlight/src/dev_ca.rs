@@ -58,7 +58,8 @@ impl FromStr for Name {
 }
 
 impl Name {
-    fn text(&self) -> String {
+    /// As people write it.
+    pub(crate) fn text(&self) -> String {
         match self {
             Name::Host(name) => name.clone(),
             Name::Address(address) => address.to_string(),

@@ -26,7 +26,7 @@ const PORT: u16 = 8443;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How long before its end a certificate is warned of, and how often.
-const NOTICE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+pub(crate) const NOTICE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 const AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// `[https]`
@@ -178,6 +178,22 @@ impl Https {
             certificate.tell("https shows this certificate");
         }
         Ok(certificate)
+    }
+
+    /// The files of the certificate and of its key; `None`: development's own is shown.
+    pub(crate) fn files(&self) -> Option<(&Path, &Path)> {
+        match &self.source {
+            Source::Files(files) => Some((&files.certificate, &files.key)),
+            Source::Development { .. } => None,
+        }
+    }
+
+    /// What development's own certificate is for besides this machine; `None`: another one is shown.
+    pub(crate) fn names(&self) -> Option<Vec<String>> {
+        match &self.source {
+            Source::Files(_) => None,
+            Source::Development { names } => Some(names.iter().map(Name::text).collect()),
+        }
     }
 
     /// Whether development's own certificate is shown.

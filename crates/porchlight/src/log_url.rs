@@ -64,6 +64,30 @@ impl LogUrl {
         parameters.into_url(options)
     }
 
+    /// The URL again, with every parameter that is not as usual, and without the password.
+    pub(crate) fn shown(&self) -> String {
+        let (options, usual) = (&self.options, JetStreamOptions::default());
+        let path = |path: &PathBuf| path.display().to_string();
+        let client = options.client_certificate.as_ref();
+        let parameters = [
+            ("prefix", (options.prefix != usual.prefix).then(|| options.prefix.clone())),
+            ("cells", (options.cells != usual.cells).then(|| options.cells.to_string())),
+            ("replicas", (options.replicas != usual.replicas).then(|| options.replicas.to_string())),
+            ("credentials", options.credentials.as_ref().map(path)),
+            ("tls", options.tls.then(|| "true".to_owned())),
+            ("ca", options.authority.as_ref().map(path)),
+            ("certificate", client.map(|(chain, _)| path(chain))),
+            ("key", client.map(|(_, key)| path(key))),
+            ("monitoring", (!self.monitoring.is_empty()).then(|| self.monitoring.join(","))),
+            ("patience", (options.patience != usual.patience).then(|| iso(options.patience))),
+        ];
+        let given = parameters.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
+        let query = given.collect::<Vec<_>>().join("&");
+        let user = options.user.as_ref().map_or_else(String::new, |(user, _)| format!("{user}:(hidden)@"));
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("{SCHEME}{user}{}/{mark}{query}", options.servers.join(","))
+    }
+
     /// For people: where it is, without who may go there.
     pub(crate) fn place(&self) -> String {
         let JetStreamOptions { servers, prefix, cells, replicas, .. } = &self.options;
@@ -214,6 +238,11 @@ fn patience(text: &str) -> Option<Duration> {
     parse_duration(text).ok().filter(|patience| allowed.contains(patience))
 }
 
+/// A duration as [`parse_duration`] reads it.
+fn iso(duration: Duration) -> String {
+    format!("PT{}S", duration.as_secs())
+}
+
 fn monitoring(text: &str) -> Option<Vec<String>> {
     let url = |url: &str| url.starts_with("http://").then(|| url.trim_end_matches('/').to_owned());
     text.split(',').map(url).collect()
@@ -285,6 +314,20 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(options(&format!("jetstream://nats/?{query}")).tls, tls, "{query}");
+        }
+    }
+
+    #[test]
+    fn the_url_is_shown_without_the_password_and_with_what_is_not_as_usual() {
+        let table = [
+            ("jetstream://nats", "jetstream://nats:4222/"),
+            (
+                "jetstream://me:word@a,b:1/?patience=PT5S&replicas=3&cells=16&ca=/ca.pem",
+                "jetstream://me:(hidden)@a:4222,b:1/?replicas=3&tls=true&ca=/ca.pem&patience=PT5S",
+            ),
+        ];
+        for (text, shown) in table {
+            assert_eq!(LogUrl::parse(text).unwrap().shown(), shown);
         }
     }
 

@@ -11,6 +11,7 @@ mod cli;
 mod client;
 mod colour;
 mod commands;
+mod completions;
 mod config;
 mod dev_ca;
 mod development;
@@ -71,10 +72,15 @@ fn main() -> ExitCode {
         Command::Deliveries(flags) => commands::subscriptions::deliveries(&flags),
         Command::Limits(flags) => commands::limits::run(&flags),
         Command::Doctor(flags) => doctor::run(&flags),
+        Command::Config(flags) => config::command::run(&flags),
         Command::Backup(flags) => backup::make(&flags),
         Command::Restore(flags) => backup::restore(&flags),
         Command::ApiKey => {
             api_key::run();
+            Ok(())
+        }
+        Command::Completions(flags) => {
+            completions::run(&flags);
             Ok(())
         }
         Command::Trust(flags) => trust::run(&flags),

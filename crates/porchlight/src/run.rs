@@ -146,21 +146,16 @@ fn start_tracing(config: &mut Config) -> Result<Option<Tracer>, Failure> {
 
 /// A server that takes nobody's tokens answers everything with 401: better said at the start.
 fn warn_of_nobody(config: &Config) {
-    let auth = &config.settings.auth;
-    if config.settings.development.is_none() && auth.issuers.is_empty() && auth.api_keys.is_empty() {
+    if config.is_for_nobody() {
         tracing::warn!("nobody can call: the configuration names no [[auth.issuer]] and no [[auth.api_key]]");
     }
 }
 
 /// An issuer that may name any tenant speaks for the people of the other issuers, too, which is hardly ever meant.
 fn warn_of_any_tenant(config: &Config) {
-    let issuers = &config.settings.auth.issuers;
-    if issuers.len() < 2 {
-        return;
-    }
-    for issuer in issuers.iter().filter(|issuer| issuer.may_name_any_tenant()) {
+    for issuer in config.issuers_of_any_tenant() {
         tracing::warn!(
-            issuer = issuer.issuer,
+            issuer,
             "the issuer's tokens may name any tenant, those of other issuers too: give it a tenant or tenants"
         );
     }

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
-use clap::{Args, ValueEnum};
+use clap::{Args, FromArgMatches, ValueEnum};
 
+use crate::exit::Failure;
 use crate::https::HttpsListen;
 
 /// Every flag can also be given as an environment variable or in the configuration file; the flag wins over the
@@ -91,6 +92,23 @@ pub(crate) struct ServeFlags {
     /// Start although the newest write in the data lies more than five minutes in the future.
     #[arg(long, env = "PORCHLIGHT_ACCEPT_CLOCK", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub(crate) accept_clock: Option<bool>,
+}
+
+impl ServeFlags {
+    /// What the variables of the environment say, as `serve` without a flag takes it.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::exit::USAGE`] for a value that is of no use.
+    pub(crate) fn of_environment() -> Result<ServeFlags, Failure> {
+        let command = ServeFlags::augment_args(clap::Command::new("serve")).no_binary_name(true);
+        let flags = command.try_get_matches_from(std::iter::empty::<&str>());
+        flags.and_then(|flags| ServeFlags::from_arg_matches(&flags)).map_err(|error| {
+            let said = error.to_string();
+            let first = said.lines().next().unwrap_or_default();
+            Failure::usage(format!("the environment: {}", first.trim_start_matches("error: ")))
+        })
+    }
 }
 
 const EXAMPLES: &str = "\
