@@ -25,6 +25,7 @@ use crate::cli::{BackupFlags, LogFlags, RestoreFlags};
 use crate::config::DATA as DATA_FOLDER;
 use crate::exit::{CANNOT_CREATE, DATA, Failure};
 use crate::log_url::LogUrl;
+use crate::progress::Progress;
 use crate::say;
 
 /// Writes everything that a log holds to a file.
@@ -38,9 +39,11 @@ pub(crate) fn make(flags: &BackupFlags) -> Result<(), Failure> {
         return Err(Failure::usage(format!("{} is there already: --force replaces it", file.display())));
     }
     let place = Place::of(&flags.log)?;
-    let collector = Arc::new(Collector::new());
+    let collector = Arc::new(Collector::new(Some(Progress::counting("reading"))));
     place.open(false, collector.clone())?.close();
     let entries = collector.take();
+    // Its bar makes room for the next one.
+    drop(collector);
     write_whole(file, &entries).map_err(|cause| {
         Failure::new(CANNOT_CREATE, anyhow!("cannot write the backup {}: {cause}", file.display()))
     })?;
@@ -59,10 +62,11 @@ pub(crate) fn restore(flags: &RestoreFlags) -> Result<(), Failure> {
     // Before the log, of which nothing is made for a file that is of no use.
     let opened = File::open(&flags.file);
     let opened = opened.map_err(|cause| Failure::usage(format!("cannot read the backup {file}: {cause}")))?;
-    let entries = dump::read(opened)
+    let bytes = opened.metadata().map_or(0, |metadata| metadata.len());
+    let entries = dump::read(Progress::of("checking", bytes).reading(opened))
         .map_err(|error: DumpError| Failure::new(DATA, anyhow!("the backup {file} is of no use: {error}")))?;
     let keys = entries.len();
-    let collector = Arc::new(Collector::new());
+    let collector = Arc::new(Collector::new(None));
     let log = place.open(true, collector.clone())?;
     if collector.len() > 0 {
         log.close();
@@ -83,6 +87,7 @@ pub(crate) fn restore(flags: &RestoreFlags) -> Result<(), Failure> {
 
 /// Appends everything to an empty log, as many at a time as it lets wait.
 fn fill(log: &dyn Log, entries: Vec<(Key, Value)>) -> anyhow::Result<()> {
+    let progress = Progress::of("restoring", entries.len() as u64);
     let fill = async {
         let mut waiting: VecDeque<Receipt> = VecDeque::new();
         for (key, value) in entries {
@@ -90,12 +95,14 @@ fn fill(log: &dyn Log, entries: Vec<(Key, Value)>) -> anyhow::Result<()> {
                 && let Some(first) = waiting.pop_front()
             {
                 first.await?;
+                progress.advance(1);
             }
             let append = Append { key, expected: Revision::NONE, value };
             waiting.push_back(log.append(append, Box::new(()))?);
         }
         for receipt in waiting {
             receipt.await?;
+            progress.advance(1);
         }
         Ok::<(), AppendError>(())
     };
@@ -171,7 +178,7 @@ fn write_whole(file: &Path, entries: &BTreeMap<Key, Value>) -> io::Result<()> {
     }
     let write = || {
         let out = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new)?;
-        dump::write(entries, &out)?;
+        dump::write(entries, Progress::counting("writing").writing(&out))?;
         out.sync_all()?;
         fs::rename(&new, file)?;
         // The name has to be durable too.
@@ -188,13 +195,15 @@ fn write_whole(file: &Path, entries: &BTreeMap<Key, Value>) -> io::Result<()> {
 
 /// A replica that keeps all that it is given.
 struct Collector {
+    /// Shows how many entries it was given.
+    progress: Option<Progress>,
     clock: Clock,
     entries: Mutex<BTreeMap<Key, (Revision, Value)>>,
 }
 
 impl Collector {
-    fn new() -> Collector {
-        Collector { clock: Clock::system(), entries: Mutex::default() }
+    fn new(progress: Option<Progress>) -> Collector {
+        Collector { progress, clock: Clock::system(), entries: Mutex::default() }
     }
 
     fn len(&self) -> usize {
@@ -214,6 +223,9 @@ impl Replica for Collector {
     }
 
     fn install(&self, entries: Vec<Entry>) {
+        if let Some(progress) = &self.progress {
+            progress.advance(entries.len() as u64);
+        }
         let mut kept = self.entries.lock();
         for Entry { key, revision, value, .. } in entries {
             let slot = kept.entry(key).or_insert((Revision::NONE, Value::Tombstone { at: 0 }));

@@ -19,6 +19,7 @@ use crate::client::AddressFlags;
 use crate::commands::when;
 use crate::completions::CompletionsFlags;
 use crate::config::command::ConfigFlags;
+use crate::doctor::DoctorFlags;
 
 /// A presence server that speaks the Microsoft Graph presence API.
 #[derive(Debug, Parser)]
@@ -61,6 +62,7 @@ pub(crate) enum Command {
     /// Shows the limits of a server.
     Limits(LimitsFlags),
     /// Looks at a data folder and says what is wrong with it; with --repair it puts it right.
+    /// Says what is wrong with a set-up, and what to do; with --repair it puts a data folder right.
     Doctor(DoctorFlags),
     /// Writes a configuration file to begin with, or says whether `serve` would take one.
     Config(ConfigFlags),
@@ -149,20 +151,6 @@ pub(crate) struct TrustFlags {
     /// A running server to fetch the CA from instead, such as one that keeps nothing; plain http.
     #[arg(long)]
     pub(crate) url: Option<String>,
-}
-
-#[derive(Args, Clone, Debug)]
-pub(crate) struct DoctorFlags {
-    /// The data folder to look at. No server may be using it.
-    #[arg(long, env = "PORCHLIGHT_DATA", default_value = "porchlight-data", value_name = "FOLDER")]
-    pub(crate) data: PathBuf,
-    /// Cut off what a crash has torn at the end of the journal, after copying it aside.
-    #[arg(long)]
-    pub(crate) repair: bool,
-    /// Write everything anew, so that the files hold nothing any more of what was overwritten, or deleted more than seven
-    /// days ago.
-    #[arg(long)]
-    pub(crate) compact: bool,
 }
 
 /// Whose token, for what and from where.

@@ -22,6 +22,7 @@ mod https;
 mod lines;
 mod log_url;
 mod otlp;
+mod progress;
 mod run;
 mod seed;
 mod status;

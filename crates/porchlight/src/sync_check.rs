@@ -7,14 +7,18 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use http::{Method, StatusCode};
 use serde_json::Value;
 
+use crate::client::Client;
 use crate::log_url::LogUrl;
-use crate::request::Server;
+
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// When a server syncs its files.
 #[derive(Debug, PartialEq, Eq)]
-enum Syncs {
+pub(crate) enum Syncs {
     /// Before it acknowledges a write.
     Always,
     /// As often as that.
@@ -60,18 +64,30 @@ fn check(server: &str) {
 }
 
 fn ask(url: &str) -> anyhow::Result<Syncs> {
-    let answer = Server::at(url)?.get("/varz")?;
-    if answer.status != Some(200) {
-        bail!("what answers there is no monitoring of NATS");
-    }
-    let varz: Value =
-        serde_json::from_str(&answer.body).context("what answers there is no monitoring of NATS")?;
-    syncs(&varz).context("this server has no JetStream")
+    syncs(&varz(url)?).context("this server has no JetStream")
 }
 
-/// What `/varz` says of it. Source: nats-server 2.15, where `sync_interval` is in nanoseconds and `sync_always` is left
-/// out when it is false.
-fn syncs(varz: &Value) -> Option<Syncs> {
+/// What the monitoring of a server of NATS tells of it.
+///
+/// # Errors
+///
+/// Why it tells nothing.
+pub(crate) fn varz(url: &str) -> anyhow::Result<Value> {
+    const OTHER: &str = "what answers there is no monitoring of NATS";
+    let server = Client::at(url, None)?;
+    let asked = server.wait(async {
+        tokio::time::timeout(PATIENCE, server.remote().ask(Method::GET, "/varz", None)).await
+    });
+    let answer = asked.context("the server does not answer")??;
+    if answer.status != StatusCode::OK {
+        bail!(OTHER);
+    }
+    serde_json::from_slice(&answer.body).context(OTHER)
+}
+
+/// What `/varz` says of when it syncs; `None`: it has no JetStream. Source: nats-server 2.15, where `sync_interval` is in
+/// nanoseconds and `sync_always` is left out when it is false.
+pub(crate) fn syncs(varz: &Value) -> Option<Syncs> {
     let config = &varz["jetstream"]["config"];
     if config["sync_always"] == true {
         return Some(Syncs::Always);

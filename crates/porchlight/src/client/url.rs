@@ -7,8 +7,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 /// Where what is Graph's begins; the first is meant when none is given.
 const VERSIONS: [&str; 2] = ["/v1.0", "/beta"];
 
-/// What the server has beside Graph's, without a version.
-const OWN: [&str; 2] = ["/porchlight/", "/common/"];
+/// What the server has beside Graph's, without a version; and what NATS tells its operators.
+const OWN: [&str; 3] = ["/porchlight/", "/common/", "/varz"];
 
 /// Everything but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
