@@ -20,6 +20,7 @@ use crate::commands::when;
 use crate::completions::CompletionsFlags;
 use crate::config::command::ConfigFlags;
 use crate::doctor::DoctorFlags;
+use crate::import::ImportFlags;
 
 /// A presence server that speaks the Microsoft Graph presence API.
 #[derive(Debug, Parser)]
@@ -61,7 +62,6 @@ pub(crate) enum Command {
     Deliveries(DeliveriesFlags),
     /// Shows the limits of a server.
     Limits(LimitsFlags),
-    /// Looks at a data folder and says what is wrong with it; with --repair it puts it right.
     /// Says what is wrong with a set-up, and what to do; with --repair it puts a data folder right.
     Doctor(DoctorFlags),
     /// Writes a configuration file to begin with, or says whether `serve` would take one.
@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Backup(BackupFlags),
     /// Fills an empty log with everything that is in a backup.
     Restore(RestoreFlags),
+    /// Puts the people of a CSV file into a running server, and changes those who differ.
+    Import(ImportFlags),
     /// Makes a key for a script or a device, of which the configuration file keeps a hash.
     ApiKey,
     /// Prints a token of a running development server.

@@ -19,6 +19,7 @@ mod doctor;
 mod exit;
 mod healthcheck;
 mod https;
+mod import;
 mod lines;
 mod log_url;
 mod otlp;
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
             api_key::run();
             Ok(())
         }
+        Command::Import(flags) => import::run(&flags),
         Command::Completions(flags) => {
             completions::run(&flags);
             Ok(())

@@ -1,0 +1,85 @@
+//! The people of a running server, by SCIM. Source: RFC 7644, 3.3, 3.4.2 and 3.5.2.
+
+use anyhow::anyhow;
+use http::Method;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::person;
+use super::plan::{Known, Step, What};
+use crate::client::{Answer, Client};
+use crate::exit::{Failure, UNAVAILABLE};
+use crate::progress::Progress;
+
+/// Where users are.
+const USERS: &str = "/porchlight/scim/v2/Users";
+
+/// How many users are asked for at a time: as many as the server gives.
+const PAGE: usize = 1000;
+
+/// The people of the tenant that the token names.
+pub(super) struct Directory(Client);
+
+impl Directory {
+    pub(super) fn of(client: Client) -> Directory {
+        Directory(client)
+    }
+
+    /// Everybody.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::call`].
+    pub(super) fn people(&self) -> Result<Vec<Known>, Failure> {
+        let progress = Progress::counting("reading who is there");
+        let mut people = Vec::new();
+        loop {
+            let path = format!("{USERS}?startIndex={}&count={PAGE}", people.len() + 1);
+            let page = self.ask(Method::GET, &path, None)?.json()?;
+            let users = page["Resources"].as_array();
+            let users = users.ok_or_else(|| Failure::new(UNAVAILABLE, self.stranger()))?;
+            people.extend(users.iter().filter_map(known));
+            progress.advance(users.len() as u64);
+            let total = page["totalResults"].as_u64().unwrap_or_default();
+            if users.is_empty() || people.len() as u64 >= total {
+                return Ok(people);
+            }
+        }
+    }
+
+    /// Does what a step says.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::call`].
+    pub(super) fn take(&self, step: &Step) -> Result<(), Failure> {
+        match &step.what {
+            What::PutIn(told) => self.ask(Method::POST, USERS, Some(&person::document(told))),
+            What::Change(id, told) => {
+                self.ask(Method::PATCH, &format!("{USERS}/{id}"), Some(&person::patch(told)))
+            }
+        }
+        .map(drop)
+    }
+
+    /// Asks for something, and takes nothing but a success for an answer.
+    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
+        let answer = self.0.ask(method, path, body)?;
+        // SCIM's errors are of its own form.
+        let said = answer.json().ok().and_then(|said| said["detail"].as_str().map(str::to_owned));
+        self.0.remote().expect_success(answer).map_err(|failure| match said {
+            Some(said) => Failure::new(failure.code, anyhow!(said)),
+            None => failure,
+        })
+    }
+
+    fn stranger(&self) -> anyhow::Error {
+        anyhow!("what answers on {} is no porchlight", self.0.host())
+    }
+}
+
+/// Somebody by SCIM's document of them.
+fn known(user: &Value) -> Option<Known> {
+    let id = Uuid::try_parse(user["id"].as_str()?).ok()?;
+    Some(Known { id, told: person::told_by(user) })
+}
