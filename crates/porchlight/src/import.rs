@@ -134,19 +134,17 @@ fn summary(flags: &ImportFlags, plan: &Plan, mistakes: &[Mistake], passed_over: 
     if !passed_over.is_empty() {
         lines.push(format!("passed over: {}", passed_over.join(", ")));
     }
-    let (new, changed) = (plan.new(), plan.steps.len() - plan.new());
-    let is_done = if flags.dry_run { "would be" } else { "were" };
-    let left_out = if mistakes.is_empty() {
-        String::new()
+    let (new, changed, same) = (plan.new(), plan.steps.len() - plan.new(), plan.same);
+    let done = if flags.dry_run {
+        format!("would put in {new}, change {changed}, leave {same} as they are")
     } else {
-        format!(", {} left out", counted(mistakes.len(), "mistake"))
+        format!("{new} put in, {changed} changed, {same} left as they were")
     };
-    lines.push(format!(
-        "{}: {} {is_done} put in, {changed} changed, {} are as they were{left_out}",
-        flags.file.display(),
-        if new == 1 { "1 person".to_owned() } else { format!("{new} people") },
-        plan.same,
-    ));
+    let left_out = match mistakes.len() {
+        0 => String::new(),
+        count => format!(", {} left out", counted(count, "mistake")),
+    };
+    lines.push(format!("{}: {done}{left_out}", flags.file.display()));
     lines.join("\n")
 }
 

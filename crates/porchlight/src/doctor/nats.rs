@@ -39,7 +39,7 @@ fn log(url: &LogUrl) -> Vec<Finding> {
     let streams = match found.streams {
         Ok(()) => {
             let cells = options.cells;
-            Finding::good(CHECK, format!("the {cells} streams of {} are as they must be", options.prefix))
+            Finding::good(CHECK, format!("the streams of {} ({cells}) are as they must be", options.prefix))
         }
         Err(JetStreamError::Missing { prefix }) => {
             Finding::good(CHECK, format!("there is no log of {prefix} yet; serve makes its streams"))

@@ -1,5 +1,5 @@
-//! What the documents list is what the program has: limits with their defaults, flags and variables. Metrics are in
-//! `metrics.rs`.
+//! What the documents list is what the program has: limits with their defaults, flags, variables and keys. Metrics are
+//! in `metrics.rs`.
 
 use std::path::Path;
 
@@ -63,4 +63,12 @@ fn every_flag_and_variable_of_serve_is_documented() {
     for variable in variables {
         assert!(page.contains(&format!("| `{variable}`")), "docs/CONFIGURATION.md does not name {variable}");
     }
+}
+
+#[test]
+fn the_file_of_every_key_is_the_one_that_config_init_writes() {
+    let template = run(&mut porchlight(&["config", "init"])).answer();
+    let page = document("CONFIGURATION.md");
+    let mut blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
+    assert!(blocks.any(|(block, _)| block == template), "docs/CONFIGURATION.md shows another one");
 }

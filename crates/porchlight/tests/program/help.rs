@@ -1,7 +1,9 @@
-//! What the program says of itself: help, version, and the answer of `healthcheck`.
+//! What the program says of itself: help, version, what goes wrong most, and the answer of `healthcheck`.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 
 use crate::support::{Program, in_memory, porchlight, refusal, run};
 
@@ -19,359 +21,67 @@ fn the_version_is_one_line() {
     }
 }
 
-#[test]
-fn help_lists_the_commands() {
-    insta::assert_snapshot!(said(&["--help"]), @r"
-    A presence server that speaks the Microsoft Graph presence API
-
-    Usage: porchlight <COMMAND>
-
-    Commands:
-      serve        Runs the server
-      healthcheck  Asks a running server whether it is ready; exit code 0: it is, 1: it is not
-      status       Asks a running server who is in its cluster; exit code 0: it is ready, 1: it is not
-      doctor       Looks at a data folder and says what is wrong with it; with --repair it puts it right
-      backup       Writes everything that a log holds to a file
-      restore      Fills an empty log with everything that is in a backup
-      api-key      Makes a key for a script or a device, of which the configuration file keeps a hash
-      token        Prints a token of a running development server
-      trust        Prints how each platform and SDK is told to accept development's https
-      version      Prints the version
-      help         Print this message or the help of the given subcommand(s)
-
-    Options:
-      -h, --help     Print help
-      -V, --version  Print version
-    ");
+/// The commands below one, as its help lists them.
+fn commands_in(help: &str) -> Vec<String> {
+    let listed =
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // What is further to the right goes on with the line before.
+    let names = listed.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
+    let names = names.filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
 #[test]
-fn help_of_healthcheck_tells_what_its_exit_codes_mean() {
-    insta::assert_snapshot!(said(&["healthcheck", "--help"]), @r"
-    Asks a running server whether it is ready; exit code 0: it is, 1: it is not
-
-    Usage: porchlight healthcheck [OPTIONS]
-
-    Options:
-          --url <URL>  The server to ask; plain http [env: PORCHLIGHT_URL=] [default:
-                       http://127.0.0.1:8080]
-      -h, --help       Print help
-    ");
+fn the_help_of_every_command_is_looked_at() {
+    let mut known = BTreeSet::new();
+    let mut waiting = vec![Vec::<String>::new()];
+    while let Some(command) = waiting.pop() {
+        let arguments: Vec<&str> = command.iter().map(String::as_str).chain(["--help"]).collect();
+        let help = said(&arguments);
+        waiting.extend(commands_in(&help).into_iter().map(|name| [&command[..], &[name]].concat()));
+        let name = [&["help".to_owned()][..], &command].concat().join("_");
+        insta::assert_snapshot!(name.as_str(), help);
+        known.insert(format!("program__help__{name}.snap"));
+    }
+    assert!(known.len() > 20, "{known:?}");
+    let snapshots = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/snapshots");
+    let files = std::fs::read_dir(snapshots).expect("they are there").map(|file| file.expect("it is there"));
+    let files = files.map(|file| file.file_name().to_string_lossy().into_owned());
+    let of_help = files.filter(|name| name.starts_with("program__help__help") && name.ends_with(".snap"));
+    let forgotten: Vec<String> = of_help.filter(|name| !known.contains(name)).collect();
+    assert!(forgotten.is_empty(), "of commands that are no more: {forgotten:?}");
 }
 
 #[test]
-fn help_of_doctor_tells_what_its_flags_do() {
-    insta::assert_snapshot!(said(&["doctor", "--help"]), @r"
-    Looks at a data folder and says what is wrong with it; with --repair it puts it right
+fn the_help_of_a_command_is_what_help_says_of_it() {
+    assert_eq!(said(&["help", "config", "check"]), said(&["config", "check", "--help"]));
+    assert_eq!(commands_in(&said(&["config", "--help"])), ["init", "check"]);
+}
 
-    Usage: porchlight doctor [OPTIONS]
-
-    Options:
-          --data <FOLDER>  The data folder to look at. No server may be using it [env: PORCHLIGHT_DATA=]
-                           [default: porchlight-data]
-          --repair         Cut off what a crash has torn at the end of the journal, after copying it
-                           aside
-          --compact        Write everything anew, so that the files hold nothing any more of what was
-                           overwritten, or deleted more than seven days ago
-      -h, --help           Print help
-    ");
+/// What a command says that is not done, without the line that only names `--help`.
+fn complaint(arguments: &[&str]) -> String {
+    let ended = run(&mut porchlight(arguments));
+    assert!(ended.out.is_empty(), "{ended:?}");
+    let code = ended.code.expect("it ends by itself");
+    format!("$ porchlight {}\n{}\n[{code}]\n", arguments.join(" "), ended.err.join("\n"))
 }
 
 #[test]
-fn help_of_status_tells_what_its_exit_codes_mean() {
-    insta::assert_snapshot!(said(&["status", "--help"]), @r"
-    Asks a running server who is in its cluster; exit code 0: it is ready, 1: it is not
-
-    Usage: porchlight status [OPTIONS]
-
-    Options:
-          --url <URL>  The server to ask; plain http [env: PORCHLIGHT_URL=] [default:
-                       http://127.0.0.1:8080]
-          --json       Print the server's answer as it is, in JSON
-      -h, --help       Print help
-    ");
-}
-
-#[test]
-fn help_of_backup_tells_of_which_log_and_what_can_go_wrong() {
-    insta::assert_snapshot!(said(&["backup", "--help"]), @r"
-    Writes everything that a log holds to a file
-
-    Usage: porchlight backup [OPTIONS] <FILE>
-
-    Arguments:
-      <FILE>  The file to write, for nobody else to read: there are secrets in it
-
-    Options:
-          --data <FOLDER>  The data folder. No server may be using it [default: porchlight-data] [env:
-                           PORCHLIGHT_DATA=]
-          --log <URL>      The log in NATS JetStream, as `serve --log` takes it [env:
-                           PORCHLIGHT_LOG_URL]
-          --force          Replace the file if it is there
-      -h, --help           Print help
-
-    Examples:
-      porchlight backup --data /var/lib/porchlight monday.porchlight
-      porchlight backup --log 'jetstream://nats-1,nats-2,nats-3/?replicas=3' monday.porchlight
-
-    Exit codes:
-      0 done, 64 wrong flag, or the file is there, 65 data damaged, or streams in NATS not as they must
-      be, 69 NATS not there, 73 no such log, or the file cannot be written, 75 data folder in use by
-      another process
-    ");
-}
-
-#[test]
-fn help_of_restore_tells_into_which_log_and_what_can_go_wrong() {
-    insta::assert_snapshot!(said(&["restore", "--help"]), @r"
-    Fills an empty log with everything that is in a backup
-
-    Usage: porchlight restore [OPTIONS] <FILE>
-
-    Arguments:
-      <FILE>  A file that `porchlight backup` has written
-
-    Options:
-          --data <FOLDER>  The data folder. No server may be using it [default: porchlight-data] [env:
-                           PORCHLIGHT_DATA=]
-          --log <URL>      The log in NATS JetStream, as `serve --log` takes it [env:
-                           PORCHLIGHT_LOG_URL]
-      -h, --help           Print help
-
-    Examples:
-      porchlight restore --data /var/lib/porchlight monday.porchlight
-      porchlight restore --log 'jetstream://nats-1,nats-2,nats-3/?replicas=3' monday.porchlight
-
-    Exit codes:
-      0 done, 64 wrong flag, or no such file, 65 backup damaged, or streams in NATS not as they must be,
-      69 NATS not there, 73 the log is not empty, or cannot be written, 75 data folder in use by another
-      process
-    ");
-}
-
-#[test]
-fn help_of_trust_tells_where_the_authority_may_be() {
-    insta::assert_snapshot!(said(&["trust", "--help"]), @r"
-    Prints how each platform and SDK is told to accept development's https
-
-    Usage: porchlight trust [OPTIONS]
-
-    Options:
-          --data <FOLDER>  The data folder whose development CA is to be trusted [env: PORCHLIGHT_DATA=]
-                           [default: porchlight-data]
-          --url <URL>      A running server to fetch the CA from instead, such as one that keeps
-                           nothing; plain http
-      -h, --help           Print help
-    ");
-}
-
-#[test]
-fn help_of_token_tells_for_whom_and_for_what() {
-    insta::assert_snapshot!(said(&["token", "--help"]), @r#"
-    Prints a token of a running development server
-
-    Usage: porchlight token [OPTIONS]
-
-    Options:
-          --user <WHO>          The person whom the token is for: an id, a user principal name, or what
-                                stands before its @
-          --scp <PERMISSIONS>   The person's permissions, in one argument [default: all that a person
-                                can have]
-          --app <GUID>          The application (client) id; without --user the token is for the
-                                application itself [default: the demo application]
-          --role <PERMISSIONS>  The application's permissions, in one argument [default: all that an
-                                application can have]
-          --ttl <DURATION>      How long the token is good for, up to a day: 90s, 30m, 1h, or ISO 8601
-                                such as PT1H [default: 1h]
-          --url <URL>           The server to ask; plain http [env: PORCHLIGHT_URL=] [default:
-                                http://127.0.0.1:8080]
-          --data <FOLDER>       The data folder of the server to ask, instead of its URL
-      -h, --help                Print help
-
-    Examples:
-      porchlight token --user ada
-      porchlight token --user ada --scp 'Presence.Read.All Presence.ReadWrite' --ttl 30m
-      porchlight token --app 5f0d3b8a-1c2e-4b6f-8a9d-7e6c5b4a3f21 --role Presence.ReadWrite.All
-      curl -H "Authorization: Bearer $(porchlight token --user ada)" http://127.0.0.1:8080/v1.0/me
-
-    Exit codes:
-      0 done, 64 wrong flag or refused by the server, 69 no development server answers
-    "#);
-}
-
-#[test]
-#[expect(clippy::too_many_lines, reason = "as long as the help")]
-fn help_of_serve_lists_flags_variables_examples_and_exit_codes() {
-    insta::assert_snapshot!(said(&["serve", "--help"]), @r"
-    Runs the server
-
-    Usage: porchlight serve [OPTIONS]
-
-    Options:
-          --dev [<BOOL>]
-              Development mode: a demo tenant with a dozen people, tokens like `dev:ada:`, a clock that
-              can be moved
-
-              [env: PORCHLIGHT_DEV=]
-              [possible values: true, false]
-
-          --dev-allow-remote [<BOOL>]
-              Let development mode listen on an address that others can reach. Whoever reaches it may do
-              anything
-
-              [env: PORCHLIGHT_DEV_ALLOW_REMOTE=]
-              [possible values: true, false]
-
-          --dev-skip-validation [<BOOL>]
-              In development mode, make subscriptions without asking their endpoints for a proof
-
-              [env: PORCHLIGHT_DEV_SKIP_VALIDATION=]
-              [possible values: true, false]
-
-          --listen <LISTEN>
-              Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
-
-              [env: PORCHLIGHT_LISTEN=]
-
-          --https-listen <ADDRESS>
-              Address and port for https, or `none` [default: in development mode and with a certificate
-              the IP address of --listen and port 8443, or a free one if that of --listen is]
-
-              [env: PORCHLIGHT_HTTPS_LISTEN=]
-
-          --https-certificate <FILE>
-              The certificate for https and its chain, in PEM; taken anew whenever it changes [default:
-              in development mode one that is made at every start]
-
-              [env: PORCHLIGHT_HTTPS_CERTIFICATE=]
-
-          --https-key <FILE>
-              The key of that certificate, in PEM
-
-              [env: PORCHLIGHT_HTTPS_KEY=]
-
-          --https-name <NAME>
-              A name or address that development's certificate is for, besides this machine's; may be
-              repeated
-
-              [env: PORCHLIGHT_HTTPS_NAMES=]
-
-          --data <FOLDER>
-              The folder that keeps everything; made if it is not there [default: porchlight-data]
-
-              [env: PORCHLIGHT_DATA=]
-
-          --log <URL>
-              Keep everything in NATS JetStream, together with every other node that is given the same:
-              `jetstream://HOST:PORT,HOST:PORT/?NAME=VALUE&NAME=VALUE`, see docs/CONFIGURATION.md. What
-              development mode keeps for itself goes to the folder of --data, if one is given
-
-              [env: PORCHLIGHT_LOG_URL]
-
-          --node-name <NAME>
-              What this node is called where nodes are listed [default: the name of this machine]
-
-              [env: PORCHLIGHT_NODE_NAME=]
-
-          --ephemeral [<BOOL>]
-              Keep everything in memory and lose it at the end
-
-              [env: PORCHLIGHT_EPHEMERAL=]
-              [possible values: true, false]
-
-          --durability <DURABILITY>
-              What an answered write survives [default: full]
-
-              Possible values:
-              - full:    The disk has confirmed it: nothing acknowledged is lost, not even when the
-                power fails
-              - relaxed: The disk confirms every 100 ms. Faster; when the machine (not just the process)
-                dies, the last 100 ms of acknowledged writes may be gone
-
-              [env: PORCHLIGHT_DURABILITY=]
-
-          --seed <FILE>
-              A YAML file of tenants and people to put into the directory
-
-              [env: PORCHLIGHT_SEED=]
-
-          --profile <PROFILE>
-              How closely to keep to the original [default: open]
-
-              Possible values:
-              - open:   Every valid request of the original works, its needless limits are relaxed
-              - strict: The original's limits and refusals too, for testing clients that will run
-                against it
-
-              [env: PORCHLIGHT_PROFILE=]
-
-          --config <FILE>
-              A TOML file with any of these settings and more
-
-              [env: PORCHLIGHT_CONFIG=]
-
-          --access-log [<BOOL>]
-              Write a log line for every request [default: on in development mode]
-
-              [env: PORCHLIGHT_ACCESS_LOG=]
-              [possible values: true, false]
-
-          --log-format <LOG_FORMAT>
-              How log lines look; they go to standard error [default: text in development mode, else
-              json]
-
-              Possible values:
-              - text: For people
-              - json: One JSON object a line
-
-              [env: PORCHLIGHT_LOG_FORMAT=]
-
-          --threads <THREADS>
-              Threads that serve requests [default: one per core]
-
-              [env: PORCHLIGHT_THREADS=]
-
-          --public-url <URL>
-              URL under which clients reach the server, when it is not the one they send
-
-              [env: PORCHLIGHT_PUBLIC_URL=]
-
-          --cors-origin <ORIGIN>
-              An origin that browsers may call from, or `*`; may be repeated [default: * in development
-              mode]
-
-              [env: PORCHLIGHT_CORS_ORIGINS=]
-
-          --traces-endpoint <URL>
-              Where a collector takes traces, by OpenTelemetry's protocol over HTTP [default: nothing is
-              traced]
-
-              [env: PORCHLIGHT_TRACES_ENDPOINT=]
-
-          --accept-clock [<BOOL>]
-              Start although the newest write in the data lies more than five minutes in the future
-
-              [env: PORCHLIGHT_ACCEPT_CLOCK=]
-              [possible values: true, false]
-
-      -h, --help
-              Print help (see a summary with '-h')
-
-    Examples:
-      porchlight serve --dev                        on http://127.0.0.1:8080, https://127.0.0.1:8443
-      porchlight serve --dev --ephemeral --listen 127.0.0.1:0
-      porchlight serve --config /etc/porchlight.toml
-      PORCHLIGHT_LISTEN=0.0.0.0:8080 porchlight serve --data /var/lib/porchlight
-      porchlight serve --log 'jetstream://nats-1,nats-2,nats-3/?replicas=3'
-
-    Log lines go to standard error; PORCHLIGHT_LOG=info,porchlight::write=warn leaves out those of
-    writes.
-
-    Exit codes:
-      0 done, 64 wrong flag or configuration, 65 data damaged or ahead of the clock, or streams in NATS
-      not as they must be, 69 address in use, or NATS not there, 70 internal error, 73 data folder or
-      audit file cannot be used, 75 data folder in use by another process
-    ");
+fn what_goes_wrong_most_is_told_with_what_to_do() {
+    const NOBODY: &str = "http://127.0.0.1:1";
+    let commands: [&[&str]; 9] = [
+        &["serve", "--config", "/nowhere/porchlight.toml"],
+        &["serve", "--dev", "--listen", "0.0.0.0:0"],
+        &["config", "check", "/nowhere/porchlight.toml"],
+        &["doctor", "--data", "/nowhere/data"],
+        &["doctor", "--repair", "--json"],
+        &["import", "/nowhere/people.csv"],
+        &["healthcheck", "--url", NOBODY],
+        &["backup", "--data", "/nowhere/data", "/nowhere/file"],
+        &["completions", "tcsh"],
+    ];
+    let said: Vec<String> = commands.into_iter().map(complaint).collect();
+    insta::assert_snapshot!("errors", said.join("\n"));
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ const READY_IN_CLUSTER: &str = "Listening for route connections";
 /// How a NATS server is to be.
 #[derive(Clone)]
 pub struct NatsBuilder {
+    jetstream: bool,
     sync: bool,
     user: Option<(String, String)>,
     credentials: Option<Credentials>,
@@ -62,6 +63,7 @@ pub(super) struct Ports {
 impl Default for NatsBuilder {
     fn default() -> NatsBuilder {
         NatsBuilder {
+            jetstream: true,
             sync: true,
             user: None,
             credentials: None,
@@ -86,6 +88,13 @@ impl NatsBuilder {
     #[must_use]
     pub fn sync(mut self, sync: bool) -> NatsBuilder {
         self.sync = sync;
+        self
+    }
+
+    /// Has no JetStream.
+    #[must_use]
+    pub fn without_jetstream(mut self) -> NatsBuilder {
+        self.jetstream = false;
         self
     }
 
@@ -186,11 +195,13 @@ impl NatsBuilder {
             "server_name": name,
             "listen": local(ports.clients),
             "http": local(ports.monitoring),
-            "jetstream": {
+        });
+        if self.jetstream {
+            configuration["jetstream"] = json!({
                 "store_dir": folder.join(NatsBuilder::STORE),
                 "sync_interval": if self.sync { "always" } else { "2m" },
-            },
-        });
+            });
+        }
         if let Some((user, password)) = &self.user {
             configuration["authorization"] = json!({"user": user, "password": password});
         }
