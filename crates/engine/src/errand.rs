@@ -73,7 +73,7 @@ impl Errand {
     }
 
     /// Begins to wait for something, on this errand.
-    pub fn wait(self: &Arc<Errand>, part: Part) -> Wait {
+    fn wait(self: &Arc<Errand>, part: Part) -> Wait {
         let context = self.traced.as_ref().map(|traced| traced.context.child());
         Wait(Some(Begun { errand: Arc::clone(self), part, context, begun: Instant::now(), failed: false }))
     }

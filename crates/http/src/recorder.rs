@@ -91,10 +91,6 @@ fn describe() {
         "porchlight_sessions_renewed_late_total",
         "Sessions that were renewed within 15 s after they had ended."
     );
-    // So that they are there before the first of each.
-    for name in COUNTERS {
-        counter!(name).increment(0);
-    }
     describe_counter!("porchlight_spans_lost_total", "Spans of traces that were not sent.");
     describe_gauge!(
         "porchlight_certificate_expires_timestamp_seconds",
@@ -108,4 +104,8 @@ fn describe() {
         "How long it took to make a batch durable on the disk."
     );
     describe_histogram!("porchlight_log_append_seconds", "How long it took until NATS had an entry.");
+    // So that they are there before the first of each.
+    for name in COUNTERS {
+        counter!(name).increment(0);
+    }
 }

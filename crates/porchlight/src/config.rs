@@ -342,6 +342,8 @@ fn settings(
         access_log: flags.access_log.or(file.access_log).unwrap_or(dev),
         slow_request: time(file.slow_request, usual.slow_request),
         audit_texts: file.audit.texts(),
+        // Known when there is somebody who collects them.
+        traces: None,
         limits: HttpLimits {
             body_bytes_max: section.body_bytes.unwrap_or(limits.body_bytes_max),
             header_bytes_max: section.header_bytes.unwrap_or(limits.header_bytes_max),

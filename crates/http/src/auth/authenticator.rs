@@ -54,6 +54,7 @@ pub(crate) struct Authenticator {
 }
 
 /// How the remembering of tokens goes.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenCache {
     /// How many are remembered.
     pub(crate) entries: usize,

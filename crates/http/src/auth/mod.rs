@@ -22,8 +22,8 @@ use porchlight_engine::{Clock, Introduction, Tenant, WriteError};
 use porchlight_presence::{ApplicationId, Timestamp, UserId};
 
 use crate::window::Window;
-pub(crate) use authenticator::{Authenticator, TokenCache};
 pub use authenticator::new_api_key;
+pub(crate) use authenticator::{Authenticator, TokenCache};
 pub(crate) use development::person;
 use fetch::check_url;
 pub use fetch::{IssuerAnswer, ask_issuer};
