@@ -1,17 +1,17 @@
 //! Tokens of an OpenID Connect provider that is not ours, `oidc-provider`, taken by the program as it runs in
 //! production. What follows from claims that no provider writes is in `conformance/tokens.rs`.
 
-use std::path::Path;
-use std::process::Command;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use porchlight_testkit::Client;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use crate::support::{ME, Process, Program, presence_of, run, serve, text, until};
-use crate::tools::test_tools;
+use crate::support::{ME, Program, presence_of, run, serve, text, until};
+
+#[path = "../oidc/provider.rs"]
+mod provider;
+
+use provider::{Provider, script};
 
 const TENANT: &str = "6a1d3c52-7b0e-4f8a-9c46-2e5b8d7f1a90";
 
@@ -33,22 +33,7 @@ const WRONG_AUDIENCE: &str =
 const NO_TOKEN: &str = "401 InvalidAuthenticationToken CompactToken parsing failed with error code: 80049217";
 const EXPIRED: &str = "401 InvalidAuthenticationToken Lifetime validation failed, the token is expired.";
 
-/// A running provider. Killed when dropped.
-struct Provider {
-    _process: Process,
-    issuer: String,
-}
-
 impl Provider {
-    /// Starts one, and returns when it listens.
-    fn start() -> Provider {
-        let process = Process::spawn(&mut script("provider.mjs"));
-        let issuer = |line: &String| line.strip_prefix("listening on ").map(str::to_owned);
-        let issuer = process.out.find(|lines| lines.iter().find_map(issuer));
-        let issuer = issuer.unwrap_or_else(|| panic!("it did not listen: {:?}", process.err.lines()));
-        Provider { _process: process, issuer }
-    }
-
     /// What its token endpoint answers: to the person's client, or to an application of its own right.
     fn tokens(&self, resource: &str, scopes: &str, person: Option<&str>) -> Value {
         let mut command = script("get-token.mjs");
@@ -68,26 +53,12 @@ impl Provider {
         member(&self.tokens(resource, scopes, None), "access_token")
     }
 
-    /// Whom the directory knows the person as. Source: subscriptions-and-auth 22.1.
-    fn id_of(&self, person: &str) -> String {
-        let issuer = Uuid::new_v5(&Uuid::NAMESPACE_URL, self.issuer.as_bytes());
-        Uuid::new_v5(&issuer, person.as_bytes()).to_string()
-    }
-
     /// Has it sign by other keys, and forget those of before.
     async fn rotate(&self) {
         let address = self.issuer.strip_prefix("http://").expect("it is on this machine");
         let provider = Client::new(address.parse().expect("an address"));
         assert_eq!(provider.post("/new-keys", &json!({})).await.status, 204);
     }
-}
-
-/// A script of `tests/oidc`.
-fn script(name: &str) -> Command {
-    let mut node = Command::new("node");
-    node.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oidc").join(name));
-    node.env("NODE_PATH", test_tools().join("node_modules"));
-    node
 }
 
 fn member(tokens: &Value, name: &str) -> String {
