@@ -8,6 +8,7 @@ mod growth;
 mod memory;
 mod propagation;
 mod sessions;
+mod start;
 mod streams;
 mod tokens;
 mod webhooks;
@@ -48,6 +49,8 @@ pub(crate) enum Row {
     Set256,
     /// 80 reads to 20 keep-alives.
     Mixed,
+    /// The size of the program, and a start with nothing to read.
+    Start,
     /// Memory per user and per person, and start-up.
     Memory,
     /// How late fades are announced that are spread over a minute.
@@ -93,6 +96,7 @@ impl Row {
             Row::Set64 => "set-64",
             Row::Set256 => "set-256",
             Row::Mixed => "mixed",
+            Row::Start => "start",
             Row::Memory => "memory",
             Row::Fades => "fades",
             Row::Jump => "jump",
@@ -120,6 +124,7 @@ impl Row {
             Row::Bulk => "getPresencesByUserId, 650 ids",
             Row::Set64 | Row::Set256 => "durable setPresence",
             Row::Mixed => "80 reads, 20 keep-alives",
+            Row::Start => "size and start",
             Row::Memory => "memory and start-up",
             Row::Fades => "fades",
             Row::Jump => "jump of the clock",
@@ -156,6 +161,7 @@ impl Row {
             Row::Set64 => compare(Kind::Set, 64, None, None),
             Row::Set256 => compare(Kind::Set, 256, Some(0.50), None),
             Row::Mixed => compare(Kind::Mixed, 64, None, None),
+            Row::Start => start::measure(bench),
             Row::Memory => memory::measure(bench),
             Row::Fades => fades::measure(bench),
             Row::Jump => fades::measure_jump(bench),
