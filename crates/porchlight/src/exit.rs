@@ -4,12 +4,12 @@ use porchlight_store::JetStreamError;
 
 /// Done.
 pub(crate) const OK: u8 = 0;
-/// `healthcheck`, `status`: the server does not answer, or says that it is not ready.
+/// `healthcheck`, `status`: the server does not answer, or says that it is not ready; `doctor`: something is wrong.
 pub(crate) const UNHEALTHY: u8 = 1;
 /// A wrong flag, environment variable or configuration file; the server refuses what it was asked for.
 pub(crate) const USAGE: u8 = 64;
 /// The data cannot be read: damaged, written by a newer program, or ahead of the clock; or the streams in NATS are not as
-/// they must be.
+/// they must be; or a file to import has wrong rows.
 pub(crate) const DATA: u8 = 65;
 /// What is asked for is not there: no such person, session or subscription.
 pub(crate) const NO_SUCH: u8 = 66;

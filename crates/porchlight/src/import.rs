@@ -134,7 +134,7 @@ fn summary(flags: &ImportFlags, plan: &Plan, mistakes: &[Mistake], passed_over: 
     if !passed_over.is_empty() {
         lines.push(format!("passed over: {}", passed_over.join(", ")));
     }
-    let (new, changed, same) = (plan.new(), plan.steps.len() - plan.new(), plan.same);
+    let (new, changed, same) = (plan.put_in(), plan.steps.len() - plan.put_in(), plan.same);
     let done = if flags.dry_run {
         format!("would put in {new}, change {changed}, leave {same} as they are")
     } else {
@@ -153,8 +153,8 @@ fn summary_json(flags: &ImportFlags, plan: &Plan, mistakes: &[Mistake]) -> Strin
     let wrong: Vec<_> = mistakes.iter().map(Mistake::json).collect();
     let document = json!({
         "dryRun": flags.dry_run,
-        "putIn": plan.new(),
-        "changed": plan.steps.len() - plan.new(),
+        "putIn": plan.put_in(),
+        "changed": plan.steps.len() - plan.put_in(),
         "same": plan.same,
         "steps": plan.steps.iter().map(Step::json).collect::<Vec<_>>(),
         "wrong": wrong,

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 pub(super) fn line_of(file: &str, message: &str) -> Option<usize> {
     let table = DeTable::parse(file).ok()?;
     let is_of_a_key = |letter: char| letter.is_ascii_lowercase() || matches!(letter, '_' | '.');
-    let words = message.split(|letter| !is_of_a_key(letter)).map(|word| word.trim_matches('.'));
+    let words = message.split(|letter: char| !is_of_a_key(letter)).map(|word| word.trim_matches('.'));
     let at = words.filter(|word| !word.is_empty()).find_map(|key| find(table.get_ref(), key))?;
     Some(file[..at].matches('\n').count() + 1)
 }
@@ -18,7 +18,7 @@ pub(super) fn line_of(file: &str, message: &str) -> Option<usize> {
 /// Where this key begins, in bytes; of one that leads into a list, where the list does.
 fn find(table: &DeTable<'_>, path: &str) -> Option<usize> {
     let (name, rest) = path.split_once('.').unwrap_or((path, ""));
-    let (key, value) = table.iter().find(|(key, _)| key.get_ref().as_ref() == name)?;
+    let (key, value) = table.iter().find(|(key, _)| **key.get_ref() == *name)?;
     match value.get_ref() {
         DeValue::Table(below) if !rest.is_empty() => find(below, rest),
         _ => Some(key.span().start),

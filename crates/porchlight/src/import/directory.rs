@@ -32,16 +32,17 @@ impl Directory {
     /// Those of [`Client::call`].
     pub(super) fn people(&self) -> Result<Vec<Known>, Failure> {
         let progress = Progress::counting("reading who is there");
-        let mut people = Vec::new();
+        let (mut people, mut seen) = (Vec::new(), 0);
         loop {
-            let path = format!("{USERS}?startIndex={}&count={PAGE}", people.len() + 1);
+            let path = format!("{USERS}?startIndex={}&count={PAGE}", seen + 1);
             let page = self.ask(Method::GET, &path, None)?.json()?;
             let users = page["Resources"].as_array();
             let users = users.ok_or_else(|| Failure::new(UNAVAILABLE, self.stranger()))?;
             people.extend(users.iter().filter_map(known));
+            seen += users.len() as u64;
             progress.advance(users.len() as u64);
             let total = page["totalResults"].as_u64().unwrap_or_default();
-            if users.is_empty() || people.len() as u64 >= total {
+            if users.is_empty() || seen >= total {
                 return Ok(people);
             }
         }

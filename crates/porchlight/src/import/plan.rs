@@ -84,14 +84,15 @@ impl Plan {
     }
 
     /// How many people are to be put in.
-    pub(super) fn new(&self) -> usize {
+    pub(super) fn put_in(&self) -> usize {
         self.steps.iter().filter(|step| matches!(step.what, What::PutIn(_))).count()
     }
 }
 
 impl<'k> Index<'k> {
     fn of(known: &'k [Known]) -> Index<'k> {
-        let text = |person: &'k Known, attribute| person.told.get(&attribute).and_then(Value::as_str);
+        let text =
+            |person: &'k Known, attribute: Attribute| person.told.get(&attribute).and_then(Value::as_str);
         let with_place = || known.iter().enumerate();
         Index {
             known,
@@ -209,7 +210,7 @@ mod tests {
         let said: Vec<String> = plan.steps.iter().map(ToString::to_string).collect();
         let expected = ["put in  Zoe@x", "change  ada@x: jobTitle", "change  benjamin@x: userPrincipalName"];
         assert_eq!(said, expected);
-        assert_eq!((plan.new(), plan.same, plan.mistakes.len()), (1, 1, 0));
+        assert_eq!((plan.put_in(), plan.same, plan.mistakes.len()), (1, 1, 0));
     }
 
     #[test]

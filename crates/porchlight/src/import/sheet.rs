@@ -99,12 +99,12 @@ impl Sheet {
     }
 }
 
-/// What stands between the cells of the first row that has several.
+/// What stands between the cells of the first row that has more than one.
 fn delimiter(bytes: &[u8]) -> u8 {
     let count = |line: &[u8], delimiter: u8| line.iter().filter(|byte| **byte == delimiter).count();
     let mut lines = bytes.split(|byte| *byte == b'\n').take(2);
     let of_line = |line: &[u8]| DELIMITERS.into_iter().rev().max_by_key(|delimiter| count(line, *delimiter));
-    let line = lines.find(|line| DELIMITERS.iter().any(|delimiter| count(line, *delimiter) > 1));
+    let line = lines.find(|line| DELIMITERS.iter().any(|delimiter| count(line, *delimiter) > 0));
     line.and_then(of_line).unwrap_or(b',')
 }
 
@@ -306,6 +306,7 @@ mod tests {
         assert_eq!(sheet.mistakes, []);
         assert_eq!(sheet.rows[0].told[&Attribute::Enabled], false);
         assert_eq!(parse("upn\tmail\tx\nmia@example.org\tm@example.org\t\n").rows.len(), 1);
+        assert_eq!(parse("upn;mail\nmia@example.org;m@example.org\n").rows[0].told.len(), 2);
         assert_eq!(parse("upn\nmia@example.org\n").rows.len(), 1);
     }
 

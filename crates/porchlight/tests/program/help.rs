@@ -58,7 +58,7 @@ fn the_help_of_a_command_is_what_help_says_of_it() {
     assert_eq!(commands_in(&said(&["config", "--help"])), ["init", "check"]);
 }
 
-/// What a command says that is not done, without the line that only names `--help`.
+/// What a command says that is not done, and the code that it ends with.
 fn complaint(arguments: &[&str]) -> String {
     let ended = run(&mut porchlight(arguments));
     assert!(ended.out.is_empty(), "{ended:?}");
