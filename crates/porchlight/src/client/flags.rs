@@ -29,11 +29,11 @@ pub(crate) struct AddressFlags {
 pub(crate) struct ServerFlags {
     #[command(flatten)]
     pub(crate) address: AddressFlags,
-    /// The access token to send; `-` reads it from standard input [env: PORCHLIGHT_TOKEN]
+    /// The access token to send; `-` reads it from standard input [default: that in `PORCHLIGHT_TOKEN`]
     #[arg(long, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
-    /// Ask a development server as this person, without a token: an id, a user principal name, or what stands before its
-    /// @. Wins over PORCHLIGHT_TOKEN.
+    /// Ask a development server as this person, without a token: an id, a user principal name, or what stands before
+    /// its @
     #[arg(long = "as", value_name = "WHO", conflicts_with = "token")]
     pub(crate) who: Option<String>,
     /// Print JSON as the API answers it.

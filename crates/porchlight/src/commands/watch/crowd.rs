@@ -1,6 +1,6 @@
 //! The people who are watched, as far as the server has told of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -14,6 +14,8 @@ use crate::commands::when;
 pub(super) struct Crowd {
     /// By ids in lower case.
     names: HashMap<String, String>,
+    /// The ids of those who have none.
+    nameless: BTreeSet<String>,
     people: HashMap<String, Somebody>,
     /// While the server tells of everybody anew: those whom it has told of.
     arriving: Option<HashMap<String, Somebody>>,
@@ -79,6 +81,9 @@ impl Crowd {
     fn take_presence(&mut self, data: &str) -> News<'_> {
         let Ok(presence) = serde_json::from_str::<Value>(data) else { return News::Nothing };
         let id = id(&presence);
+        if !self.names.contains_key(&id) && !self.nameless.contains(&id) {
+            self.nameless.insert(id.clone());
+        }
         let name = self.names.get(&id).unwrap_or(&id);
         let somebody = Somebody::new(name, &presence);
         let is_known = self.people.get(&id) == Some(&somebody);
@@ -90,8 +95,7 @@ impl Crowd {
 
     /// The ids of those who have no name yet, so many at most.
     pub(super) fn nameless(&self, max: usize) -> Vec<String> {
-        let ids = self.people.keys().filter(|id| !self.names.contains_key(*id));
-        ids.take(max).cloned().collect()
+        self.nameless.iter().take(max).cloned().collect()
     }
 
     /// Learns what people are called.
@@ -104,6 +108,7 @@ impl Crowd {
                 }
             }
         }
+        self.nameless.retain(|id| !names.contains_key(id));
         self.names.extend(names);
     }
 

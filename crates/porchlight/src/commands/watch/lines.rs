@@ -26,7 +26,7 @@ pub(super) async fn watch(
 ) -> Result<(), Failure> {
     let mut time = Time::of(source.remote()).await;
     let mut crowd = Crowd::new(names);
-    let mut is_away = false;
+    let (mut is_away, mut is_current) = (false, false);
     loop {
         let event = match source.next().await? {
             Told::Event(event) => event,
@@ -57,14 +57,19 @@ pub(super) async fn watch(
             }
             News::Gone(_) if flags.server.json => event.data.clone(),
             News::Gone(name) => format!("{}  {}  gone", moment(&time.now()), harmless(&name)),
-            News::Nothing | News::Current => String::new(),
+            News::Current => {
+                is_current = true;
+                String::new()
+            }
+            News::Nothing => String::new(),
         };
         // Whoever reads no more has seen enough.
         if !line.is_empty() && !print(&line) {
             return Ok(());
         }
+        // Whoever has come since the start.
         let nameless = crowd.nameless(LOOKED_UP_MAX);
-        if event.name == "current" && !nameless.is_empty() {
+        if is_current && !nameless.is_empty() && !flags.server.json {
             crowd.name(super::name(source.remote(), nameless).await);
         }
     }
