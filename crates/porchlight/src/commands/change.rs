@@ -221,12 +221,13 @@ mod tests {
     #[test]
     fn development_tokens_name_an_application_or_mean_the_demo_one() {
         let demo = Development::APPLICATION.0.to_string();
-        let table = [
-            ("ada:", false, demo.as_str()),
-            ("ada@porchlight.example:Presence.Read", false, demo.as_str()),
-            (&format!("ada@{APP}:"), false, APP),
-            (&format!("{APP}:"), true, APP),
-            (&format!("{APP}:"), false, demo.as_str()),
+        let (through_app, app) = (format!("ada@{APP}:"), format!("{APP}:"));
+        let table: [(&str, bool, &str); 5] = [
+            ("ada:", false, &demo),
+            ("ada@porchlight.example:Presence.Read", false, &demo),
+            (&through_app, false, APP),
+            (&app, true, APP),
+            (&app, false, &demo),
         ];
         for (rest, is_for_another, expected) in table {
             assert_eq!(development_application(rest, is_for_another).to_string(), expected, "{rest}");

@@ -189,7 +189,7 @@ impl Screen {
     }
 
     /// Waits until that is so.
-    async fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+    fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
         let begun = tokio::time::Instant::now();
         loop {
             let shown = self.shown();
@@ -218,7 +218,7 @@ async fn in_a_terminal_people_stand_in_a_table_that_lives() {
     let server = Program::start(&mut in_memory());
     let program = env!("CARGO_BIN_EXE_porchlight");
     let screen = Screen::of(&format!("'{program}' watch --as ada --url {}", server.url()));
-    let shown = screen.until("everybody is there", |shown| shown.contains("Leo Rossi")).await;
+    let shown = screen.until("everybody is there", |shown| shown.contains("Leo Rossi"));
     assert!(shown.starts_with(&format!("{}  12 people  ○ 12", server.address())), "{shown}");
     assert!(shown.trim_end().ends_with("q quits  / filters  ↑↓ scroll"), "{shown}");
     assert!(line(&shown, "Ada Lovelace").contains("○ Offline"), "{shown}");
@@ -228,7 +228,7 @@ async fn in_a_terminal_people_stand_in_a_table_that_lives() {
     let message = json!({"message": {"content": "Reviewing the release"}});
     let body = json!({"availability": "Busy", "activity": "InAMeeting", "statusMessage": message});
     set(&server, "leo:", &body).await;
-    let shown = screen.until("a change", |shown| shown.contains("In a meeting")).await;
+    let shown = screen.until("a change", |shown| shown.contains("In a meeting"));
     assert!(shown.starts_with(&format!("{}  12 people  ■ 1  ○ 11", server.address())), "{shown}");
     let leo = line(&shown, "Leo Rossi");
     assert!(leo.contains("■ Busy") && leo.contains(" s ago)"), "{shown}");
@@ -238,24 +238,24 @@ async fn in_a_terminal_people_stand_in_a_table_that_lives() {
     assert!(coloured.contains("\u{1b}[31m■ Busy"), "{coloured:?}");
 
     screen.press(&["/", "a", "d", "a"]);
-    let shown = screen.until("a filter", |shown| shown.contains("/ada▏")).await;
+    let shown = screen.until("a filter", |shown| shown.contains("/ada▏"));
     assert!(shown.contains("Ada Lovelace") && !shown.contains("Leo Rossi"), "{shown}");
     screen.press(&["Escape"]);
-    screen.until("everybody again", |shown| shown.contains("Leo Rossi")).await;
+    screen.until("everybody again", |shown| shown.contains("Leo Rossi"));
 
     screen.tmux(&["resize-window", "-x", "60", "-y", "8"]);
-    let shown = screen.until("a smaller page", |shown| shown.contains("1 to 5 of 12")).await;
+    let shown = screen.until("a smaller page", |shown| shown.contains("1 to 5 of 12"));
     assert!(shown.lines().all(|line| line.chars().count() <= 60), "{shown}");
     screen.press(&["End"]);
-    screen.until("the end of the list", |shown| shown.contains("8 to 12 of 12")).await;
+    screen.until("the end of the list", |shown| shown.contains("8 to 12 of 12"));
 
     screen.press(&["q"]);
-    screen.until("the end", |shown| shown.trim_end() == "it has ended with 0").await;
+    screen.until("the end", |shown| shown.trim_end() == "it has ended with 0");
     assert_eq!(screen.tmux(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]).trim_end(), "0 1");
 }
 
-#[tokio::test]
-async fn a_terminal_is_as_it_was_when_the_server_goes_and_a_signal_comes() {
+#[test]
+fn a_terminal_is_as_it_was_when_the_server_goes_and_a_signal_comes() {
     let server = Program::start(&mut in_memory());
     let program = env!("CARGO_BIN_EXE_porchlight");
     // The shell becomes the program, so that the pane's process is that.
@@ -264,13 +264,13 @@ async fn a_terminal_is_as_it_was_when_the_server_goes_and_a_signal_comes() {
     let command =
         format!("sh -c 'echo $$ > {}; exec {program} watch --as ada --url {}'", text(&id), server.url());
     let screen = Screen::of(&command);
-    screen.until("everybody is there", |shown| shown.contains("Leo Rossi")).await;
+    screen.until("everybody is there", |shown| shown.contains("Leo Rossi"));
     server.stop();
-    let shown = screen.until("it says so", |shown| shown.contains("reconnecting…")).await;
+    let shown = screen.until("it says so", |shown| shown.contains("reconnecting…"));
     assert!(shown.contains("Ada Lovelace"), "what was known stays: {shown}");
     let id = std::fs::read_to_string(&id).expect("the file is there");
     let id = rustix::process::Pid::from_raw(id.trim().parse().expect("an id")).expect("not nobody's");
     rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("it runs");
-    screen.until("the end", |shown| shown.trim_end() == "it has ended with 0").await;
+    screen.until("the end", |shown| shown.trim_end() == "it has ended with 0");
     assert_eq!(screen.tmux(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]).trim_end(), "0 1");
 }
