@@ -61,7 +61,8 @@ class BarDevelopment extends HTMLElement {
   #offer() {
     const { me } = this.app.session;
     const isOffered = this.#offered.some(({ id }) => id === me?.id);
-    const all = me && !isOffered ? [me, ...this.#offered] : this.#offered;
+    const all = me && !isOffered ? [me, ...this.#offered] : [...this.#offered];
+    all.sort((one, other) => one.displayName.localeCompare(other.displayName));
     const options = all.map(({ id, displayName }) => h("option", { value: id }, displayName));
     replace(this.#who, me ? null : h("option", { value: "" }, "nobody yet"), ...options);
     this.#who.value = me?.id ?? "";
@@ -111,7 +112,7 @@ class BarDevelopment extends HTMLElement {
   /**
    * A button that does something and says what has come of it.
    * @param {string} words
-   * @param {() => Promise<string>} act
+   * @param {() => Promise<string>} act gives what is to be said, if anything
    */
   #lever(words, act) {
     const pull = async () => {
@@ -119,8 +120,10 @@ class BarDevelopment extends HTMLElement {
       write(this.#said, "");
       try {
         const said = await act();
-        write(this.#said, said);
-        announce(said);
+        if (said) {
+          write(this.#said, said);
+          announce(said);
+        }
       } catch (error) {
         this.#problem.show(error);
       }
@@ -132,7 +135,9 @@ class BarDevelopment extends HTMLElement {
   async #advance(advance) {
     await this.app.api.call("POST", `${LEVERS}/clock`, { body: { advance } });
     await this.app.clock.sync();
-    return `It is ${serverTime(this.app.clock.now())}.`;
+    // To be seen beside the buttons already.
+    announce(`It is ${serverTime(this.app.clock.now())}.`);
+    return "";
   }
 
   /** Moves the clock to when something of the person who is shown changes by itself, else of oneself. */

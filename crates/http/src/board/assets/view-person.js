@@ -18,6 +18,8 @@ import { Times } from "./times.js";
 /** @type {Record<string, string>} */
 const LOCATIONS = { office: "Office", remote: "Remote", timeOff: "Time off", unspecified: "Unspecified" };
 
+const HEADS = ["Layer", "Says", "Set", "Time left", "Why"];
+
 /** `<view-person person="{id}">` */
 class ViewPerson extends HTMLElement {
   /** @type {import("./main.js").App} */
@@ -31,6 +33,11 @@ class ViewPerson extends HTMLElement {
   #problem = new Problem();
   #why = h("p", { class: "why" });
   #layers = h("tbody", null);
+  #table = h(
+    "table", { class: "table layers" },
+    h("thead", null, h("tr", null, ...HEADS.map((words) => h("th", { scope: "col" }, words)))),
+    this.#layers,
+  );
   #lanes = h("div", { class: "lanes", "aria-hidden": "true" });
   #steps = h("ol", { class: "steps" });
   #nothingComes = h("p", { class: "quiet" }, "Nothing changes by itself.");
@@ -49,7 +56,12 @@ class ViewPerson extends HTMLElement {
     this.#explained = new Explained(this.app, id, pathOf(id));
     this.#explained.addEventListener("change", this.#show);
     this.app.people.addEventListener("directory", this.#named);
-    replace(this.#answers, this.#whyRegion(), this.#nextRegion(), this.#jsonRegion(id));
+    replace(
+      this.#answers,
+      region("Why", this.#why, this.#table),
+      region("What happens next", this.#nothingComes, this.#lanes, this.#steps),
+      this.#jsonRegion(id),
+    );
     replace(
       this,
       h("p", { class: "back" }, h("a", { href: "#/people" }, "← People")),
@@ -113,8 +125,8 @@ class ViewPerson extends HTMLElement {
     replace(this.#why, "Shown as ", shown, ". ", explanation.reason, winner?.applicationId
       ? ` It belongs to ${this.#application(winner.applicationId)}.`
       : "");
-    const rows = explanation.layers.map((layer) => this.#row(layer, layer === winner));
-    replace(this.#layers, ...(rows.length > 0 ? rows : [nothing()]));
+    replace(this.#layers, ...explanation.layers.map((layer) => this.#row(layer, layer === winner)));
+    this.#table.hidden = explanation.layers.length === 0;
   }
 
   /**
@@ -128,7 +140,7 @@ class ViewPerson extends HTMLElement {
       h("td", { "data-head": "Says" }, ...this.#content(layer)),
       h("td", { "data-head": "Set" }, layer.setDateTime ? this.#times.time(layer.setDateTime, since) : "–"),
       h("td", { "data-head": "Time left" }, this.#timeLeft(layer)),
-      h("td", { "data-head": "Why" }, layer.wins ? h("span", { class: "badge wins" }, "Shows") : null, layer.reason),
+      h("td", { "data-head": "Why" }, layer.wins ? h("span", { class: "badge" }, "Shows") : null, ` ${layer.reason}`),
     );
   }
 
@@ -231,16 +243,6 @@ class ViewPerson extends HTMLElement {
     replace(this.#lanes, ...lanes, h("div", { class: "lane scale" }, h("span", { class: "lane-track" }, ...scaled)));
   }
 
-  #whyRegion() {
-    const heads = ["Layer", "Says", "Set", "Time left", "Why"];
-    const head = h("thead", null, h("tr", null, ...heads.map((words) => h("th", { scope: "col" }, words))));
-    return region("Why", this.#why, h("table", { class: "table layers" }, head, this.#layers));
-  }
-
-  #nextRegion() {
-    return region("What happens next", this.#nothingComes, this.#lanes, this.#steps);
-  }
-
   /** @param {string} id */
   #jsonRegion(id) {
     const path = h("code", { class: "path" }, `GET ${pathOf(id)}/porchlight.explain`);
@@ -286,11 +288,6 @@ function pairWords({ availability, activity }) {
 /** @param {string | null | undefined} text */
 function quotation(text) {
   return text ? `“${text}”` : "–";
-}
-
-/** The row of somebody without any layer. */
-function nothing() {
-  return h("tr", null, h("td", { colspan: 5, class: "quiet" }, "Nobody has said anything of this person."));
 }
 
 /**

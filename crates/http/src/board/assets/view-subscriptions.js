@@ -138,7 +138,7 @@ class ViewSubscriptions extends HTMLElement {
     }
     this.#table.hidden = found.length === 0;
     this.#notice.hidden = found.length > 0;
-    write(this.#notice, "There are none. docs/BEING-TOLD.md says how a program subscribes.");
+    write(this.#notice, "There are none yet. docs/BEING-TOLD.md says how a program subscribes.");
   }
 
   /** @param {import("./subscription-row.js").Subscription} subscription */

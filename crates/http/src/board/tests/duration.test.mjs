@@ -25,7 +25,8 @@ test("lengths_are_written_by_iso_8601_and_never_as_nothing", () => {
 
 test("lengths_of_the_api_are_read", () => {
   const table = [
-    ["PT10M", 10 * MINUTE], ["P1DT2H0.5S", DAY + 2 * HOUR + 500], ["PT0S", 0], ["P7D", 7 * DAY], ["", null], ["x", null],
+    ["PT10M", 10 * MINUTE], ["P1DT2H0.5S", DAY + 2 * HOUR + 500], ["PT0S", 0], ["P7D", 7 * DAY],
+    ["", null], ["x", null],
   ];
   for (const [text, length] of table) {
     assert.equal(ofIso(text), length, text);
