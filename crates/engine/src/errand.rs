@@ -75,7 +75,7 @@ impl Errand {
     /// Begins to wait for something, on this errand.
     fn wait(self: &Arc<Errand>, part: Part) -> Wait {
         let context = self.traced.as_ref().map(|traced| traced.context.child());
-        Wait(Some(Begun { errand: Arc::clone(self), part, context, begun: Instant::now(), failed: false }))
+        Wait(Some(Begun { errand: Arc::clone(self), part, context, since: Instant::now(), failed: false }))
     }
 }
 
@@ -110,7 +110,7 @@ struct Begun {
     errand: Arc<Errand>,
     part: Part,
     context: Option<TraceContext>,
-    begun: Instant,
+    since: Instant,
     failed: bool,
 }
 
@@ -140,8 +140,8 @@ impl Wait {
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        let Some(Begun { errand, part, context, begun, failed }) = self.0.take() else { return };
-        let took = begun.elapsed();
+        let Some(Begun { errand, part, context, since, failed }) = self.0.take() else { return };
+        let took = since.elapsed();
         errand.waited[part as usize].fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
         if let (Some(traced), Some(context)) = (&errand.traced, context) {
             traced.spans.done(Span {
@@ -150,7 +150,7 @@ impl Drop for Wait {
                 links: Vec::new(),
                 name: part.name(),
                 side: Side::Within,
-                begun,
+                begun: since,
                 took,
                 failed,
                 facts: Vec::new(),

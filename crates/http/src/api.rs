@@ -275,15 +275,12 @@ impl Api {
             call::metadata_level(headers)?;
             return Ok(documents::service_document(&base));
         }
-        let caller = match self.authenticator.recall(headers, &connection.last_caller) {
-            Some(caller) => {
-                self.instruments.knew_token();
-                caller
-            }
-            None => {
-                let caller = self.authenticator.authenticate(headers, &connection.last_caller);
-                journey.run(ids.request, caller).boxed().await?
-            }
+        let caller = if let Some(caller) = self.authenticator.recall(headers, &connection.last_caller) {
+            self.instruments.knew_token();
+            caller
+        } else {
+            let caller = self.authenticator.authenticate(headers, &connection.last_caller);
+            journey.run(ids.request, caller).boxed().await?
         };
         let resource = parsed.map_err(path_error)?;
         if let Some(revision) = seen::awaited(headers, &caller.tenant)? {

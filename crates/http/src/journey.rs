@@ -67,7 +67,7 @@ impl Journey {
     /// How long was waited for this, in milliseconds; `None` when it was not, as far as is known.
     pub(crate) fn waited_ms(&self, part: Part) -> Option<f64> {
         let waited = self.errand.get()?.waited(part);
-        (!waited.is_zero()).then(|| waited.as_secs_f64() * 1000.0)
+        (!waited.is_zero()).then_some(waited.as_secs_f64() * 1000.0)
     }
 
     /// Tells whoever collects traces that the request is answered.

@@ -83,6 +83,7 @@ fn is_of_graph(route: Route) -> bool {
         | Route::Unknown
         | Route::Keys
         | Route::Issuer
+        | Route::Board
         | Route::Scim => false,
     }
 }

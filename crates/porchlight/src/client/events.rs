@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn an_event_without_an_end_is_not_read_for_ever() {
         let mut parser = Parser::default();
-        let piece = [b'x'; 64 * 1024];
+        let piece = vec![b'x'; 64 * 1024];
         let taken = (0..17).map(|_| parser.take(&piece)).find(Result::is_err);
         assert_eq!(taken, Some(Err(TooLong)));
         let mut parser = Parser::default();

@@ -148,7 +148,7 @@ pub(crate) fn span(duration: Duration) -> String {
     let minutes = (seconds + 30) / 60;
     match minutes {
         ..HOUR => format!("{minutes} min"),
-        HOUR..DAY if minutes % HOUR > 0 => format!("{} h {} min", minutes / HOUR, minutes % HOUR),
+        HOUR..DAY if !minutes.is_multiple_of(HOUR) => format!("{} h {} min", minutes / HOUR, minutes % HOUR),
         HOUR..DAY => format!("{} h", minutes / HOUR),
         DAY..DAYS => "1 day".to_owned(),
         DAYS.. => format!("{} days", minutes / DAY),

@@ -96,7 +96,8 @@ fn room(place: &Path) -> Option<Finding> {
 /// Whether others can look into the folder: what people say of themselves is in it, and secrets.
 fn rights(path: &Path, metadata: &Metadata) -> Option<Finding> {
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o007 == 0 {
+    let others = mode & 0o007;
+    if others == 0 {
         return None;
     }
     let shown = path.display();

@@ -67,7 +67,7 @@ impl DoctorFlags {
         let environment = ServeFlags::of_environment()?;
         let config = self.config.clone().or(environment.config);
         let data = self.data.clone().or(environment.data);
-        Ok(ServeFlags { config, data, ..environment })
+        Ok(ServeFlags { data, config, ..environment })
     }
 
     /// The data folder by itself.

@@ -32,8 +32,8 @@ pub(super) fn check(config: &Config, endpoints: &BTreeSet<String>) -> Vec<Findin
     }
     let mut findings = wait(CHECK, async {
         let mut trying = JoinSet::new();
-        for url in endpoints.iter().take(TRIED_MAX).cloned() {
-            let reach = reach.clone();
+        for url in endpoints.iter().take(TRIED_MAX) {
+            let (reach, url) = (reach.clone(), url.clone());
             trying.spawn(async move { finding(&url, in_time(reach.connect(&url)).await) });
         }
         let mut found = trying.join_all().await;

@@ -101,7 +101,7 @@ impl Sheet {
 
 /// What stands between the cells of the first row that has more than one.
 fn delimiter(bytes: &[u8]) -> u8 {
-    let count = |line: &[u8], delimiter: u8| line.iter().filter(|byte| **byte == delimiter).count();
+    let count = |line: &[u8], delimiter: u8| line.split(|byte| *byte == delimiter).skip(1).count();
     let mut lines = bytes.split(|byte| *byte == b'\n').take(2);
     let of_line = |line: &[u8]| DELIMITERS.into_iter().rev().max_by_key(|delimiter| count(line, *delimiter));
     let line = lines.find(|line| DELIMITERS.iter().any(|delimiter| count(line, *delimiter) > 0));
