@@ -15,7 +15,7 @@ import { groupOf, groups } from "./presence.js";
  * @typedef {object} Choice
  * @property {string} search words that all have to be found
  * @property {Set<string>} wanted keys of groups; none: all of them
- * @property {"" | "availability" | "department"} by
+ * @property {"none" | "availability" | "department"} by
  */
 
 /**
@@ -50,7 +50,7 @@ export class Listing {
   /** @type {Map<string, Section>} */
   #byKey = new Map();
   /** @type {Choice} */
-  #choice = { search: "", wanted: new Set(), by: "" };
+  #choice = { search: "", wanted: new Set(), by: "none" };
   /** @type {string[]} */
   #sought = [];
 

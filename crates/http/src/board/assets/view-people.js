@@ -25,6 +25,10 @@ const STILL = 150;
  * @typedef {{id: string, section: import("./listing.js").Section | null, y: number}} Seen
  */
 
+/** In how many steps the bar shows shares, and of how many people it moves at once from one to the next. */
+const STEPS = 200;
+const CROWD = 500;
+
 /** More changes than this are sorted in anew together. */
 const MANY = 1000;
 
@@ -32,7 +36,7 @@ const MANY = 1000;
  * What was chosen last, for whoever comes back from another page.
  * @type {import("./listing.js").Choice & {scroll: number}}
  */
-const last = { search: "", wanted: new Set(), by: "", scroll: 0 };
+const last = { search: "", wanted: new Set(), by: "none", scroll: 0 };
 
 class ViewPeople extends HTMLElement {
   /** @type {import("./main.js").App} */
@@ -61,12 +65,13 @@ class ViewPeople extends HTMLElement {
   #total = h("span", { class: "people-total" });
   #chips = new Map(groups.map((group) => [group.key, this.#chip(group)]));
   #shares = new Map(groups.map(({ key }) => [key, h("span", { class: `share share-${key}` })]));
+  #bar = h("div", { class: "shares", "aria-hidden": "true" }, ...this.#shares.values());
   #search = h("input", {
     class: "field people-search", type: "search", placeholder: "Search people", "aria-label": "Search people",
     value: last.search, autocomplete: "off", spellcheck: false, on: { input: () => this.#choose() },
   });
   #by = h("select", { class: "field people-by", "aria-label": "Group by", on: { change: () => this.#choose() } },
-    h("option", { value: "" }, "No groups"),
+    h("option", { value: "none" }, "No groups"),
     h("option", { value: "availability" }, "Availability"),
     h("option", { value: "department" }, "Department"));
   #notice = h("div", { class: "people-notice" });
@@ -87,9 +92,7 @@ class ViewPeople extends HTMLElement {
     this.#upcoming = new Upcoming(api);
     this.#by.value = last.by;
     replace(this,
-      h("header", { class: "people-head" },
-        h("h1", null, "People ", this.#total),
-        h("div", { class: "shares", "aria-hidden": "true" }, ...this.#shares.values())),
+      h("header", { class: "people-head" }, h("h1", null, "People ", this.#total), this.#bar),
       this.#toolbar, this.#notice, this.#canvas,
       h("p", { id: "people-keys", class: "visually-hidden" }, "The arrow keys lead from person to person."));
     this.#listen(people, "directory", () => this.#reload());
@@ -258,6 +261,8 @@ class ViewPeople extends HTMLElement {
     const { counts, everybody } = this.#listing;
     const found = [...counts.values()].reduce((sum, count) => sum + count, 0);
     write(this.#total, everybody === 0 ? "" : (found === everybody ? "" : `${found} of `) + everybody.toLocaleString("en"));
+    // Of thousands some always change: the bar would never come to rest.
+    this.#bar.classList.toggle("is-crowded", found > CROWD);
     for (const { key, words } of groups) {
       const count = counts.get(key) ?? 0;
       const chip = /** @type {HTMLElement} */ (this.#chips.get(key));
@@ -267,7 +272,7 @@ class ViewPeople extends HTMLElement {
       }
       // Hardly anybody is ever unknown, but everybody at first.
       chip.hidden = key === "PresenceUnknown" && (count === 0 || this.app.people.state === "loading");
-      this.#shares.get(key)?.style.setProperty("flex-grow", String(count));
+      this.#shares.get(key)?.style.setProperty("flex-grow", String(Math.ceil((count / found) * STEPS) || 0));
     }
   }
 
@@ -435,7 +440,7 @@ class ViewPeople extends HTMLElement {
   #walkTo({ entry, y }) {
     const { top } = this.#canvas.getBoundingClientRect();
     const { row, heading } = this.#listing;
-    const upper = this.#toolbar.getBoundingClientRect().bottom + (last.by ? heading : 0);
+    const upper = this.#toolbar.getBoundingClientRect().bottom + (last.by === "none" ? 0 : heading);
     const lower = document.querySelector("bar-development")?.getBoundingClientRect().top ?? innerHeight;
     if (top + y < upper) {
       scrollBy({ top: top + y - upper, behavior: "instant" });

@@ -43,8 +43,8 @@ function fresh(people, choice) {
 }
 
 const CHOICES = [
-  { search: "", wanted: new Set(), by: "" },
-  { search: "", wanted: new Set(["Busy", "Away"]), by: "" },
+  { search: "", wanted: new Set(), by: "none" },
+  { search: "", wanted: new Set(["Busy", "Away"]), by: "none" },
   { search: "", wanted: new Set(), by: "availability" },
   { search: "angstrom engineer", wanted: new Set(["Available", "Offline"]), by: "department" },
 ];
@@ -99,7 +99,7 @@ test("sections are in the order of their groups, or of their names with none at 
 
 test("counts are of those whom the search finds, whatever is filtered", () => {
   const people = crowd(100, dice(4));
-  const listing = fresh(people, { search: "analyst", wanted: new Set(["Busy"]), by: "" });
+  const listing = fresh(people, { search: "analyst", wanted: new Set(["Busy"]), by: "none" });
   for (const { key } of groups) {
     const expected = people.filter(({ job, presence }) => job === "Analyst" && groupOf(presence.availability) === key);
     assert.equal(listing.counts.get(key), expected.length, key);
