@@ -130,7 +130,7 @@ class ViewPeople extends HTMLElement {
   #chip({ key, words, availabilities }) {
     return h("button", {
       class: "chip", type: "button", "aria-pressed": String(last.wanted.has(key)), on: { click: () => this.#want(key) },
-    }, dot(availabilities[0]), h("span", null, words), h("span", { class: "chip-count" }));
+    }, dot(availabilities[0]), h("span", null, words), " ", h("span", { class: "chip-count" }));
   }
 
   /** @param {string} key */
@@ -263,13 +263,10 @@ class ViewPeople extends HTMLElement {
     write(this.#total, everybody === 0 ? "" : (found === everybody ? "" : `${found} of `) + everybody.toLocaleString("en"));
     // Of thousands some always change: the bar would never come to rest.
     this.#bar.classList.toggle("is-crowded", found > CROWD);
-    for (const { key, words } of groups) {
+    for (const { key } of groups) {
       const count = counts.get(key) ?? 0;
       const chip = /** @type {HTMLElement} */ (this.#chips.get(key));
-      write(/** @type {Node} */ (chip.lastElementChild), count.toLocaleString("en"));
-      if (chip.ariaLabel !== `${words} (${count})`) {
-        chip.ariaLabel = `${words} (${count})`;
-      }
+      write(/** @type {Node} */ (chip.lastElementChild), String(count));
       // Hardly anybody is ever unknown, but everybody at first.
       chip.hidden = key === "PresenceUnknown" && (count === 0 || this.app.people.state === "loading");
       this.#shares.get(key)?.style.setProperty("flex-grow", String(Math.ceil((count / found) * STEPS) || 0));
