@@ -9,7 +9,7 @@ FILES = ["cluster/start", "docker/Dockerfile", "docker/compose.yaml", "systemd/p
 FILES += [f"helm/porchlight/templates/{path.name}" for path in (HERE / "helm/porchlight/templates").iterdir()]
 SOURCES = HERE.parent / "crates/porchlight/src"
 
-sources = "".join(path.read_text() for path in SOURCES.glob("*.rs"))
+sources = "".join(path.read_text() for path in SOURCES.rglob("*.rs"))
 variables = set(re.findall(r'"(PORCHLIGHT_[A-Z_]+)"', sources))
 unknown = [
     f"deploy/{file}: {name} is no variable of Porchlight"
