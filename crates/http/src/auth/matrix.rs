@@ -66,7 +66,12 @@ impl Right {
     pub(crate) const SEE_SUBSCRIPTIONS_OF_OTHERS: Right = Right {
         calls: "GET subscriptions that other applications have made for the user; for a Global Administrator those of \
                 everybody in the tenant",
-        delegated: Permissions::of(&[Permission::SubscriptionReadAll]),
+        delegated: Permissions::of(&[Permission::SubscriptionReadAll, Permission::SubscriptionReadWriteAll]),
+        application: NONE,
+    };
+    pub(crate) const END_SUBSCRIPTIONS_OF_OTHERS: Right = Right {
+        calls: "DELETE of those (profile `open`)",
+        delegated: Permissions::of(&[Permission::SubscriptionReadWriteAll]),
         application: NONE,
     };
     pub(crate) const READ_PEOPLE: Right = Right {
@@ -113,7 +118,7 @@ const READ_BY_SCIM: Permissions = Permissions::of(&[Permission::UserReadAll, Per
 mod tests {
     use super::*;
 
-    const MATRIX: [&Right; 12] = [
+    const MATRIX: [&Right; 13] = [
         &Right::READ_ONESELF,
         &Right::READ_ANYBODY,
         &Right::WRITE,
@@ -122,6 +127,7 @@ mod tests {
         &Right::BE_TOLD,
         &Right::BE_TOLD_STRICTLY,
         &Right::SEE_SUBSCRIPTIONS_OF_OTHERS,
+        &Right::END_SUBSCRIPTIONS_OF_OTHERS,
         &Right::READ_PEOPLE,
         &Right::READ_PEOPLE_STRICTLY,
         &Right::READ_BY_SCIM,
@@ -141,7 +147,8 @@ mod tests {
             Permission::UserReadBasicAll
             | Permission::UserReadAll
             | Permission::UserReadWriteAll
-            | Permission::SubscriptionReadAll => ("", ""),
+            | Permission::SubscriptionReadAll
+            | Permission::SubscriptionReadWriteAll => ("", ""),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// A permission that Porchlight knows. Source: presence-api 5.1, 21.1; subscriptions-and-auth 24.1.
+/// A permission that Porchlight knows. Source: presence-api 5.1, 21.1; subscriptions-and-auth 24.1. The last one is our
+/// own: in the original nobody ends what others have subscribed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[expect(missing_docs, reason = "the names are the protocol's")]
@@ -15,11 +16,12 @@ pub enum Permission {
     UserReadAll,
     UserReadWriteAll,
     SubscriptionReadAll,
+    SubscriptionReadWriteAll,
 }
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Permission; 8] = [
+    pub const ALL: [Permission; 9] = [
         Permission::PresenceRead,
         Permission::PresenceReadAll,
         Permission::PresenceReadWrite,
@@ -28,6 +30,7 @@ impl Permission {
         Permission::UserReadAll,
         Permission::UserReadWriteAll,
         Permission::SubscriptionReadAll,
+        Permission::SubscriptionReadWriteAll,
     ];
 
     /// The name that tokens have.
@@ -41,6 +44,7 @@ impl Permission {
             Permission::UserReadAll => "User.Read.All",
             Permission::UserReadWriteAll => "User.ReadWrite.All",
             Permission::SubscriptionReadAll => "Subscription.Read.All",
+            Permission::SubscriptionReadWriteAll => "Subscription.ReadWrite.All",
         }
     }
 
@@ -53,7 +57,7 @@ impl Permission {
 
 /// A set of permissions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Permissions(u8);
+pub struct Permissions(u16);
 
 impl Permissions {
     /// What a delegated token can have.
@@ -65,6 +69,7 @@ impl Permissions {
         Permission::UserReadAll,
         Permission::UserReadWriteAll,
         Permission::SubscriptionReadAll,
+        Permission::SubscriptionReadWriteAll,
     ]);
 
     /// What an application token can have.

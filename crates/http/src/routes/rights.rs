@@ -143,6 +143,13 @@ impl Caller {
                 && self.permissions.any(Right::SEE_SUBSCRIPTIONS_OF_OTHERS.of(self)))
     }
 
+    /// Whether the caller may end a subscription that another application, or somebody else, has made.
+    pub(super) fn may_end(&self, subscription: &Subscription, profile: Profile) -> bool {
+        profile == Profile::Open
+            && self.may_see_others(subscription)
+            && self.permissions.any(Right::END_SUBSCRIPTIONS_OF_OTHERS.of(self))
+    }
+
     /// Whether a subscription is among those that `Subscription.Read.All` shows to the caller.
     fn may_see_others(&self, subscription: &Subscription) -> bool {
         self.is_for_caller(subscription) || (self.is_administrator && subscription.tenant == self.tenant.id())

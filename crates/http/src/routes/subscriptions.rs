@@ -135,7 +135,10 @@ pub(crate) async fn update(call: &Call<'_>, id: &str, body: Body) -> Result<Repl
 /// DELETE `/subscriptions/{id}`
 pub(crate) async fn delete(call: &Call<'_>, id: &str) -> Result<Reply, Error> {
     call.metadata_level()?;
-    let stored = own(call, id, Duration::ZERO, Operation::Delete)?;
+    let (caller, profile) = (call.caller, call.settings.profile);
+    let of_others = find(call, id, Duration::ZERO).filter(|found| caller.may_end(found, profile));
+    let stored = of_others.map_or_else(|| own(call, id, Duration::ZERO, Operation::Delete), Ok)?;
+    call.notes.subscription(stored.id);
     no_options(call)?;
     call.notifier.delete(stored.id).await?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))

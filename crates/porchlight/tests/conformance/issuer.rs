@@ -90,7 +90,7 @@ async fn an_application_proves_itself_in_the_body_or_in_the_header() {
 async fn scopes_become_permissions_without_their_prefix() {
     let server = TestServer::start().await;
     let every = "Presence.Read Presence.Read.All Presence.ReadWrite User.ReadBasic.All User.Read.All \
-                 User.ReadWrite.All Subscription.Read.All";
+                 User.ReadWrite.All Subscription.Read.All Subscription.ReadWrite.All";
     let table: [(&str, &str, &[&str]); 8] = [
         ("", every, &[]),
         ("openid profile offline_access email", every, &[]),

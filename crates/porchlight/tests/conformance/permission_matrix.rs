@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{ME, presence_of, session};
 
-const PERMISSIONS: [&str; 8] = [
+const PERMISSIONS: [&str; 9] = [
     "Presence.Read",
     "Presence.Read.All",
     "Presence.ReadWrite",
@@ -15,6 +15,7 @@ const PERMISSIONS: [&str; 8] = [
     "User.Read.All",
     "User.ReadWrite.All",
     "Subscription.Read.All",
+    "Subscription.ReadWrite.All",
 ];
 
 /// A call, and what will do for it: for a delegate of Ada's, for an application.

@@ -713,6 +713,27 @@ async fn s30_t15_who_may_read_all_subscriptions_sees_their_own_through_every_app
     assert_eq!(listed(&reader).await, [id_of(&shown)]);
 }
 
+/// subscriptions-and-auth 9.2, and our own permission: an operator ends what another application has left behind.
+#[tokio::test]
+async fn who_may_write_all_subscriptions_ends_their_own_of_every_application() {
+    let server = TestServer::start().await;
+    let receiver = Receiver::start().await;
+    let order = order(&server, &receiver.url(HOOK), &single(BEN));
+    let of_ada = path_of(&subscribe(&ada(&server), &order).await);
+    let of_ben = path_of(&subscribe(&ben_of_a(&server), &order).await);
+    let through = |permission: &str| server.client(&format!("ada@{APP_B}:Presence.Read.All,{permission}"));
+    assert_eq!(through("Subscription.Read.All").delete(&of_ada).await.status, 404, "reading is not writing");
+    let writer = through("Subscription.ReadWrite.All");
+    assert_eq!(writer.delete(&of_ben).await.status, 404, "Ada is no administrator");
+    assert_eq!(writer.delete(&of_ada).await.status, 204);
+    assert_eq!(ada(&server).get(&of_ada).await.status, 404);
+
+    let strict = TestServer::builder().profile(Profile::Strict).start().await;
+    let kept = path_of(&subscribe(&ada(&strict), &order).await);
+    let stranger = strict.client(&format!("ada@{APP_B}:Presence.Read.All,Subscription.ReadWrite.All"));
+    assert_eq!(stranger.delete(&kept).await.status, 404, "the original has no such permission");
+}
+
 #[tokio::test]
 async fn a_step_of_a_batch_subscribes_and_is_told() {
     let server = TestServer::start().await;

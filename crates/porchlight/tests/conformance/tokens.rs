@@ -243,7 +243,7 @@ async fn a_stream_ends_with_its_token_and_goes_on_with_another() {
 
 /// 9.2
 #[tokio::test]
-async fn a_global_administrator_sees_everybodys_subscriptions_of_the_tenant() {
+async fn a_global_administrator_sees_and_ends_everybodys_subscriptions_of_the_tenant() {
     let issuer = Issuer::start().await;
     let server = trusting(&issuer).await;
     let receiver = Receiver::start().await;
@@ -271,6 +271,15 @@ async fn a_global_administrator_sees_everybodys_subscriptions_of_the_tenant() {
     let iss = format!("{}/{foreign}/v2.0", issuer.url());
     let other = json!({"scp": all, "wids": administrator, "tid": foreign, "iss": iss});
     assert_eq!(seen(other).await, 404, "nor in another tenant");
+
+    let ended = async |changes: Value| {
+        server.anonymous().bearer(&issuer.token_with(&changes)).delete(&path).await.status
+    };
+    assert_eq!(ended(json!({"scp": all, "wids": administrator})).await, 404, "reading is not writing");
+    let writing = "Subscription.ReadWrite.All";
+    assert_eq!(ended(json!({"scp": writing})).await, 404, "whoever is none ends their own");
+    assert_eq!(ended(json!({"scp": writing, "wids": administrator})).await, 204);
+    assert_eq!(bens.get(&path).await.status, 404, "it is gone");
 }
 
 /// 22.6 and 21.6

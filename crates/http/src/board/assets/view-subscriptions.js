@@ -71,7 +71,7 @@ class ViewSubscriptions extends HTMLElement {
 
   /** Whose subscriptions are shown. */
   #whose() {
-    return this.app.session.can("Subscription.Read.All")
+    return ["Subscription.Read.All", "Subscription.ReadWrite.All"].some((name) => this.app.session.can(name))
       ? "Webhooks that are told of changes: yours, and for a Global Administrator everybody’s."
       : "Webhooks that are told of changes: those that this page’s application has made for you. "
         + "The permission Subscription.Read.All shows more.";
@@ -212,7 +212,7 @@ class ViewSubscriptions extends HTMLElement {
     } catch (error) {
       const isOfOthers = /** @type {any} */ (error).status === 404;
       if (!isOfOthers || !session.isDevelopment) {
-        throw isOfOthers ? new Error("Only the application that has made this subscription can end it.") : error;
+        throw isOfOthers ? new Error("Another application has made this subscription: it takes Subscription.ReadWrite.All to end it.") : error;
       }
       await api.call("POST", "/porchlight/dev/faults", { body: { dropSubscription: id } });
     }
