@@ -168,6 +168,7 @@ class ViewPeople extends HTMLElement {
   /** Why there is nobody to be seen, if nobody is. */
   #explainState() {
     const { people } = this.app;
+    this.#canvas.classList.toggle("is-empty", this.#listing.size === 0);
     this.#list.ariaBusy = String(people.state === "loading");
     if (people.state === "refused") {
       replace(this.#notice, h("div", { class: "error", role: "alert" },

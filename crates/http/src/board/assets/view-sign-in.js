@@ -47,7 +47,7 @@ class ViewSignIn extends HTMLElement {
   #instructions() {
     const lines = [
       "[board]",
-      'client_id = "…"      # the application that you have registered for this page',
+      'client_id = "…"      # what this page is registered as',
       'scopes = "openid profile …"',
     ];
     return [
