@@ -374,8 +374,14 @@ class ViewPeople extends HTMLElement {
         this.#headings.delete(key);
       }
     }
+    let next = this.#layer.firstElementChild;
     for (const [key, section] of shown) {
       const heading = this.#headings.get(key) ?? this.#heading(section);
+      if (heading === next) {
+        next = next.nextElementSibling;
+      } else {
+        this.#layer.insertBefore(heading, next);
+      }
       heading.style.setProperty("top", `${section.top}px`);
       heading.style.setProperty("height", `${section.height}px`);
       write(/** @type {Node} */ (heading.querySelector(".heading-count")), section.entries.length.toLocaleString("en"));
@@ -388,7 +394,6 @@ class ViewPeople extends HTMLElement {
     const heading = h("div", { class: "people-section" },
       h("h2", { class: "people-heading" }, sign, h("span", null, words), " ", h("span", { class: "heading-count" })));
     this.#headings.set(key, heading);
-    this.#layer.append(heading);
     return heading;
   }
 
