@@ -8,18 +8,21 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
-import { BEN, DEMO, chosen, eventually, installed, pick, play, shows, unfold } from "./stage.mjs";
+import { BEN, DEMO, called, chosen, eventually, installed, pick, play, shows, unfold } from "./stage.mjs";
 
 const [url] = process.argv.slice(2);
 // What it is worth as an expression is of no interest.
 const axe = `${readFileSync(installed("axe-core/axe.min.js"), "utf8")};0`;
+
+/** The width of a narrow phone, in px. */
+const PHONE = 360;
 
 /** Every page of the board, and what else covers one: how to come there. */
 const PAGES = {
   "people": (stage) => stage.board(),
   "people-by-availability": async (stage) => {
     await stage.board();
-    await pick(stage.page.getByRole("combobox", { name: "Group by" }), "Availability");
+    await pick(stage.page.getByRole("combobox", called("Group by")), "Availability");
     await stage.page.getByRole("heading", { name: /^Busy/ }).waitFor();
   },
   "person": async (stage) => {
@@ -28,7 +31,7 @@ const PAGES = {
   },
   "me": async (stage) => {
     await stage.board("#/me");
-    await stage.page.getByRole("radio", { name: "Available" }).waitFor();
+    await stage.page.getByRole("radio", called("Available")).waitFor();
   },
   "subscriptions": async (stage) => {
     await stage.board("#/subscriptions");
@@ -36,7 +39,7 @@ const PAGES = {
   },
   "question": async (stage) => {
     await PAGES.subscriptions(stage);
-    await stage.page.locator("[data-subscription]").first().getByRole("button", { name: "End" }).click();
+    await stage.page.locator("[data-subscription]").first().getByRole("button", called("End")).click();
     await stage.page.getByRole("dialog").waitFor();
   },
   "faults": async (stage) => {
@@ -46,62 +49,54 @@ const PAGES = {
   "calls": async (stage) => {
     await stage.board("#/me");
     await unfold(stage.page, "API calls");
-    await stage.page.getByRole("button", { name: "Copy as curl" }).first().waitFor();
+    await stage.page.getByRole("button", called("Copy as curl")).first().waitFor();
   },
   "sign-in": async (stage) => {
     await stage.board();
-    await stage.page.getByRole("button", { name: "Sign out" }).click();
+    await stage.page.getByRole("button", called("Sign out")).click();
     await stage.page.getByRole("heading", { level: 1 }).waitFor();
   },
 };
 
 const scenes = {};
 
-for (const theme of ["light", "dark"]) {
-  scenes[`axe-core finds nothing serious on any page, ${theme}`] = async (stage) => {
+for (const [name, open] of Object.entries(PAGES)) {
+  scenes[`${name} without anything that axe-core finds serious, in both themes, and no wider than a phone`] = look;
+
+  async function look(stage) {
+    const { page } = stage;
     await populate(stage);
-    await stage.page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+    await page.emulateMedia({ reducedMotion: "reduce" });
+    await open(stage);
     const found = [];
-    for (const [name, open] of Object.entries(PAGES)) {
-      await stage.page.goto("about:blank");
-      await open(stage);
-      await stage.picture(`${name}-${theme}`, { fullPage: true });
-      for (const line of await violations(stage.page)) found.push(`${name}: ${line}`);
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      await stage.picture(`${name}-${colorScheme}`);
+      for (const line of await violations(page)) found.push(`${colorScheme}: ${line}`);
     }
-    assert.deepEqual(found, []);
-  };
+    await page.setViewportSize({ width: PHONE, height: 740 });
+    const widest = () => page.evaluate(() => document.scrollingElement.scrollWidth);
+    // What is laid out by a script needs a moment.
+    const fits = await eventually("it fits", async () => (await widest()) <= PHONE, 1000).catch(() => false);
+    if (!fits) found.push(`${await widest()} px wide: ${await culprits(page)}`);
+    await stage.picture(`${name}-phone`);
+    none("it is otherwise", found);
+  }
 }
 
 Object.assign(scenes, {
-  "nothing is wider than a phone, and everything is still there": async (stage) => {
-    await populate(stage);
-    const { page } = stage;
-    await page.setViewportSize({ width: 360, height: 740 });
-    const wide = [];
-    for (const [name, open] of Object.entries(PAGES)) {
-      await page.goto("about:blank");
-      await open(stage);
-      await stage.picture(`${name}-phone`);
-      const widest = await page.evaluate(() => document.scrollingElement.scrollWidth);
-      if (widest > 360) wide.push(`${name}: ${widest} px: ${await culprits(page)}`);
-    }
-    assert.deepEqual(wide, []);
-    await stage.board();
-    await shows(stage.row(BEN), await stage.words("InACall"));
-  },
-
   "the theme is switched, and stays": async (stage) => {
     const { page } = stage;
     await stage.board();
     const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const light = await paper();
-    await page.getByRole("button", { name: "Dark mode" }).click();
+    await page.getByRole("button", called("Dark mode")).click();
     await eventually("dark", async () => brightness(await paper()) < brightness(light));
     const dark = await paper();
     await page.reload();
-    await page.getByRole("button", { name: "Light mode" }).waitFor();
+    await page.getByRole("button", called("Light mode")).waitFor();
     assert.equal(await paper(), dark);
-    await page.getByRole("button", { name: "Light mode" }).click();
+    await page.getByRole("button", called("Light mode")).click();
     await eventually("light", async () => (await paper()) === light);
   },
 
@@ -114,16 +109,16 @@ Object.assign(scenes, {
       await PAGES[name](stage);
       for (const line of await walk(page)) wrong.push(`${name}: ${line}`);
     }
-    assert.deepEqual(wrong, []);
+    none("it is otherwise", wrong);
   },
 
   "the list of people is walked by arrows, and the focus stays while everything changes": async (stage) => {
     await populate(stage);
     await stage.board();
     const { page } = stage;
-    await pick(page.getByRole("combobox", { name: "Group by" }), "Availability");
+    await pick(page.getByRole("combobox", called("Group by")), "Availability");
     const here = () => page.evaluate(() => document.activeElement.closest("[data-person]")?.dataset.person);
-    await tabTo(page, page.getByRole("list", { name: "People" }));
+    await tabTo(page, page.getByRole("list", called("People")));
     const first = await here();
     await page.keyboard.press("ArrowDown");
     const second = await eventually("the next person", async () => (await here()) !== first && here());
@@ -146,7 +141,7 @@ Object.assign(scenes, {
       assert.equal(await here(), BEN, "the focus is with somebody else, or with nobody");
     }
     await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "Ben Okafor" }).waitFor();
+    await page.getByRole("heading", called("Ben Okafor")).waitFor();
     // Whoever comes to a page begins at its beginning, and back is back.
     await page.goBack();
     await stage.row(BEN).waitFor();
@@ -156,15 +151,15 @@ Object.assign(scenes, {
     const ada = stage.as("ada");
     await stage.board("#/me");
     const { page } = stage;
-    const region = (name) => page.getByRole("region", { name });
-    const button = (name) => page.getByRole("button", { name });
+    const region = (name) => page.getByRole("region", called(name));
+    const button = (name) => page.getByRole("button", called(name));
 
-    await tabTo(page, region("Presence").getByRole("radiogroup", { name: "Presence" }));
+    await tabTo(page, region("Presence").getByRole("radiogroup", called("Presence")));
     await page.keyboard.press("Space");
     await page.keyboard.press("ArrowDown");
-    await tabTo(page, region("Presence").getByRole("combobox", { name: "For" }));
+    await tabTo(page, region("Presence").getByRole("combobox", called("For")));
     await page.keyboard.type("2");
-    assert.equal(await chosen(region("Presence").getByRole("combobox", { name: "For" })), "2 hours");
+    assert.equal(await chosen(region("Presence").getByRole("combobox", called("For"))), "2 hours");
     await tabTo(page, button("Set presence"));
     await page.keyboard.press("Enter");
     await eventually("busy", async () => (await ada.presence()).availability === "Busy");
@@ -172,7 +167,7 @@ Object.assign(scenes, {
     const voice = page.locator("[aria-live=polite], [role=status]").filter({ hasText: /presence/i }).first();
     await voice.waitFor({ state: "attached" });
 
-    await tabTo(page, region("Status message").getByRole("textbox", { name: "Status message" }));
+    await tabTo(page, region("Status message").getByRole("textbox", called("Status message")));
     await page.keyboard.type("By keyboard");
     // What others write meanwhile takes nothing away from whoever is writing.
     await ada.patch({ availability: "DoNotDisturb", statusMessage: { message: { content: "Somebody else's" } } });
@@ -186,13 +181,13 @@ Object.assign(scenes, {
 
     await tabTo(page, region("Out of office").getByRole("checkbox"));
     await page.keyboard.press("Space");
-    await tabTo(page, region("Out of office").getByRole("textbox", { name: "Automatic reply" }));
+    await tabTo(page, region("Out of office").getByRole("textbox", called("Automatic reply")));
     await page.keyboard.type("Away");
     await tabTo(page, button("Save out of office"));
     await page.keyboard.press("Enter");
     await eventually("out of office", async () => (await ada.presence()).outOfOfficeSettings.message === "Away");
 
-    await tabTo(page, region("Work location").getByRole("radiogroup", { name: "Where I work" }));
+    await tabTo(page, region("Work location").getByRole("radiogroup", called("Where I work")));
     await page.keyboard.press("Space");
     await tabTo(page, button("Save location"));
     await page.keyboard.press("Enter");
@@ -203,8 +198,8 @@ Object.assign(scenes, {
     await populate(stage);
     const { page } = stage;
     await PAGES.subscriptions(stage);
-    const end = page.locator("[data-subscription]").first().getByRole("button", { name: "End" });
-    const dialog = page.getByRole("dialog", { name: "End this subscription?" });
+    const end = page.locator("[data-subscription]").first().getByRole("button", called("End"));
+    const dialog = page.getByRole("dialog", called("End this subscription?"));
     await tabTo(page, end);
     await page.keyboard.press("Enter");
     await dialog.waitFor();
@@ -232,6 +227,11 @@ Object.assign(scenes, {
 });
 
 await play(url, scenes);
+
+/** Fails unless there is nothing. */
+function none(what, found) {
+  if (found.length > 0) throw new Error(`${what}:\n${found.join("\n")}`);
+}
 
 /** Something of everything. */
 async function populate(stage) {
@@ -267,7 +267,8 @@ async function violations(page) {
 
 /** Presses Tab until the focus is in what is looked for. */
 async function tabTo(page, locator) {
-  await locator.waitFor();
+  // A list whose rows are put into their places has no size of its own.
+  await locator.waitFor({ state: "attached" });
   for (let presses = 0; presses < 120; presses += 1) {
     if (await locator.evaluate((element) => element.contains(document.activeElement))) return;
     await page.keyboard.press("Tab");
@@ -279,7 +280,10 @@ async function tabTo(page, locator) {
 async function walk(page) {
   const wrong = new Set();
   await page.evaluate(() => {
-    document.activeElement.blur();
+    // From the top, wherever somebody has clicked before.
+    document.body.tabIndex = -1;
+    document.body.focus();
+    document.body.removeAttribute("tabindex");
     window.reached = new Set();
   });
   for (let presses = 0; presses < 250; presses += 1) {

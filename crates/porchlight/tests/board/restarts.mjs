@@ -9,7 +9,7 @@
 
 import assert from "node:assert/strict";
 
-import { BEN, play, shows } from "./stage.mjs";
+import { BEN, called, play, shows } from "./stage.mjs";
 
 /** How long coming back may take, in ms: the page waits longer each time that it has tried in vain. */
 const COMING_BACK = 15_000;
@@ -39,8 +39,8 @@ await play(url, {
     console.log("away again");
     await banner.waitFor({ state: "hidden", timeout: COMING_BACK });
     await shows(stage.row(BEN), await stage.words("Offline"));
-    await page.getByRole("button", { name: "Offline (12)" }).waitFor();
-    await page.getByRole("button", { name: "Busy (0)" }).waitFor();
+    await page.getByRole("button", called("Offline (12)")).waitFor();
+    await page.getByRole("button", called("Busy (0)")).waitFor();
     assert.equal(await page.evaluate(() => window.isTheSame), true, "the page was loaded anew");
   },
 }, { fresh: false });

@@ -10,7 +10,7 @@ import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:http";
 
-import { ADA, Api, BEN, DEMO, PATIENCE, eventually, pick, play, shows, unfold } from "./stage.mjs";
+import { Api, BEN, DEMO, PATIENCE, called, eventually, pick, play, shows, unfold } from "./stage.mjs";
 
 /** Within so much, in ms, a change is on the page once its write was answered. */
 const AT_ONCE = 1000;
@@ -58,9 +58,9 @@ await play(url, {
     });
     await stage.board();
     await shows(stage.row(BEN), said);
-    await stage.page.getByRole("link", { name: "<b id=bold>Eve</b>" }).waitFor();
+    await stage.page.getByRole("link", called("<b id=bold>Eve</b>")).waitFor();
     await stage.page.goto(`/#/people/${BEN}`);
-    await shows(stage.page.getByRole("region", { name: "Why" }), said);
+    await shows(stage.page.getByRole("region", called("Why")), said);
     assert.equal(await stage.page.locator("#bold, img[src=x]").count(), 0);
   },
 
@@ -69,9 +69,9 @@ await play(url, {
     await stage.as("cleo").patch({ availability: "Busy", activity: "InAMeeting" });
     await stage.board();
     const { page } = stage;
-    const list = page.getByRole("list", { name: "People" });
+    const list = page.getByRole("list", called("People"));
     const listed = () => list.getByRole("listitem").count();
-    const search = page.getByRole("searchbox", { name: "Search people" });
+    const search = page.getByRole("searchbox", called("Search people"));
     await eventually("all twelve", async () => (await listed()) === 12);
     assert.equal(await list.getByRole("listitem").first().getAttribute("aria-setsize"), "12");
 
@@ -92,7 +92,7 @@ await play(url, {
     await filter(page, "Busy (2)").click();
     await eventually("all twelve again", async () => (await listed()) === 12);
 
-    const by = page.getByRole("combobox", { name: "Group by" });
+    const by = page.getByRole("combobox", called("Group by"));
     await pick(by, "Availability");
     await eventually("headings", async () => (await headings(page)).join() === "Busy,Away,Offline");
     await stage.as("eva").patch({ availability: "Available" });
@@ -110,15 +110,15 @@ await play(url, {
     await ben.session("Available", "Available");
     await stage.board();
     const { page } = stage;
-    await stage.row(BEN).getByRole("link", { name: "Ben Okafor" }).click();
-    await page.getByRole("heading", { name: "Ben Okafor" }).waitFor();
-    const why = page.getByRole("region", { name: "Why" });
+    await stage.row(BEN).getByRole("link", called("Ben Okafor")).click();
+    await page.getByRole("heading", called("Ben Okafor")).waitFor();
+    const why = page.getByRole("region", called("Why"));
     const winner = why.locator("[data-layer][aria-current=true]");
     const wins = (kind) => eventually(`${kind} wins`, async () =>
       (await winner.count()) === 1 && (await winner.getAttribute("data-layer")) === kind);
     await wins("session");
     await shows(winner, await stage.words("Available"));
-    const next = page.getByRole("region", { name: "What happens next" });
+    const next = page.getByRole("region", called("What happens next"));
     // The fades of the session, and its end.
     await eventually("three steps", async () => (await next.getByRole("listitem").count()) === 3);
 
@@ -132,8 +132,8 @@ await play(url, {
     await ben.call("POST", "/v1.0/me/presence/clearUserPreferredPresence");
     await wins("session");
 
-    const raw = page.getByRole("region", { name: "As the API says it" });
-    await raw.getByRole("button", { name: "Copy JSON" }).click();
+    const raw = page.getByRole("region", called("As the API says it"));
+    await raw.getByRole("button", called("Copy JSON")).click();
     const shown = JSON.parse(await raw.locator("pre").innerText());
     assert.equal(shown.decidedBy, "sessions");
     const copied = () => page.evaluate(() => navigator.clipboard.readText());
@@ -145,14 +145,14 @@ await play(url, {
     const ada = stage.as("ada");
     await ada.session("Available", "Available");
     await stage.board("#/me");
-    const region = stage.page.getByRole("region", { name: "Presence" });
-    await region.getByRole("radio", { name: "Busy" }).check();
-    await pick(region.getByRole("combobox", { name: "For" }), "1 hour");
-    await region.getByRole("button", { name: "Set presence" }).click();
+    const region = stage.page.getByRole("region", called("Presence"));
+    await region.getByRole("radio", called("Busy")).check();
+    await pick(region.getByRole("combobox", called("For")), "1 hour");
+    await region.getByRole("button", called("Set presence")).click();
     await eventually("busy", async () => (await pair(ada)) === "Busy/Busy");
     const set = (await ada.explanation()).layers.find((layer) => layer.kind === "preferred");
     assert.equal(Math.round((Date.parse(set.endDateTime) - Date.parse(set.setDateTime)) / 60_000), 60);
-    await region.getByRole("button", { name: "Reset presence" }).click();
+    await region.getByRole("button", called("Reset presence")).click();
     await eventually("available", async () => (await pair(ada)) === "Available/Available");
     assert.equal((await ada.explanation()).decidedBy, "sessions");
   },
@@ -161,14 +161,14 @@ await play(url, {
     const ada = stage.as("ada");
     await ada.session("Available", "Available");
     await stage.board("#/me");
-    const region = stage.page.getByRole("region", { name: "Presence" });
+    const region = stage.page.getByRole("region", called("Presence"));
     const names = [
       ["Available", "Available/Available"], ["Busy", "Busy/Busy"], ["Do not disturb", "DoNotDisturb/DoNotDisturb"],
       ["Be right back", "BeRightBack/BeRightBack"], ["Appear away", "Away/Away"], ["Appear offline", "Offline/OffWork"],
     ];
     for (const [name, expected] of names) {
-      await region.getByRole("radio", { name }).check();
-      await region.getByRole("button", { name: "Set presence" }).click();
+      await region.getByRole("radio", called(name)).check();
+      await region.getByRole("button", called("Set presence")).click();
       await eventually(expected, async () => (await pair(ada)) === expected);
     }
   },
@@ -176,11 +176,11 @@ await play(url, {
   "a status message is set until later, and cleared": async (stage) => {
     const ada = stage.as("ada");
     await stage.board("#/me");
-    const region = stage.page.getByRole("region", { name: "Status message" });
-    const text = region.getByRole("textbox", { name: "Status message" });
+    const region = stage.page.getByRole("region", called("Status message"));
+    const text = region.getByRole("textbox", called("Status message"));
     await text.fill("Back after lunch");
-    await pick(region.getByRole("combobox", { name: "Clear after" }), "1 hour");
-    await region.getByRole("button", { name: "Save message" }).click();
+    await pick(region.getByRole("combobox", called("Clear after")), "1 hour");
+    await region.getByRole("button", called("Save message")).click();
     const message = await eventually("the message", async () => (await ada.presence()).statusMessage);
     assert.equal(message.message.content, "Back after lunch");
     const left = Date.parse(`${message.expiryDateTime.dateTime.slice(0, 19)}Z`) - Date.now();
@@ -190,39 +190,39 @@ await play(url, {
     await text.evaluate((field) => field.removeAttribute("maxlength"));
     await text.fill("x".repeat(281));
     stage.pardon(/400 \(Bad Request\)/);
-    await region.getByRole("button", { name: "Save message" }).click();
+    await region.getByRole("button", called("Save message")).click();
     await shows(region, "280");
     assert.equal((await ada.presence()).statusMessage.message.content, "Back after lunch");
 
-    await region.getByRole("button", { name: "Clear message" }).click();
+    await region.getByRole("button", called("Clear message")).click();
     await eventually("no message", async () => (await ada.presence()).statusMessage === null);
   },
 
   "one is out of office with an automatic reply, and back": async (stage) => {
     const ada = stage.as("ada");
     await stage.board("#/me");
-    const region = stage.page.getByRole("region", { name: "Out of office" });
-    await region.getByRole("checkbox", { name: "I am out of office" }).check();
-    await region.getByRole("textbox", { name: "Automatic reply" }).fill("Ask Ben");
-    await region.getByRole("button", { name: "Save out of office" }).click();
+    const region = stage.page.getByRole("region", called("Out of office"));
+    await region.getByRole("checkbox", called("I am out of office")).check();
+    await region.getByRole("textbox", called("Automatic reply")).fill("Ask Ben");
+    await region.getByRole("button", called("Save out of office")).click();
     const settings = async () => (await ada.presence()).outOfOfficeSettings;
     await eventually("out of office", async () => (await settings()).isOutOfOffice);
     assert.equal((await settings()).message, "Ask Ben");
-    await region.getByRole("checkbox", { name: "I am out of office" }).uncheck();
-    await region.getByRole("button", { name: "Save out of office" }).click();
+    await region.getByRole("checkbox", called("I am out of office")).uncheck();
+    await region.getByRole("button", called("Save out of office")).click();
     await eventually("back", async () => !(await settings()).isOutOfOffice);
   },
 
   "a work location is set and cleared": async (stage) => {
     const ada = stage.as("ada");
     await stage.board("#/me");
-    const region = stage.page.getByRole("region", { name: "Work location" });
+    const region = stage.page.getByRole("region", called("Work location"));
     for (const [name, type] of [["Remote", "remote"], ["Office", "office"]]) {
-      await region.getByRole("radio", { name }).check();
-      await region.getByRole("button", { name: "Save location" }).click();
+      await region.getByRole("radio", called(name)).check();
+      await region.getByRole("button", called("Save location")).click();
       await eventually(type, async () => (await ada.presence()).workLocation?.workLocationType === type);
     }
-    await region.getByRole("button", { name: "Clear location" }).click();
+    await region.getByRole("button", called("Clear location")).click();
     await eventually("no location", async () => (await ada.presence()).workLocation === null);
   },
 
@@ -230,23 +230,23 @@ await play(url, {
     const { page } = stage;
     await stage.as("ben").session("Available", "Available");
     await stage.board();
-    const bar = page.getByRole("region", { name: "Development" });
+    const bar = page.getByRole("region", called("Development"));
     const shown = (activity) => stage.words(activity).then((words) => shows(stage.row(BEN), words));
     await shown("Available");
-    await bar.getByRole("button", { name: "+5 min", exact: true }).click();
+    await bar.getByRole("button", called("+5 min")).click();
     await shown("AvailableInactive");
     assert.equal(await pair(stage.as("ben")), "Available/AvailableInactive");
     assert.equal((await new Api(url, "").get("/porchlight/dev/clock")).offset, "PT5M");
     // Of the person who is shown the next change is the next fade.
     await page.goto(`/#/people/${BEN}`);
-    await page.getByRole("heading", { name: "Ben Okafor" }).waitFor();
-    await bar.getByRole("button", { name: "Until next change" }).click();
+    await page.getByRole("heading", called("Ben Okafor")).waitFor();
+    await bar.getByRole("button", called("Until next change")).click();
     await eventually("away", async () => (await pair(stage.as("ben"))) === "Away/Away");
-    await page.getByRole("link", { name: "People", exact: true }).click();
+    await page.getByRole("link", called("People")).click();
     await shown("Away");
-    await bar.getByRole("button", { name: "+1 h", exact: true }).click();
+    await bar.getByRole("button", called("+1 h")).click();
     await shown("Offline");
-    await bar.getByRole("button", { name: "Reset" }).click();
+    await bar.getByRole("button", called("Reset")).click();
     const offset = async () => (await new Api(url, "").get("/porchlight/dev/clock")).offset;
     await eventually("the right time", async () => (await offset()) === "PT0S");
   },
@@ -254,13 +254,13 @@ await play(url, {
   "one can be somebody else, also after the page was loaded anew": async (stage) => {
     await stage.board("#/me");
     const { page } = stage;
-    await page.getByRole("heading", { name: "Ada Lovelace" }).first().waitFor();
-    await pick(page.getByRole("combobox", { name: "You are" }), "Cleo Martin");
-    await page.getByRole("heading", { name: "Cleo Martin" }).first().waitFor();
+    await page.getByRole("heading", called("Ada Lovelace")).first().waitFor();
+    await pick(page.getByRole("combobox", called("You are")), "Cleo Martin");
+    await page.getByRole("heading", called("Cleo Martin")).first().waitFor();
     await page.reload();
-    const region = page.getByRole("region", { name: "Presence" });
-    await region.getByRole("radio", { name: "Busy" }).check();
-    await region.getByRole("button", { name: "Set presence" }).click();
+    const region = page.getByRole("region", called("Presence"));
+    await region.getByRole("radio", called("Busy")).check();
+    await region.getByRole("button", called("Set presence")).click();
     await eventually("Cleo busy", async () => (await stage.as("cleo").explanation()).layers.length === 1);
     assert.equal((await stage.as("ada").explanation()).layers.length, 0);
   },
@@ -277,17 +277,21 @@ await play(url, {
     await eventually("its health", async () => /ok|healthy/i.test(await row.innerText()));
 
     // What fails is seen to fail.
+    const taken = receiver.count();
     receiver.refuse();
     await stage.as("ben").patch({ availability: "Away" });
+    await eventually("another delivery", () => receiver.count() > taken);
+    await page.getByRole("link", called("People")).click();
+    await page.getByRole("link", called("Subscriptions")).click();
     await eventually("its failures", async () => /fail/i.test(await row.innerText()));
 
-    await row.getByRole("button", { name: "End" }).click();
-    const dialog = page.getByRole("dialog", { name: "End this subscription?" });
+    await row.getByRole("button", called("End")).click();
+    const dialog = page.getByRole("dialog", called("End this subscription?"));
     await dialog.waitFor();
     await page.keyboard.press("Escape");
     await dialog.waitFor({ state: "hidden" });
     assert.equal((await stage.as("ada").get("/v1.0/subscriptions")).value.length, 1);
-    await row.getByRole("button", { name: "End" }).click();
+    await row.getByRole("button", called("End")).click();
     await dialog.getByRole("button", { name: /^End/ }).click();
     await row.waitFor({ state: "detached" });
     assert.deepEqual((await stage.as("ada").get("/v1.0/subscriptions")).value, []);
@@ -297,25 +301,25 @@ await play(url, {
   "faults are made and mended, and what the page does can be done with curl": async (stage) => {
     const { page } = stage;
     await stage.board("#/me");
-    const bar = page.getByRole("region", { name: "Development" });
+    const bar = page.getByRole("region", called("Development"));
     await unfold(page, "Faults");
-    await bar.getByRole("spinbutton", { name: "Share of deliveries that fail" }).fill("1");
-    await bar.getByRole("spinbutton", { name: "Extra latency in ms" }).fill("0");
-    await bar.getByRole("button", { name: "Make faults" }).click();
+    await bar.getByRole("spinbutton", called("Share of deliveries that fail")).fill("1");
+    await bar.getByRole("spinbutton", called("Extra latency in ms")).fill("0");
+    await bar.getByRole("button", called("Make faults")).click();
     await eventually("the lever was pulled", () => pulled(stage).length === 1);
     assert.deepEqual(pulled(stage)[0], { deliveryFailureRate: 1, extraLatencyMs: 0 });
-    await bar.getByRole("button", { name: "No faults" }).click();
+    await bar.getByRole("button", called("No faults")).click();
     await eventually("and put back", () => pulled(stage).length === 2);
     assert.ok(!pulled(stage)[1].deliveryFailureRate, JSON.stringify(pulled(stage)));
 
-    const region = page.getByRole("region", { name: "Status message" });
-    await region.getByRole("textbox", { name: "Status message" }).fill("It's \"here\" & there");
-    await region.getByRole("button", { name: "Save message" }).click();
+    const region = page.getByRole("region", called("Status message"));
+    await region.getByRole("textbox", called("Status message")).fill("It's \"here\" & there");
+    await region.getByRole("button", called("Save message")).click();
     await eventually("the message", async () => (await stage.as("ada").presence()).statusMessage);
     await stage.as("ada").patch({ statusMessage: null });
     await unfold(page, "API calls");
     const call = bar.getByRole("listitem").filter({ hasText: "setStatusMessage" }).first();
-    await call.getByRole("button", { name: "Copy as curl" }).click();
+    await call.getByRole("button", called("Copy as curl")).click();
     const command = await eventually("a command", async () => {
       const copied = await page.evaluate(() => navigator.clipboard.readText());
       return copied.startsWith("curl ") && copied;
@@ -355,7 +359,7 @@ await play(url, {
 
 /** The toggle of a filter, whose name tells how many there are. */
 function filter(page, name) {
-  return page.getByRole("button", { name }).or(page.getByRole("checkbox", { name })).first();
+  return page.getByRole("button", called(name));
 }
 
 /** The words of the headings in the list, without their counts. */

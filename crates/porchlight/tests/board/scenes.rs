@@ -10,7 +10,7 @@ use crate::browser::Script;
 use crate::support::{ME, PATIENCE, Program, porchlight, text};
 
 /// How long all scenes of a script may take.
-const WHOLE: Duration = Duration::from_secs(100);
+const WHOLE: Duration = Duration::from_secs(150);
 
 /// A development server that speaks http alone, so that its port is the only one that it needs.
 fn development(listen: &str, data: &Path) -> Command {

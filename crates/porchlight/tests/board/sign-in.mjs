@@ -8,7 +8,7 @@
 
 import assert from "node:assert/strict";
 
-import { eventually, play, shows } from "./stage.mjs";
+import { called, eventually, play, shows } from "./stage.mjs";
 
 const [url, issuer, limited, unconfigured] = process.argv.slice(2);
 
@@ -19,7 +19,7 @@ await play(url, {
     await signIn(page, "ada");
     // Where they wanted to go, and without a trace of the code.
     await page.waitForURL(`${url}/#/me`);
-    await page.getByRole("heading", { name: "Ada Lovelace" }).first().waitFor();
+    await page.getByRole("heading", called("Ada Lovelace")).first().waitFor();
     const urls = stage.requests.map((request) => new URL(request.url()));
     const asked = urls.find((to) => to.searchParams.has("code_challenge"));
     assert.equal(asked.searchParams.get("code_challenge_method"), "S256");
@@ -27,10 +27,10 @@ await play(url, {
     const kept = await page.evaluate(() => JSON.stringify(localStorage));
     assert.ok(!kept.includes("eyJ"), `tokens are kept for longer than the tab is open: ${kept}`);
 
-    const presence = page.getByRole("region", { name: "Presence" });
-    await presence.getByRole("radio", { name: "Busy" }).check();
-    await presence.getByRole("button", { name: "Set presence" }).click();
-    await page.getByRole("link", { name: "People", exact: true }).click();
+    const presence = page.getByRole("region", called("Presence"));
+    await presence.getByRole("radio", called("Busy")).check();
+    await presence.getByRole("button", called("Set presence")).click();
+    await page.getByRole("link", called("People")).click();
     const row = (name) => page.getByRole("listitem").filter({ hasText: name });
     await shows(row("Ada Lovelace"), "Busy");
     await row("Ben Okafor").waitFor();
@@ -40,23 +40,23 @@ await play(url, {
     await eventually("the stream was opened with three tokens", () => streams() >= 3, 20_000);
     assert.ok(renewals(stage).length >= 2, "tokens are renewed");
     assert.equal(await page.getByRole("status").filter({ hasText: "Reconnecting" }).count(), 0);
-    await page.getByRole("link", { name: "Me", exact: true }).click();
-    await presence.getByRole("radio", { name: "Do not disturb" }).check();
-    await presence.getByRole("button", { name: "Set presence" }).click();
-    await page.getByRole("link", { name: "People", exact: true }).click();
+    await page.getByRole("link", called("Me")).click();
+    await presence.getByRole("radio", called("Do not disturb")).check();
+    await presence.getByRole("button", called("Set presence")).click();
+    await page.getByRole("link", called("People")).click();
     await shows(row("Ada Lovelace"), "Do not disturb");
     await page.reload();
     await shows(row("Ada Lovelace"), "Do not disturb");
 
-    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("button", called("Sign out")).click();
     // The provider asks whether that is so.
     await page.waitForURL((to) => to.origin === issuer);
-    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("button", called("Sign out")).click();
     await page.waitForURL((to) => to.origin === url);
-    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    await page.getByRole("button", called("Sign in")).waitFor();
     assert.ok(!(await page.evaluate(() => JSON.stringify(sessionStorage))).includes("eyJ"), "tokens are left");
     await page.reload();
-    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    await page.getByRole("button", called("Sign in")).waitFor();
     // And somebody else can come.
     await signIn(page, "ben");
     await page.getByRole("banner").getByText("Ben Okafor").waitFor();
@@ -66,7 +66,7 @@ await play(url, {
     const { page } = stage;
     await page.goto("/?code=abc&state=def");
     await page.getByRole("alert").waitFor();
-    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    await page.getByRole("button", called("Sign in")).waitFor();
     assert.ok(!page.url().includes("code="), page.url());
     assert.deepEqual(stage.requests.filter((request) => request.method() === "POST"), []);
   },
@@ -78,11 +78,11 @@ await play(url, {
     await page.goto(`${limited}/`);
     await signIn(page, "ada");
     await shows(page.getByRole("main"), "Presence.Read.All");
-    await page.getByRole("link", { name: "Me", exact: true }).click();
-    await page.getByRole("heading", { name: "Ada Lovelace" }).first().waitFor();
-    const presence = page.getByRole("region", { name: "Presence" });
-    await presence.getByRole("radio", { name: "Busy" }).check();
-    await presence.getByRole("button", { name: "Set presence" }).click();
+    await page.getByRole("link", called("Me")).click();
+    await page.getByRole("heading", called("Ada Lovelace")).first().waitFor();
+    const presence = page.getByRole("region", called("Presence"));
+    await presence.getByRole("radio", called("Busy")).check();
+    await presence.getByRole("button", called("Set presence")).click();
     await shows(presence, "Presence.ReadWrite");
   },
 
@@ -90,16 +90,16 @@ await play(url, {
     await stage.page.goto(unconfigured);
     const main = stage.page.getByRole("main");
     for (const words of ["[board]", "client_id", `${unconfigured}/`]) await shows(main, words);
-    assert.equal(await stage.page.getByRole("button", { name: "Sign in" }).count(), 0);
+    assert.equal(await stage.page.getByRole("button", called("Sign in")).count(), 0);
   },
 }, { fresh: false, origins: [issuer, limited, unconfigured] });
 
 /** From the board's own page, by the provider's. */
 async function signIn(page, account) {
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", called("Sign in")).click();
   await page.waitForURL((to) => to.origin === issuer);
   await page.getByLabel("Account").fill(account);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", called("Sign in")).click();
   await page.waitForURL((to) => to.origin !== issuer);
 }
 

@@ -122,7 +122,7 @@ export class Stage {
   /** Opens the board at a place, such as `#/me`, as a person of the demo tenant. */
   async board(place = "#/people", who = "Ada Lovelace") {
     await this.page.goto(`/${place}`);
-    const you = this.page.getByRole("combobox", { name: "You are" });
+    const you = this.page.getByRole("combobox", called("You are"));
     await you.waitFor();
     if ((await chosen(you)) !== who) await pick(you, who);
   }
@@ -167,7 +167,7 @@ export class Stage {
     if (!url.protocol.startsWith("http")) return;
     this.requests.push(request);
     if (!this.origins.has(url.origin)) return this.#note(`a request to another origin: ${url}`);
-    const isKnown = /^\/($|porchlight\/board\/|porchlight\/dev\/|v1\.0\/)/.test(url.pathname);
+    const isKnown = /^\/($|porchlight\/(board|dev)\/|porchlight\/limits$|v1\.0\/)/.test(url.pathname);
     if (url.origin === this.url && !isKnown) this.#note(`neither page, asset nor API: ${url}`);
   }
 }
@@ -241,6 +241,11 @@ export async function shows(locator, text, patience = PATIENCE) {
   });
 }
 
+/** What is called this, and nothing more: Playwright takes a name for a part of one. */
+export function called(name) {
+  return { name, exact: true };
+}
+
 /** The text of the option that a `select` shows. */
 export function chosen(select) {
   return select.evaluate((element) =>
@@ -254,14 +259,15 @@ export async function pick(combobox, text) {
     await combobox.fill(text);
     return combobox.page().getByRole("option", { name: text }).first().click();
   }
-  const value = await eventually(`the option '${text}'`, () => combobox.evaluate((select, text) =>
-    [...select.options].find((option) => option.text.trim().startsWith(text))?.value, text));
-  await combobox.selectOption(value);
+  const find = () => combobox.evaluate((select, text) =>
+    [...select.options].findIndex((option) => option.text.trim().startsWith(text)), text);
+  await eventually(`the option '${text}'`, async () => (await find()) >= 0);
+  await combobox.selectOption({ index: await find() });
 }
 
 /** Opens a part of the development bar. */
 export async function unfold(page, name) {
-  const bar = page.getByRole("region", { name: "Development" });
+  const bar = page.getByRole("region", called("Development"));
   const summary = bar.locator("summary").filter({ hasText: name });
   const isOpen = () => summary.evaluate((element) => element.parentElement.open);
   if (!(await isOpen())) await summary.click();

@@ -70,7 +70,8 @@ async function answer(request, response) {
 }
 
 function page(form) {
-  return `<!doctype html><html lang="en"><title>The provider</title><main>${form}</main></html>`;
+  const head = '<title>The provider</title><link rel="icon" href="data:,">';
+  return `<!doctype html><html lang="en">${head}<main>${form}</main></html>`;
 }
 
 function make() {
