@@ -22,7 +22,7 @@ const EMPTY = 4;
 const SLOWER_MAX = 1.05;
 
 /** The memory at the end of the first third may grow by this much until the end. */
-const GROWTH_MAX = 1.03;
+const GROWTH_MAX = 1.05;
 
 /** Pairs that a session can have. */
 const PAIRS = [

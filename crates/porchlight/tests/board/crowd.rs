@@ -44,5 +44,5 @@ fn ten_thousand_people_change_without_a_frame_lost_and_without_memory_growing() 
     command.args(["--seed", text(&seed), "--access-log", "false"]).env("PORCHLIGHT_LOG", "warn");
     let server = Program::start(&mut command);
     let people = PEOPLE.to_string();
-    Script::start("crowd.mjs", &[&server.url(), &people, &seconds]).passes(whole + Duration::from_secs(60));
+    Script::start("crowd.mjs", &[&server.url(), &people, &seconds]).passes(whole + Duration::from_secs(120));
 }
