@@ -34,7 +34,7 @@ pub(crate) struct ServerFlags {
     pub(crate) token: Option<String>,
     /// Ask a development server as this person, without a token: an id, a user principal name, or what stands before
     /// its @
-    #[arg(long = "as", value_name = "WHO", conflicts_with = "token")]
+    #[arg(id = "as", long = "as", value_name = "WHO", conflicts_with = "token")]
     pub(crate) who: Option<String>,
     /// Print JSON as the API answers it.
     #[arg(long)]
