@@ -67,6 +67,7 @@ impl Sheet {
     }
 
     fn parse(bytes: &[u8]) -> Result<Sheet, String> {
+        let bytes = &with_plain_ends(bytes)[..];
         let mut reader = ReaderBuilder::new();
         // A row with another number of cells is told like other mistakes.
         reader.has_headers(false).flexible(true).delimiter(delimiter(bytes));
@@ -97,6 +98,12 @@ impl Sheet {
         }
         Ok(sheet)
     }
+}
+
+/// The same with lines that end in a line feed alone: the reader counts others a row late.
+fn with_plain_ends(bytes: &[u8]) -> Vec<u8> {
+    let pairs = bytes.iter().zip(bytes.iter().skip(1).chain([&0]));
+    pairs.filter(|pair| *pair != (&b'\r', &b'\n')).map(|(byte, _)| *byte).collect()
 }
 
 /// What stands between the cells of the first row that has more than one.

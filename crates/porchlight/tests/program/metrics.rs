@@ -90,7 +90,7 @@ async fn latencies_users_sessions_and_tokens_are_counted() {
     let (ada, ben) = (server.client("ada:"), server.client("ben:"));
     let session = json!({"sessionId": DEMO, "availability": "Available", "activity": "Available"});
     assert_eq!(ada.post(&format!("{ME}/setPresence"), &session).await.status, 200);
-    assert_eq!(ben.patch(ME, &json!({"availability": "Busy", "activity": "Busy"})).await.status, 200);
+    assert_eq!(ben.patch(ME, &json!({"availability": "Busy", "activity": "InACall"})).await.status, 200);
     assert_eq!(ben.post(&format!("{ME}/clearPresence"), &json!({"sessionId": DEMO})).await.status, 404);
     let count = |route: &str| format!("porchlight_request_duration_seconds_count{{route=\"{route}\"");
     let shows = |availability: &str| {
