@@ -3,9 +3,7 @@
 use bytes::Bytes;
 use flate2::Compression;
 use http::StatusCode;
-use http::header::{
-    CONTENT_ENCODING, ETAG, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{CONTENT_ENCODING, ETAG, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS};
 use rapidhash::v3::rapidhash_v3;
 
 use crate::etag;

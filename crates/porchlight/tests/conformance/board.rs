@@ -114,7 +114,9 @@ async fn the_page_is_only_what_its_policy_lets_it_be() {
 async fn nothing_comes_from_another_origin() {
     let server = TestServer::start().await;
     let files = files(&server.anonymous()).await;
-    for (name, answer) in files.iter().filter(|(name, _)| Path::new(name).extension().is_some_and(|kind| kind != "svg")) {
+    for (name, answer) in
+        files.iter().filter(|(name, _)| Path::new(name).extension().is_some_and(|kind| kind != "svg"))
+    {
         let text = text(answer);
         let urls: BTreeSet<&str> =
             text.split("://").skip(1).filter_map(|rest| rest.split('/').next()).collect();

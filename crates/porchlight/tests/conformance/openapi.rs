@@ -99,6 +99,24 @@ async fn whatever_is_described_is_there_and_answers_as_described() {
     assert!(operations > 200, "{operations}");
 }
 
+/// What OPTIONS says goes for every path, so it names no methods but to browsers, which ask for one of them.
+#[tokio::test]
+async fn no_method_is_promised_that_is_not_there() {
+    let server = TestServer::start().await;
+    let description = description(&server).await;
+    for (path, item) in paths(&description) {
+        let place = with_keys(&places(&server, &description, path, item)[0], ADA);
+        let answer = server.anonymous().call(Method::OPTIONS, &place, None::<&[u8]>).await;
+        assert_eq!((answer.status.as_u16(), answer.header("allow")), (204, ""), "{path}");
+        let browser = server.anonymous().header("origin", "https://app.example");
+        let answer = browser.call(Method::OPTIONS, &place, None::<&[u8]>).await;
+        let allowed: Vec<&str> = answer.header("access-control-allow-methods").split(", ").collect();
+        for method in METHODS.into_iter().filter(|method| item.get(method).is_some()) {
+            assert!(allowed.contains(&method.to_ascii_uppercase().as_str()), "{method} {path}: {answer:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_server_is_where_the_client_sees_it() {
     let server = TestServer::start().await;

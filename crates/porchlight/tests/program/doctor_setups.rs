@@ -341,7 +341,8 @@ async fn an_issuer_whose_document_is_another_ones_is_told() {
     let other = Issuer::start().await;
     let set_up = SetUp::new().sections(&issuer("https://id.example.org", &other.trusted().metadata));
     let (_, examined) = examined_meanwhile(set_up, &[]).await;
-    examined.assert_wrong("it is the document of the issuer '", "make auth.issuer.issuer what the document says");
+    examined
+        .assert_wrong("it is the document of the issuer '", "make auth.issuer.issuer what the document says");
 }
 
 #[test]
