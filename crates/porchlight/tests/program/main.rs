@@ -34,6 +34,7 @@ mod metadata;
 mod metrics;
 mod nats_access;
 mod oidc_provider;
+mod openapi;
 mod page;
 mod production;
 mod protocols;
