@@ -202,7 +202,14 @@ fn life(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+
+    #[test]
+    fn no_two_flags_of_a_command_have_the_same_name() {
+        Cli::command().debug_assert();
+    }
 
     #[test]
     fn the_life_of_a_token_is_read_in_two_ways() {
