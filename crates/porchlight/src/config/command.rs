@@ -230,6 +230,23 @@ mod tests {
     }
 
     #[test]
+    fn every_key_that_the_parser_knows_is_among_the_settings_in_force() {
+        let issuer = "[[auth.issuer]]\nissuer = \"https://id.example\"\naudiences = [\"a\"]";
+        let more = "[board]\nclient_id = \"b\"\n[traces]\nendpoint = \"http://127.0.0.1:4318/v1/traces\"";
+        let settings = settings(&format!("{issuer}\n{more}"));
+        let mut missing = Vec::new();
+        for (section, of_it) in settings.as_object().into_iter().flatten().filter(|(_, it)| it.is_object()) {
+            let keys = known(section).into_iter().filter(|key| of_it.get(key.as_str()).is_none());
+            missing.extend(keys.map(|key| format!("{section}.{key}")));
+        }
+        missing.extend(known("").into_iter().filter(|key| settings.get(key.as_str()).is_none()));
+        // It is no setting but a permission to have another one.
+        assert_eq!(missing, ["dev_allow_remote"]);
+        assert_eq!(settings["board"]["issuer"], "https://id.example");
+        assert_eq!(settings["traces"]["sample"], 0.01);
+    }
+
+    #[test]
     fn a_rule_is_told_with_the_line_of_its_key() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("porchlight.toml");

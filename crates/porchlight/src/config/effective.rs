@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use porchlight_http::{ApiKey, AuthSettings, ODataTypeCase, Profile, Settings, TrustedIssuer};
+use porchlight_http::{ApiKey, AuthSettings, BoardSettings, ODataTypeCase, Profile, Settings, TrustedIssuer};
 use porchlight_presence::{Fade, Limits};
 use porchlight_store::Durability;
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::{Config, LogPlace};
 use crate::cli::LogFormat;
 use crate::https::Https;
+use crate::traces::TracesSettings;
 
 /// In place of a secret.
 const HIDDEN: &str = "(hidden)";
@@ -27,11 +28,13 @@ pub(crate) fn settings(config: &Config) -> Value {
         ("limits", limits(config)),
         ("presence", presence(&config.presence)),
         ("subscriptions", subscriptions(&config.telling)),
+        ("board", board(&config.settings.board)),
         ("egress", egress(&config.telling.egress)),
         ("users", json!({"auto_provision": config.settings.auth.provision})),
         ("auth", auth(&config.settings.auth)),
         ("audit", audit(config)),
         ("wire", wire(config)),
+        ("traces", traces(config.traces.as_ref())),
     ] {
         all[name] = section;
     }
@@ -148,6 +151,18 @@ fn subscriptions(settings: &porchlight_notify::Settings) -> Value {
     })
 }
 
+fn board(board: &BoardSettings) -> Value {
+    let sign_in = board.sign_in.as_ref();
+    json!({
+        "enabled": board.enabled,
+        "client_id": sign_in.map(|sign_in| &sign_in.client_id),
+        "issuer": sign_in.map(|sign_in| &sign_in.issuer),
+        "scopes": sign_in.map(|sign_in| &sign_in.scopes),
+        "parameters": sign_in.map(|sign_in| &sign_in.parameters),
+        "connect": sign_in.map(|sign_in| &sign_in.connect),
+    })
+}
+
 fn egress(egress: &porchlight_notify::Egress) -> Value {
     let client = egress.client_certificate.as_ref();
     json!({
@@ -226,6 +241,13 @@ fn wire(config: &Config) -> Value {
             ODataTypeCase::Documented => "documented",
             ODataTypeCase::Observed => "observed",
         },
+    })
+}
+
+fn traces(traces: Option<&TracesSettings>) -> Value {
+    json!({
+        "endpoint": traces.map(|traces| &traces.endpoint),
+        "sample": traces.map(|traces| traces.sample),
     })
 }
 
