@@ -15,7 +15,8 @@ pub(super) fn failure(answer: &Answer, remote: &Remote) -> Failure {
     let error = &body["error"];
     let host = remote.host();
     let status = answer.status.as_u16();
-    let mut text = match error["message"].as_str() {
+    // SCIM's errors have a form of their own.
+    let mut text = match error["message"].as_str().or(body["detail"].as_str()) {
         Some(message) => message.trim().to_owned(),
         None => format!("{host} has answered {}", answer.status),
     };

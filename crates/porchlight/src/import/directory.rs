@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::person;
 use super::plan::{Known, Step, What};
-use crate::client::{Answer, Client};
+use crate::client::Client;
 use crate::exit::{Failure, UNAVAILABLE};
 use crate::progress::Progress;
 
@@ -35,7 +35,7 @@ impl Directory {
         let (mut people, mut seen) = (Vec::new(), 0);
         loop {
             let path = format!("{USERS}?startIndex={}&count={PAGE}", seen + 1);
-            let page = self.ask(Method::GET, &path, None)?.json()?;
+            let page = self.0.call(Method::GET, &path, None)?.json()?;
             let users = page["Resources"].as_array();
             let users = users.ok_or_else(|| Failure::new(UNAVAILABLE, self.stranger()))?;
             people.extend(users.iter().filter_map(known));
@@ -55,23 +55,12 @@ impl Directory {
     /// Those of [`Client::call`].
     pub(super) fn take(&self, step: &Step) -> Result<(), Failure> {
         match &step.what {
-            What::PutIn(told) => self.ask(Method::POST, USERS, Some(&person::document(told))),
+            What::PutIn(told) => self.0.call(Method::POST, USERS, Some(&person::document(told))),
             What::Change(id, told) => {
-                self.ask(Method::PATCH, &format!("{USERS}/{id}"), Some(&person::patch(told)))
+                self.0.call(Method::PATCH, &format!("{USERS}/{id}"), Some(&person::patch(told)))
             }
         }
         .map(drop)
-    }
-
-    /// Asks for something, and takes nothing but a success for an answer.
-    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
-        let answer = self.0.ask(method, path, body)?;
-        // SCIM's errors are of its own form.
-        let said = answer.json().ok().and_then(|said| said["detail"].as_str().map(str::to_owned));
-        self.0.remote().expect_success(answer).map_err(|failure| match said {
-            Some(said) => Failure::new(failure.code, anyhow!(said)),
-            None => failure,
-        })
     }
 
     fn stranger(&self) -> anyhow::Error {

@@ -47,6 +47,14 @@ pub(super) struct Mistake {
     pub(super) what: String,
 }
 
+/// Where rows begin in a file. The reader's own count is one too low behind `\r\n` and behind empty lines.
+struct Lines<'b> {
+    bytes: &'b [u8],
+    /// The bytes that are counted already.
+    passed: usize,
+    line: u64,
+}
+
 /// The columns of a sheet, in their order.
 struct Columns {
     headings: Vec<String>,
@@ -67,7 +75,6 @@ impl Sheet {
     }
 
     fn parse(bytes: &[u8]) -> Result<Sheet, String> {
-        let bytes = &with_plain_ends(bytes)[..];
         let mut reader = ReaderBuilder::new();
         // A row with another number of cells is told like other mistakes.
         reader.has_headers(false).flexible(true).delimiter(delimiter(bytes));
@@ -86,10 +93,14 @@ impl Sheet {
         let columns = Columns::of(&header)?;
         let mut sheet = Sheet { passed_over: columns.passed_over(), ..Sheet::default() };
         let mut known = Known::default();
+        let mut lines = Lines { bytes, passed: 0, line: 1 };
         for record in records {
             let row = match record {
-                Ok(record) => columns.row(&record).and_then(|row| row.map(|row| known.note(row)).transpose()),
-                Err(error) => Err(vec![columns.unreadable(&error)]),
+                Ok(record) => {
+                    let row = columns.row(&record, lines.of(record.position()));
+                    row.and_then(|row| row.map(|row| known.note(row)).transpose())
+                }
+                Err(error) => Err(vec![columns.unreadable(&error, lines.of(error.position()))]),
             };
             match row {
                 Ok(row) => sheet.rows.extend(row),
@@ -100,10 +111,18 @@ impl Sheet {
     }
 }
 
-/// The same with lines that end in a line feed alone: the reader counts others a row late.
-fn with_plain_ends(bytes: &[u8]) -> Vec<u8> {
-    let pairs = bytes.iter().zip(bytes.iter().skip(1).chain([&0]));
-    pairs.filter(|pair| *pair != (&b'\r', &b'\n')).map(|(byte, _)| *byte).collect()
+impl Lines<'_> {
+    /// The line that a row begins in, the first one being 1. Rows are asked for in their order.
+    fn of(&mut self, row: Option<&csv::Position>) -> u64 {
+        let begin = row.and_then(|row| usize::try_from(row.byte()).ok()).unwrap_or_default();
+        let begin = begin.clamp(self.passed, self.bytes.len());
+        // The rest of the end of the row before, and lines that are none.
+        let ends = self.bytes[begin..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let passed = &self.bytes[self.passed..begin + ends];
+        self.line += passed.split(|byte| *byte == b'\n').skip(1).count() as u64;
+        self.passed = begin + ends;
+        self.line
+    }
 }
 
 /// What stands between the cells of the first row that has more than one.
@@ -143,16 +162,16 @@ impl Columns {
         without_meaning.map(|(heading, _)| heading.clone()).collect()
     }
 
-    /// What a record tells; nothing if all of its cells are empty.
-    fn row(&self, record: &StringRecord) -> Result<Option<Row>, Vec<Mistake>> {
-        let line = record.position().map_or(0, csv::Position::line);
+    /// What a record tells that begins in this line; nothing if all of its cells are empty.
+    fn row(&self, record: &StringRecord, line: u64) -> Result<Option<Row>, Vec<Mistake>> {
         if record.iter().all(|cell| cell.trim().is_empty()) {
             return Ok(None);
         }
         if record.len() != self.headings.len() {
             let (cells, columns) = (record.len(), self.headings.len());
             let what = format!(
-                "it has {cells} cells, and there are {columns} columns; put a text with a comma in quotes"
+                "it has {cells} cells, and there are {columns} columns; put a text with a comma, a semicolon or a \
+                 tab in quotes"
             );
             return Err(vec![Mistake { line, column: None, what }]);
         }
@@ -168,8 +187,7 @@ impl Columns {
         if mistakes.is_empty() { Ok(Some(row)) } else { Err(mistakes) }
     }
 
-    fn unreadable(&self, error: &csv::Error) -> Mistake {
-        let line = error.position().map_or(0, csv::Position::line);
+    fn unreadable(&self, error: &csv::Error, line: u64) -> Mistake {
         match error.kind() {
             ErrorKind::Utf8 { err, .. } => {
                 let place = err.field();
@@ -338,12 +356,23 @@ mod tests {
             "line 3, column 4 (accountEnabled): 'perhaps' is neither true nor false",
             "line 4, column 1 (upn): it is empty",
             "line 5, column 2 (displayName): it must have at most 256 characters, and no control character",
-            "line 6: it has 2 cells, and there are 4 columns; put a text with a comma in quotes",
+            "line 6: it has 2 cells, and there are 4 columns; put a text with a comma, a semicolon or a tab in quotes",
             "line 8: ben@EXAMPLE.org stands in line 7 already",
             "line 9: 9a2f6c10-5b7e-4a55-8c1d-2f6d0c9f1e77 stands in line 7 already",
         ];
         assert_eq!(said, expected);
         assert_eq!(sheet.rows.len(), 1);
+    }
+
+    #[test]
+    fn lines_are_counted_as_an_editor_counts_them() {
+        for end in ["\n", "\r\n"] {
+            let lines =
+                ["\u{feff}upn,displayName", "mia@x.example,\"Mia", "Chen\"", "", "zoe,Zoe", "noah,Noah"];
+            let sheet = parse(&lines.join(end));
+            let found: Vec<u64> = sheet.mistakes.iter().map(|mistake| mistake.line).collect();
+            assert_eq!(found, [2, 5, 6], "{end:?}");
+        }
     }
 
     #[test]

@@ -132,6 +132,7 @@ async fn who_may_not_and_what_is_not_there_is_told_by_the_exit_code() {
     assert_eq!(refused.code, Some(NOT_PERMITTED), "{refused:?}");
     assert!(refused.err.iter().any(|line| line.contains("line 2, zoe@porchlight.example: ")), "{refused:?}");
     assert!(refused.err.iter().any(|line| line.contains("0 of 1 were done")), "{refused:?}");
+    assert!(refused.err.iter().any(|line| line.contains(": 403, request ")), "{refused:?}");
     assert_eq!(import(&["--url", "http://127.0.0.1:1", "--as", "ada"]).code, Some(UNAVAILABLE));
     let without_name = stage.import("displayName\nZoe\n", &[]);
     let message = refusal(&without_name, WRONG);
