@@ -37,12 +37,12 @@ fn files(config: &Config) -> Vec<(&'static str, PathBuf)> {
 /// Whether others can read a file. One that is not there is another check's business.
 fn look(what: &str, file: &Path) -> Option<Finding> {
     let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
-    let whose = match (mode & 0o007, mode & 0o070) {
-        (0, 0) => return None,
-        (0, _) => "its whole group",
-        _ => "everybody on this machine",
-    };
     let shown = file.display();
+    let (whose, advice) = match (mode & 0o007, mode & 0o070) {
+        (0, 0) => return None,
+        (0, _) => ("its whole group", format!("chmod 600 {shown}, unless that group is the server's own")),
+        _ => ("everybody on this machine", format!("chmod 600 {shown}")),
+    };
     let warning = Finding::warning(CHECK, format!("{what}, {shown}, can be read by {whose} (mode {mode:o})"));
-    Some(warning.advise(format!("chmod 600 {shown}, unless that group is the server's own")))
+    Some(warning.advise(advice))
 }
