@@ -232,7 +232,7 @@ async fn in_a_terminal_people_stand_in_a_table_that_lives() {
     assert!(shown.starts_with(&format!("{}  12 people  ■ 1  ○ 11", server.address())), "{shown}");
     let leo = line(&shown, "Leo Rossi");
     assert!(leo.contains("■ Busy") && leo.contains(" s ago)"), "{shown}");
-    assert!(leo.ends_with("Reviewin…"), "as much as there is room for: {shown}");
+    assert!(leo.ends_with("Reviewing the relea…"), "as much as there is room for: {shown}");
     assert_eq!(shown.lines().nth(2), Some(leo), "who can be reached stands first: {shown}");
     let coloured = screen.tmux(&["capture-pane", "-p", "-e"]);
     assert!(coloured.contains("\u{1b}[31m■ Busy"), "{coloured:?}");

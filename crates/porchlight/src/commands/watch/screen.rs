@@ -16,7 +16,7 @@ const OTHER_LINES: usize = 3;
 
 /// The columns and how wide they are; what people say takes the rest.
 const COLUMNS: [(&str, usize); 5] =
-    [("name", 22), ("availability", 18), ("activity", 25), ("since", 18), ("says", usize::MAX)];
+    [("name", 18), ("availability", 16), ("activity", 20), ("since", 18), ("says", usize::MAX)];
 
 /// How a list looks that somebody has scrolled and filtered.
 #[derive(Debug, Default)]
@@ -231,10 +231,10 @@ mod tests {
         let text = shown(&mut live(), &crowd(), (100, 8));
         insta::assert_snapshot!(text, @r"
         127.0.0.1:8080  3 people  ● 1  ■ 1  ○ 1
-        name                    availability        activity                   since               says
-        Ben Okafor              ● Available                                    18:24 (5 min ago)
-        Ada Lovelace            ■ Busy              In a call                  18:24 (5 min ago)
-        3                       ○ Offline                                      18:24 (5 min ago)
+        name                availability      activity              since               says
+        Ben Okafor          ● Available                             18:24 (5 min ago)
+        Ada Lovelace        ■ Busy            In a call             18:24 (5 min ago)
+        3                   ○ Offline                               18:24 (5 min ago)
 
 
         q quits  / filters  ↑↓ scroll
