@@ -168,7 +168,7 @@ fn effective(header: &str) -> Option<(Value, &'static str)> {
         "hidden" => "since the account is disabled",
         "preferred" => "since that is preferred",
         "sessions" => "by the strongest session",
-        "outOfOffice" => "since out of office",
+        "outOfOffice" => "since that is set",
         "nothing" => "since no session lives",
         _ => return None,
     };

@@ -23,6 +23,8 @@ pub(crate) fn run(flags: &UsersFlags) -> Result<(), Failure> {
     let found = client.pages(&format!("/users?{}", query(&options)), flags.limit)?;
     if flags.server.json {
         say_json(&Value::Array(found.items));
+    } else if found.items.is_empty() && !found.is_cut {
+        say("nobody is found");
     } else {
         say(&table(&found.items));
     }

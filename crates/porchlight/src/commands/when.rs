@@ -21,7 +21,8 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     match units(text) {
         Some(Duration::ZERO) => Err("the duration is not positive".to_owned()),
         Some(duration) => Ok(duration),
-        None => porchlight_http::parse_duration(text),
+        None => porchlight_http::parse_duration(text)
+            .map_err(|wrong| format!("{wrong}; write it as 90s, 30m, 1h30m or PT1H")),
     }
 }
 
@@ -185,7 +186,11 @@ mod tests {
         for text in
             ["", "h", "1", "0s", "-1h", "1.5h", "1 h", "1hä", "99999999999999999999h", "9999999999999999999h"]
         {
-            assert!(duration(text).is_err(), "{text}");
+            let wrong = duration(text).unwrap_err();
+            assert!(
+                text == "0s" || wrong.ends_with("; write it as 90s, 30m, 1h30m or PT1H"),
+                "{text}: {wrong}"
+            );
         }
     }
 

@@ -122,6 +122,7 @@ async fn the_directory_and_the_limits_are_shown() {
     assert_eq!(everybody.lines().count(), 13, "{everybody}");
     assert!(line(&everybody, "Ada Lovelace").ends_with(ADA), "{everybody}");
     assert_eq!(said(&url, &["users", "lov"]).lines().count(), 2);
+    assert_eq!(said(&url, &["users", "zzz"]), "nobody is found");
     let path = "/v1.0/users?$select=id,displayName,userPrincipalName,jobTitle,department";
     assert_eq!(json_of(&url, &["users"]), client.get(path).await.json()["value"]);
     let few = ada(&url, &["users", "--limit", "5", "--json"]);
