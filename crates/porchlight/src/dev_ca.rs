@@ -153,7 +153,8 @@ impl DevCa {
         }
         // A machine may get another name after the authority was made; then it goes without.
         let own = own_name().into_iter().filter(|name| self.permits(name));
-        let mut all = Vec::from(["localhost", "*.localhost", "127.0.0.1", "::1"].map(str::to_owned));
+        // Not *.localhost: some clients refuse a certificate with a wildcard right below the root, whatever they call.
+        let mut all = Vec::from(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
         for name in own.chain(names.iter().cloned()).map(|name| name.text()) {
             if !all.contains(&name) {
                 all.push(name);
@@ -255,6 +256,13 @@ fn set_validity(params: &mut CertificateParams, now: Timestamp, how_long: Durati
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::sync::Arc;
+
+    use rustls::RootCertStore;
+    use rustls::client::WebPkiServerVerifier;
+    use rustls::client::danger::ServerCertVerifier;
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{ServerName, UnixTime};
 
     use super::*;
 
@@ -292,6 +300,23 @@ mod tests {
         assert!(
             refused.cause.to_string().starts_with("the development CA was not made for graph.microsoft.com")
         );
+    }
+
+    #[test]
+    fn clients_that_look_at_every_name_of_a_certificate_trust_it() {
+        let ca = DevCa::in_memory(&names(&["dev.example"]), NOW).unwrap();
+        let (chain, _) = ca.certify(&names(&["dev.example"]), NOW).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(ca.into_pem().as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        let now = UnixTime::since_unix_epoch(NOW.since(Timestamp::ZERO));
+        for name in ["localhost", "127.0.0.1", "::1", "dev.example"] {
+            let name = ServerName::try_from(name).unwrap();
+            let checked = verifier.verify_server_cert(&chain[0], &chain[1..], &name, &[], now);
+            assert!(checked.is_ok(), "{name:?}: {checked:?}");
+        }
     }
 
     #[test]
