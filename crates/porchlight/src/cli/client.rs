@@ -42,7 +42,7 @@ pub(crate) struct GetFlags {
 #[command(after_help = examples!(
     "porchlight set busy/in-a-call --for 1h --as ada"
     "porchlight set available --as ada            for five minutes, unless the server says otherwise"
-    "porchlight set away --user ben --token \"$(porchlight token --app 5f0d3b8a-1c2e-4b6f-8a9d-7e6c5b4a3f21)\""
+    "porchlight set away --user ben --token - < token     with an application's token"
 ))]
 pub(crate) struct SetFlags {
     /// What to set, in any case, with spaces or dashes; one half is enough where the other follows.
