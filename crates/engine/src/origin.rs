@@ -123,4 +123,10 @@ impl Origins {
         self.count.store(underway.len(), Ordering::Relaxed);
         ended.map(|ended| ended.made).unwrap_or_default()
     }
+
+    /// How many writes are on their way, of those that something is known of.
+    #[cfg(test)]
+    pub(crate) fn underway(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
 }

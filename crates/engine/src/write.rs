@@ -122,7 +122,12 @@ impl Engine {
         let origins = &self.state.origins;
         origins.begin(tenant.id(), user, next.as_of(), application, command, wait.context());
         let append = Append { key: keys::user(tenant.id(), user), expected, value };
-        let revision = self.append_while(wait, append, hold).await?;
+        let appended = self.append_while(wait, append, hold).await;
+        // Of a record that does not come nobody asks what made it; one whose end is not known may come yet.
+        if appended.as_ref().is_err_and(|error| !matches!(error, WriteError::Log(AppendError::Unknown))) {
+            origins.end(tenant.id(), user, next.as_of());
+        }
+        let revision = appended?;
         count_late_renewal(command, &next);
         Ok(Box::new(Written { before: record, user: next, revision, at }))
     }
@@ -197,5 +202,41 @@ fn count_late_renewal(command: &Command, written: &User) {
         && written.sessions().iter().any(|session| session.key() == set.session && session.was_renewed_late())
     {
         metrics::counter!("porchlight_sessions_renewed_late_total").increment(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use porchlight_presence::NewStatusMessage;
+    use porchlight_store::{Fault, Log, Memory, Replica};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{Clock, Options};
+
+    #[tokio::test]
+    async fn nobody_remembers_what_made_a_record_that_does_not_come() {
+        let mut memory = None;
+        let clock = Arc::new(Clock::manual(Timestamp::from_millis(1_795_165_200_000)));
+        let options = Options { append_timeout: Duration::from_millis(50), ..Options::default() };
+        let engine = Engine::open(clock, options, |replica: Arc<dyn Replica>| {
+            let log = Arc::new(Memory::new(replica));
+            memory = Some(Arc::clone(&log));
+            Ok::<_, Infallible>(log as Arc<dyn Log>)
+        });
+        let engine = engine.unwrap_or_else(|error| panic!("it opens: {error}"));
+        engine.want_origins();
+        memory.expect("the log was opened").inject(Fault::FailedNotWritten);
+        let message = NewStatusMessage { content: "at lunch".to_owned(), expiry: None };
+        let command = Command::SetStatusMessage(Some(message));
+        for (user, error) in [(1, AppendError::Unknown), (2, AppendError::Unavailable)] {
+            let (tenant, user) = (TenantId(Uuid::from_u128(1)), UserId(Uuid::from_u128(user)));
+            let refused = engine.write(tenant, user, &command).await;
+            assert_eq!(refused.expect_err("the log fails"), WriteError::Log(error));
+        }
+        assert_eq!(engine.state.origins.underway(), 1, "the first one may come yet");
     }
 }

@@ -4,12 +4,16 @@
 //! asked for what, for whom, what came of it, and what was seen before and after. It never holds a token, and
 //! what people write about themselves only if [`crate::Settings::audit_texts`] says so.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use futures_util::FutureExt;
 use http::{HeaderValue, StatusCode};
+use metrics::{Counter, counter};
 use porchlight_engine::Written;
 use porchlight_presence::{Pair, Part, Presence, Timestamp, UserId};
+use rapidhash::fast::RandomState;
 use uuid::Uuid;
 
 use crate::auth::Caller;
@@ -168,6 +172,20 @@ impl Outcome {
     }
 }
 
+/// Counts a call that came to this. Each thread remembers the counters, since to look one up makes its labels anew and asks
+/// all other threads' registry.
+fn count(action: &'static str, outcome: &'static str) {
+    thread_local! {
+        static COUNTERS: RefCell<HashMap<(&'static str, &'static str), Counter, RandomState>> =
+            RefCell::default();
+    }
+    let made = || counter!("porchlight_writes_total", "action" => action, "outcome" => outcome);
+    // A call may be given up by a thread that is about to end, and has forgotten them.
+    COUNTERS
+        .try_with(|counters| counters.borrow_mut().entry((action, outcome)).or_insert_with(made).increment(1))
+        .ok();
+}
+
 /// A line of the audit.
 pub(crate) struct Entry<'e> {
     pub(crate) action: &'static str,
@@ -184,8 +202,7 @@ pub(crate) struct Entry<'e> {
 impl Entry<'_> {
     /// Writes the line.
     pub(crate) fn write(&self, outcome: &Outcome) {
-        metrics::counter!("porchlight_writes_total", "action" => self.action, "outcome" => outcome.name())
-            .increment(1);
+        count(self.action, outcome.name());
         let (caller, change) = (self.caller, self.notes.change.get());
         let mut at = Vec::new();
         date_time::write_utc(instant(change.and_then(|change| change.at).unwrap_or(self.now)), &mut at);

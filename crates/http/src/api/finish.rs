@@ -52,9 +52,11 @@ impl Api {
         if !self.settings.cors_origins.is_empty() {
             self.allow_origin(asked, &mut headers);
         }
-        // What is compressed already has been so on purpose.
-        let is_plain = headers.contains_key(CONTENT_TYPE) && !headers.contains_key(CONTENT_ENCODING);
-        if is_plain && body.len() >= self.settings.limits.compress_bytes_min {
+        // What is compressed already has been so on purpose. The length comes first: most answers are short.
+        if body.len() >= self.settings.limits.compress_bytes_min
+            && headers.contains_key(CONTENT_TYPE)
+            && !headers.contains_key(CONTENT_ENCODING)
+        {
             headers.entry(VARY).or_insert(HeaderValue::from_static("Accept-Encoding"));
             if gzip::is_accepted(asked) {
                 headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
