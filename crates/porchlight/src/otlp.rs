@@ -19,7 +19,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLink
 use porchlight_engine::{Fact, Side, Span, Spans, TraceContext};
 use rustls::ClientConfig;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::exit::{Failure, INTERNAL, USAGE};
 use crate::traces::TracesSettings;
@@ -141,8 +141,23 @@ impl Courier {
         Ok(Courier { exporter, scope, lost: lost(), complained_at: None })
     }
 
+    /// Sends what comes until it is time to stop, and then what is left, for as long as that may take.
+    async fn run(mut self, spans: mpsc::Receiver<Span>, stop: watch::Receiver<bool>) {
+        let mut stopping = stop.clone();
+        let end = async {
+            // An error means that nobody can say so any more.
+            stopping.wait_for(|stop| *stop).await.ok();
+            sleep(FINISH).await;
+        };
+        // What does not go out by then is lost without a word: nobody reads the metrics any more.
+        tokio::select! {
+            () = self.send_all(spans, stop) => {}
+            () = end => {}
+        }
+    }
+
     /// Sends what comes until it is time to stop, and then what is left.
-    async fn run(mut self, mut spans: mpsc::Receiver<Span>, mut stop: watch::Receiver<bool>) {
+    async fn send_all(&mut self, mut spans: mpsc::Receiver<Span>, mut stop: watch::Receiver<bool>) {
         loop {
             let mut batch = Vec::new();
             let stops = tokio::select! {
@@ -153,9 +168,7 @@ impl Courier {
                 while let Ok(span) = spans.try_recv() {
                     batch.push(span);
                 }
-                // What does not go out by then is lost without a word: nobody reads the metrics any more.
-                let _ = timeout(FINISH, self.send(batch)).await;
-                return;
+                return self.send(batch).await;
             }
             self.send(batch).await;
         }
@@ -243,4 +256,37 @@ fn attribute((name, fact): (&'static str, Fact)) -> KeyValue {
 )]
 fn wall(at: Instant) -> SystemTime {
     SystemTime::now() - at.elapsed()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_collector_that_does_not_answer_holds_up_the_end_no_longer_than_it_may() {
+        let collector = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}/v1/traces", collector.local_addr().unwrap());
+        let tracer = Tracer::start(&TracesSettings { endpoint, sample: 1.0 }, "one").unwrap();
+        let begun = Instant::now();
+        tracer.spans().done(Span {
+            context: TraceContext::root(Uuid::new_v4()),
+            parent: None,
+            links: Vec::new(),
+            name: "presence",
+            side: Side::Asked,
+            begun,
+            took: Duration::ZERO,
+            failed: false,
+            facts: Vec::new(),
+        });
+        // A batch is on its way.
+        let _connection = collector.accept().unwrap();
+        let stopped = Instant::now();
+        drop(tracer);
+        assert!(stopped.elapsed() < 2 * FINISH, "{:?}", stopped.elapsed());
+    }
 }
