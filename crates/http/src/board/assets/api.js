@@ -150,6 +150,7 @@ export class Api extends EventTarget {
     let [reader, pause, renew] = [new EventReader(), PAUSE_MIN, false];
     while (!signal.aborted) {
       let error = null;
+      const isRenewed = renew;
       try {
         if (renew && !(await this.#session.renew())) {
           return;
@@ -167,7 +168,8 @@ export class Api extends EventTarget {
         }
       } catch (caught) {
         error = caught instanceof ApiError ? caught : ApiError.ofSilence();
-        renew = error.status === 401;
+        // A token that is refused when it has just been renewed is refused for good.
+        renew = error.status === 401 && !isRenewed;
         if (!error.isPassing && !renew) {
           throw error;
         }

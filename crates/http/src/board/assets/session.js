@@ -85,9 +85,11 @@ export class Session extends EventTarget {
   /**
    * Gets another token, since the server has refused this one.
    * @returns {Promise<boolean>} whether there is one; else nobody is signed in any more
+   * @throws {ApiError} when the provider is away: the same call may be answered later
    */
   async renew() {
-    if (await this.#signIn?.renew()) {
+    const away = (/** @type {Error} */ { message }) => { throw new ApiError({ code: "Unreachable", message }); };
+    if (await this.#signIn?.renew().catch(away)) {
       return true;
     }
     this.#become(null);

@@ -28,6 +28,9 @@ const TOKENS = "porchlight.tokens";
 /** A token that is good for less than this, in ms, and a tenth of its life, is renewed before it is used. */
 const EARLY = 60_000;
 
+/** The provider has said no, and would say so again. */
+class Refused extends Error {}
+
 /** Signing in, with one provider. */
 export class SignIn {
   #provider;
@@ -83,7 +86,8 @@ export class SignIn {
   async token() {
     const kept = tokens();
     if (kept?.refresh && Date.now() >= kept.renew) {
-      await this.renew();
+      // While the provider is away the old one may still do.
+      await this.renew().catch(() => false);
     }
     return tokens()?.access ?? "";
   }
@@ -91,6 +95,7 @@ export class SignIn {
   /**
    * Gets another token by the refresh token; once for however many ask at the same time.
    * @returns {Promise<boolean>} whether there is one; else nobody is signed in any more
+   * @throws {Error} when the provider is away, which says nothing of who is signed in
    */
   renew() {
     this.#renewing ??= this.#renew().finally(() => { this.#renewing = null; });
@@ -160,8 +165,14 @@ export class SignIn {
     const kept = tokens();
     if (kept?.refresh) {
       const renewal = { grant_type: "refresh_token", refresh_token: kept.refresh };
-      const renewed = await this.#ask(renewal).catch(() => null);
-      if (renewed) {
+      const renewed = await this.#ask(renewal).catch((error) => {
+        if (error instanceof Refused) {
+          return null;
+        }
+        throw error;
+      });
+      // Whoever has signed out meanwhile stays so.
+      if (renewed && tokens()?.refresh === kept.refresh) {
         keep({ ...renewed, refresh: renewed.refresh ?? kept.refresh, identity: renewed.identity ?? kept.identity });
         return true;
       }
@@ -185,7 +196,9 @@ export class SignIn {
     });
     const answer = await response.json().catch(() => ({}));
     if (!response.ok || !answer.access_token) {
-      throw new Error(answer.error_description ?? answer.error ?? `The identity provider answered ${response.status}.`);
+      const isAway = response.status === 429 || response.status >= 500;
+      const said = answer.error_description ?? answer.error ?? `The identity provider answered ${response.status}.`;
+      throw isAway ? new Error(said) : new Refused(said);
     }
     const life = (answer.expires_in ?? 3600) * 1000;
     return {
