@@ -26,6 +26,7 @@ use serde_json::json;
 use crate::client::{Client, ServerFlags};
 use crate::exit::{DATA, Failure};
 use crate::progress::Progress;
+use crate::table::harmless;
 use crate::{complain, say};
 use directory::Directory;
 use plan::{Plan, Step};
@@ -132,7 +133,7 @@ fn summary(flags: &ImportFlags, plan: &Plan, mistakes: &[Mistake], passed_over: 
         lines.extend(plan.steps.iter().map(ToString::to_string));
     }
     if !passed_over.is_empty() {
-        lines.push(format!("passed over: {}", passed_over.join(", ")));
+        lines.push(format!("passed over: {}", harmless(&passed_over.join(", "))));
     }
     let (new, changed, same) = (plan.put_in(), plan.steps.len() - plan.put_in(), plan.same);
     let done = if flags.dry_run {

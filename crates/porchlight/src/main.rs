@@ -120,8 +120,8 @@ fn say(text: &str) {
     writeln!(out, "{text}").and_then(|()| out.flush()).ok();
 }
 
-/// Says on standard error what went wrong.
+/// Says on standard error what went wrong. A server or a file may be quoted in it, so nothing in it moves the cursor.
 fn complain(text: &str) {
     use std::io::Write;
-    writeln!(std::io::stderr().lock(), "porchlight: {text}").ok();
+    writeln!(std::io::stderr().lock(), "porchlight: {}", table::harmless_lines(text)).ok();
 }

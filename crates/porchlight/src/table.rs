@@ -81,6 +81,11 @@ pub(crate) fn harmless(text: &str) -> String {
     text.chars().filter(|c| !turns(*c)).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// A text of several lines, each of them harmless.
+pub(crate) fn harmless_lines(text: &str) -> String {
+    text.lines().map(harmless).collect::<Vec<_>>().join("\n")
+}
+
 /// A harmless text in exactly so many columns of a terminal: cut off with `…`, or filled up with spaces.
 pub(crate) fn fitted(text: &str, width: usize) -> String {
     let text = harmless(text);
@@ -132,6 +137,7 @@ mod tests {
         let mut table = Table::new(["says"]);
         table.row(["\u{1b}[2J\r\nlunch\u{202e}\u{9b}1m".into()]);
         assert_eq!(table.lines(false)[1], " [2J  lunch 1m");
+        assert_eq!(harmless_lines("one\u{1b}[2J\r\ntwo\u{7}\n"), "one [2J\ntwo ");
     }
 
     #[test]

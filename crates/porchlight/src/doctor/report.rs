@@ -4,6 +4,7 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use super::finding::{Finding, State};
+use crate::table::harmless;
 use crate::{colour, say};
 
 /// Shows everything that was found, for people or, with `json`, for programs.
@@ -26,11 +27,12 @@ fn text(findings: &[Finding], coloured: bool) -> String {
     let indent = " ".repeat(width + 4);
     let mut lines = Vec::new();
     for Finding { state, check, found, advice } in findings {
-        let mut found = found.lines();
+        // Servers are quoted in it.
+        let mut found = found.lines().map(harmless);
         let first = found.next().unwrap_or_default();
         lines.push(format!("{} {check:width$}  {first}", mark(*state, coloured)));
         lines.extend(found.map(|line| format!("{indent}{line}").trim_end().to_owned()));
-        lines.extend(advice.as_ref().map(|advice| format!("{indent}{advice}")));
+        lines.extend(advice.as_ref().map(|advice| format!("{indent}{}", harmless(advice))));
     }
     let count = |state: State| findings.iter().filter(|finding| finding.state == state).count();
     let (good, warnings, wrong) = (count(State::Good), count(State::Warning), count(State::Wrong));
@@ -73,6 +75,14 @@ mod tests {
         1 good, 1 to know of, 1 wrong
         ");
         assert!(text(&findings(), true).starts_with("\x1b[32m✓\x1b[0m ports "));
+    }
+
+    #[test]
+    fn nothing_that_a_server_says_moves_the_cursor() {
+        let finding = Finding::warning("server", "x has version \u{1b}[2J1").advise("see to \u{9b}2J");
+        let shown = text(&[finding], false);
+        assert!(shown.starts_with("! server  x has version  [2J1\n"), "{shown}");
+        assert!(!shown.contains(['\u{1b}', '\u{9b}']), "{shown}");
     }
 
     #[test]
