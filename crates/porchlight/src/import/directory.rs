@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::person;
+use super::person::{self, Attribute, Told};
 use super::plan::{Known, Step, What};
 use crate::client::Client;
 use crate::exit::{Failure, UNAVAILABLE};
@@ -55,12 +55,28 @@ impl Directory {
     /// Those of [`Client::call`].
     pub(super) fn take(&self, step: &Step) -> Result<(), Failure> {
         match &step.what {
-            What::PutIn(told) => self.0.call(Method::POST, USERS, Some(&person::document(told))),
-            What::Change(id, told) => {
-                self.0.call(Method::PATCH, &format!("{USERS}/{id}"), Some(&person::patch(told)))
+            What::PutIn(None, told) => self.put_in(told),
+            // A new person gets the GUID that they are called by from outside as their id, and then what else the row
+            // says that they are called.
+            What::PutIn(Some(id), told) => {
+                let mut called = told.clone();
+                let given = called.insert(Attribute::ExternalId, id.to_string().into());
+                self.put_in(&called)?;
+                match given.filter(|given| *given != id.to_string()) {
+                    Some(given) => self.change(*id, &Told::from([(Attribute::ExternalId, given)])),
+                    None => Ok(()),
+                }
             }
+            What::Change(id, told) => self.change(*id, told),
         }
-        .map(drop)
+    }
+
+    fn put_in(&self, told: &Told) -> Result<(), Failure> {
+        self.0.call(Method::POST, USERS, Some(&person::document(told))).map(drop)
+    }
+
+    fn change(&self, id: Uuid, told: &Told) -> Result<(), Failure> {
+        self.0.call(Method::PATCH, &format!("{USERS}/{id}"), Some(&person::patch(told))).map(drop)
     }
 
     fn stranger(&self) -> anyhow::Error {

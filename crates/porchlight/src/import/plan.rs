@@ -39,7 +39,8 @@ pub(super) struct Step {
 /// What a step does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
-    PutIn(Told),
+    /// Whom they are to be, if that is given, and what is told of them.
+    PutIn(Option<Uuid>, Told),
     /// Whom, and what differs.
     Change(Uuid, Told),
 }
@@ -85,7 +86,7 @@ impl Plan {
 
     /// How many people are to be put in.
     pub(super) fn put_in(&self) -> usize {
-        self.steps.iter().filter(|step| matches!(step.what, What::PutIn(_))).count()
+        self.steps.iter().filter(|step| matches!(step.what, What::PutIn(..))).count()
     }
 }
 
@@ -134,12 +135,7 @@ impl Step {
     fn of(row: Row, person: Option<&Known>) -> Option<Step> {
         let (line, name) = (row.line, row.name().to_owned());
         let what = match person {
-            None => {
-                let mut told = row.told;
-                // A new person gets the GUID that they are called by from outside as their id.
-                told.extend(row.id.map(|id| (Attribute::ExternalId, id.to_string().into())));
-                What::PutIn(told)
-            }
+            None => What::PutIn(row.id, row.told),
             Some(person) => {
                 let differs =
                     |(attribute, value): &(Attribute, Value)| person.told.get(attribute) != Some(value);
@@ -156,7 +152,7 @@ impl Step {
     /// The same for programs.
     pub(super) fn json(&self) -> Value {
         let (action, told) = match &self.what {
-            What::PutIn(told) => ("putIn", told),
+            What::PutIn(_, told) => ("putIn", told),
             What::Change(_, told) => ("change", told),
         };
         let attributes: Vec<_> = told.keys().map(|attribute| attribute.name()).collect();
@@ -167,7 +163,7 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
-            What::PutIn(_) => write!(formatter, "put in  {}", self.name),
+            What::PutIn(..) => write!(formatter, "put in  {}", self.name),
             What::Change(_, told) => {
                 let attributes: Vec<_> = told.keys().map(|attribute| attribute.name()).collect();
                 write!(formatter, "change  {}: {}", self.name, attributes.join(", "))
@@ -215,9 +211,9 @@ mod tests {
 
     #[test]
     fn a_new_person_gets_the_id_of_the_row() {
-        let plan = Plan::of(vec![row(2, Some(7), "ada@x", &[])], &[]);
-        let What::PutIn(told) = &plan.steps[0].what else { panic!("{plan:?}") };
-        assert_eq!(told[&Attribute::ExternalId], Uuid::from_u128(7).to_string());
+        let plan = Plan::of(vec![row(2, Some(7), "ada@x", &[(Attribute::ExternalId, "a")])], &[]);
+        let What::PutIn(id, told) = &plan.steps[0].what else { panic!("{plan:?}") };
+        assert_eq!((*id, told[&Attribute::ExternalId].as_str()), (Some(Uuid::from_u128(7)), Some("a")));
     }
 
     #[test]

@@ -94,18 +94,23 @@ async fn people_are_put_in_and_changed_and_the_second_time_left_alone() {
     let document: Value = serde_json::from_str(&stage.import(PEOPLE, &["--json"]).answer()).expect("JSON");
     assert_eq!(document["putIn"], 0, "{document}");
     assert_eq!(document["same"], 3, "{document}");
+
+    // What they are called by from outside need not be their id.
+    let zed = "upn,id,externalId\nzed@porchlight.example,7a1f7f3e-58ab-4b0e-9d0c-0f6a1f0f9a99,emp-1\n";
+    assert_eq!(stage.outcome(zed, &[]), "1 put in, 0 changed, 0 left as they were");
+    assert_eq!(stage.outcome(zed, &[]), "0 put in, 0 changed, 1 left as they were");
 }
 
 #[tokio::test]
 async fn nothing_is_written_of_a_file_with_a_wrong_row_unless_it_may_be_left_out() {
     let stage = Stage::new();
-    let content = "upn,displayName,id\nzoe@porchlight.example,Zoe,\nnobody,Nobody,\nada@porchlight.example,Ada,\
+    let content = "upn,displayName,id\nzoe@porchlight.example,Zoe,\nno\u{1b}body,Nobody,\nada@porchlight.example,Ada,\
                    11111111-2222-4333-8444-555555555555\n";
     let ended = stage.import(content, &[]);
     let said = ended.complaint(DATA);
     assert!(
         said[0].ends_with(
-            "people.csv, line 3, column 1 (upn): 'nobody' is no user principal name such as mia@example.org"
+            "people.csv, line 3, column 1 (upn): 'no body' is no user principal name such as mia@example.org"
         ),
         "{said:#?}"
     );

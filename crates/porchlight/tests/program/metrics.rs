@@ -205,7 +205,7 @@ async fn of_a_busy_server() -> Metrics {
         "expirationDateTime": (now + std::time::Duration::from_secs(50 * 60)).to_string(),
     });
     assert_eq!(ada.post("/v1.0/subscriptions", &subscription).await.status, 201);
-    let session = json!({"sessionId": DEMO, "availability": "Busy", "activity": "Busy"});
+    let session = json!({"sessionId": DEMO, "availability": "Busy", "activity": "InACall"});
     assert_eq!(ada.post(&format!("{ME}/setPresence"), &session).await.status, 200);
     receiver.items(1).await;
     assert_eq!(server.anonymous().get(ME).await.status, 401);
@@ -223,7 +223,8 @@ async fn of_a_busy_server() -> Metrics {
 async fn of_a_node() -> Metrics {
     let nats = Nats::start();
     let server = Program::start(&mut node(&url(&nats, ""), "one"));
-    assert_eq!(server.client("ada:").patch(ME, &json!({"availability": "Busy"})).await.status, 200);
+    let busy = json!({"availability": "Busy", "activity": "InAMeeting"});
+    assert_eq!(server.client("ada:").patch(ME, &busy).await.status, 200);
     server.metrics().await
 }
 
