@@ -25,6 +25,23 @@ pub(crate) struct TracesSettings {
     pub(crate) sample: f64,
 }
 
+impl TracesSettings {
+    /// The endpoint without what in it may be a secret: whoever comes by a name and a password, or with a key in the query.
+    pub(crate) fn shown(&self) -> String {
+        let (place, has_query) = match self.endpoint.split_once('?') {
+            Some((place, _)) => (place, true),
+            None => (self.endpoint.as_str(), false),
+        };
+        let query = if has_query { "?(hidden)" } else { "" };
+        let (scheme, rest) = place.split_once("://").unwrap_or(("", place));
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        match authority.rsplit_once('@') {
+            Some((_, host)) => format!("{scheme}://(hidden)@{host}{path}{query}"),
+            None => format!("{place}{query}"),
+        }
+    }
+}
+
 impl TracesSection {
     /// The settings; `endpoint` wins over that of the file. `None`: nothing is traced.
     ///
@@ -57,6 +74,14 @@ mod tests {
     fn settings(section: &str, endpoint: Option<&str>) -> Result<Option<TracesSettings>, String> {
         let section: TracesSection = toml::from_str(section).unwrap();
         section.settings(endpoint).map_err(|failure| failure.cause.to_string())
+    }
+
+    #[test]
+    fn the_endpoint_is_shown_without_what_nobody_else_should_know() {
+        let shown = |endpoint: &str| TracesSettings { endpoint: endpoint.to_owned(), sample: 1.0 }.shown();
+        assert_eq!(shown("http://a:4318/v1/traces"), "http://a:4318/v1/traces");
+        assert_eq!(shown("https://me:word@a/v1/traces?key=x@y"), "https://(hidden)@a/v1/traces?(hidden)");
+        assert_eq!(shown("https://a/v1@2"), "https://a/v1@2");
     }
 
     #[test]

@@ -215,6 +215,19 @@ mod tests {
         assert!(missing.is_empty(), "template.toml does not have {missing:?}");
     }
 
+    #[test]
+    fn every_key_of_a_section_is_among_the_settings_in_force() {
+        let all = settings("");
+        let is_section = |key: &String| TEMPLATE.contains(&format!("\n[{key}]"));
+        let sections: Vec<String> = known("").into_iter().filter(is_section).collect();
+        assert!(sections.len() >= 11, "{sections:?}");
+        for section in sections {
+            let shown = |key: &String| all[section.as_str()].get(key.as_str()).is_some();
+            let missing: Vec<String> = known(&section).into_iter().filter(|key| !shown(key)).collect();
+            assert!(missing.is_empty(), "{section}: {missing:?}");
+        }
+    }
+
     /// The keys that the parser takes in this table, which it names when it meets another one.
     fn known(header: &str) -> Vec<String> {
         let is_list = TEMPLATE.contains(&format!("[[{header}]]"));

@@ -246,7 +246,7 @@ fn wire(config: &Config) -> Value {
 
 fn traces(traces: Option<&TracesSettings>) -> Value {
     json!({
-        "endpoint": traces.map(|traces| &traces.endpoint),
+        "endpoint": traces.map(TracesSettings::shown),
         "sample": traces.map(|traces| traces.sample),
     })
 }

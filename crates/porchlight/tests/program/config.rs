@@ -50,7 +50,8 @@ fn what_serve_would_not_take_is_told_with_its_line() {
 fn the_settings_in_force_are_those_of_file_and_environment_without_secrets() {
     let place = tempfile::tempdir().expect("a folder");
     let file = place.path().join("porchlight.toml");
-    let config = "log = \"jetstream://me:hunter2@nats/?replicas=3\"\nthreads = 2\n[[auth.api_key]]\nhash = \
+    let config = "log = \"jetstream://me:hunter2@nats/?replicas=3\"\nthreads = 2\n[traces]\n\
+                  endpoint = \"https://traces.example/v1/traces?key=hunter2\"\n[[auth.api_key]]\nhash = \
                   \"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"\n\
                   tenant = \"9a2f6c10-5b7e-4a55-8c1d-2f6d0c9f1e77\"\n\
                   application = \"5f0d3b8a-1c2e-4b6f-8a9d-7e6c5b4a3f21\"\npermissions = [\"Presence.Read.All\"]\n";
@@ -67,6 +68,8 @@ fn the_settings_in_force_are_those_of_file_and_environment_without_secrets() {
         "[[auth.api_key]]",
         "hash = \"(hidden)\"",
         "sessions = 32",
+        "enabled = true",
+        "endpoint = \"https://traces.example/v1/traces?(hidden)\"",
     ] {
         assert!(said.lines().any(|said| said == line), "{line}: {said}");
     }
