@@ -172,8 +172,8 @@ impl Outcome {
     }
 }
 
-/// Counts a call that came to this. Each thread remembers the counters, since to look one up makes its labels anew and asks
-/// all other threads' registry.
+/// Counts a call that came to this. Each thread remembers its counters: to look one up makes the labels anew, and asks a
+/// registry that all threads share.
 fn count(action: &'static str, outcome: &'static str) {
     thread_local! {
         static COUNTERS: RefCell<HashMap<(&'static str, &'static str), Counter, RandomState>> =

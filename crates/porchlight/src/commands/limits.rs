@@ -8,7 +8,7 @@ use crate::cli::LimitsFlags;
 use crate::client::Client;
 use crate::exit::Failure;
 use crate::say;
-use crate::table::Table;
+use crate::table::{Table, harmless};
 
 /// Shows every limit, and what happens when it is hit.
 pub(crate) fn run(flags: &LimitsFlags) -> Result<(), Failure> {
@@ -33,7 +33,7 @@ fn text(limits: &Value) -> String {
         let text = |member: &str| limit[member].as_str().unwrap_or_default();
         table.row([text("name").into(), value.into(), text("answer").into()]);
     }
-    format!("{}\nprofile {}", table.text(), limits["profile"].as_str().unwrap_or_default())
+    format!("{}\nprofile {}", table.text(), harmless(limits["profile"].as_str().unwrap_or_default()))
 }
 
 #[cfg(test)]
