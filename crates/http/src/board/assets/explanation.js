@@ -64,13 +64,23 @@ export function decider(explanation) {
   return explanation.layers.find((layer) => layer.kind === kind && layer.wins) ?? null;
 }
 
+/** Layers that are shown beside availability and activity, and change neither. */
+const BESIDE = new Set(["statusMessage", "manualLocation", "automaticLocation"]);
+
 /**
- * Until when the shown availability and activity hold, by what is known of the layer that decides them.
+ * Until when the shown availability and activity hold. That may be by another layer than the one that decides them: a
+ * preferred presence goes with the last session. An available session says nothing of it: it fades unless it is kept
+ * alive, which it mostly is.
  * @param {Explanation} explanation
- * @returns {Date | null} null: they do not change by themselves, or not by that layer
+ * @returns {Date | null} null: they do not change by themselves, or it is not worth saying
  */
 export function holdsUntil(explanation) {
-  const at = decider(explanation)?.nextChangeDateTime;
+  const { availability, decidedBy, layers, nextChangeDateTime: next } = explanation;
+  if (availability === "Available" && decidedBy === "sessions") {
+    return null;
+  }
+  const isOfPair = layers.some((layer) => layer.nextChangeDateTime === next && !BESIDE.has(layer.kind));
+  const at = isOfPair ? next : decider(explanation)?.nextChangeDateTime;
   return at ? new Date(at) : null;
 }
 

@@ -4,7 +4,7 @@
 
 import { h, replace, write } from "./dom.js";
 import { holdsUntil } from "./explanation.js";
-import { initials, tint } from "./person-row.js";
+import { beside, initials, tint } from "./person-row.js";
 import { availabilityWords, dot, isOutOfOffice, paint, since, until, words } from "./presence.js";
 
 /** The face of one person. */
@@ -49,7 +49,7 @@ export class Face {
   show({ presence, explanation }) {
     const pair = explanation ?? presence;
     paint(this.#dot, pair?.availability, isOutOfOffice(presence));
-    replace(this.#state, ...(pair ? this.#stateOf(pair, explanation) : ["Looking…"]));
+    replace(this.#state, ...(pair ? this.#stateOf(pair, presence, explanation) : ["Looking…"]));
     const message = presence?.statusMessage?.message.content ?? "";
     write(this.#message, message);
     this.#message.hidden = message === "";
@@ -57,14 +57,16 @@ export class Face {
 
   /**
    * @param {{availability: string, activity: string}} pair
+   * @param {import("./presence.js").Presence | null} presence
    * @param {import("./explanation.js").Explanation | null} explanation
    */
-  #stateOf({ availability, activity }, explanation) {
+  #stateOf({ availability, activity }, presence, explanation) {
     const [what, how] = [words(activity), availabilityWords(availability)];
     const [from, to] = [explanation?.stateSinceDateTime, explanation && holdsUntil(explanation)];
     return [
       h("strong", null, what),
       what.startsWith(how) ? null : h("span", { class: "face-quiet" }, how),
+      ...beside(presence).map((words) => h("span", { class: "face-quiet" }, words)),
       from ? h("span", { class: "face-quiet" }, this.#times.time(from, since)) : null,
       to ? h("span", { class: "face-quiet" }, this.#times.time(to, until)) : null,
     ];

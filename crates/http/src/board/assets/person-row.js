@@ -81,9 +81,8 @@ export class PersonRow {
     const isOther = this.#presence !== null && this.#presence.activity !== presence?.activity;
     if (this.#presence !== presence) {
       this.#presence = presence;
-      const isOut = isOutOfOffice(presence);
-      paint(this.#dot, presence?.availability, isOut);
-      write(this.#activity, presence ? summary(presence, isOut) : "");
+      paint(this.#dot, presence?.availability, isOutOfOffice(presence));
+      write(this.#activity, presence ? summary(presence) : "");
       const message = presence?.statusMessage?.message.content ?? "";
       write(this.#message, message);
       this.#message.title = message;
@@ -123,29 +122,40 @@ export class PersonRow {
 }
 
 /**
+ * What there is to say beside what somebody is doing: that they are out of office all the same, and where they are.
+ * @param {import("./presence.js").Presence | null} presence
+ * @returns {string[]}
+ */
+export function beside(presence) {
+  const isOut = isOutOfOffice(presence) && presence?.activity !== "OutOfOffice";
+  const place = PLACES[presence?.workLocation?.workLocationType ?? ""];
+  return [isOut ? "Out of office" : "", place ?? ""].filter(Boolean);
+}
+
+/**
  * What somebody is doing, where, and whether they are out of office all the same.
  * @param {import("./presence.js").Presence} presence
- * @param {boolean} isOut
  */
-function summary(presence, isOut) {
-  const { activity, availability, workLocation } = presence;
+function summary(presence) {
+  const { activity, availability } = presence;
   const doing = words(activity);
   const reach = availabilityWords(groupOf(availability));
   return [
     doing,
     // "Presenting" does not say that they want no interruptions, and the dot is for eyes alone.
     (SPEAKING.has(reach) && activity !== "Inactive") || doing.startsWith(reach) ? "" : reach,
-    isOut && activity !== "OutOfOffice" ? "Out of office" : "",
-    PLACES[workLocation?.workLocationType ?? ""] ?? "",
+    ...beside(presence),
   ].filter(Boolean).join(" · ");
 }
 
 /**
- * The first letters of the first and the last name.
+ * The first letters of the first and the last name, whatever signs are around them.
  * @param {string} name
  */
 export function initials(name) {
-  const names = name.trim().split(/[\s@.]+/).filter(Boolean);
+  const all = name.trim().split(/[\s@.]+/).filter(Boolean);
+  const written = all.filter((one) => /^[\p{L}\p{N}]/u.test(one));
+  const names = written.length > 0 ? written : all;
   const letters = [names[0], names.length > 1 ? names[names.length - 1] : ""].map((one) => [...(one ?? "")][0] ?? "");
   return letters.join("").toUpperCase();
 }

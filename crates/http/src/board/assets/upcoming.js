@@ -3,6 +3,8 @@
  * it.
  */
 
+import { holdsUntil } from "./explanation.js";
+
 /** As many as one batch may have steps. */
 const TOGETHER = 20;
 
@@ -75,11 +77,9 @@ export class Upcoming extends EventTarget {
    * @param {any} explanation
    */
   #note({ id, presence, changedAt }, explanation) {
-    const { availability, decidedBy, stateSinceDateTime, nextChangeDateTime } = explanation ?? {};
-    // An available session's next change is that it fades, unless it is kept alive: that says nothing of the person.
-    const isWorthSaying = nextChangeDateTime && (availability !== "Available" || decidedBy === "preferred");
-    const from = stateSinceDateTime ? new Date(stateSinceDateTime) : changedAt;
-    const to = isWorthSaying ? new Date(nextChangeDateTime) : null;
+    const since = explanation?.stateSinceDateTime;
+    const from = since ? new Date(since) : changedAt;
+    const to = explanation && holdsUntil(explanation);
     this.#known.delete(id);
     this.#known.set(id, { from, to, stamp: stampOf(presence), asked: Date.now() });
     if (this.#known.size > KEPT) {

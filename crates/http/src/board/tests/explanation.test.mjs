@@ -39,9 +39,24 @@ test("the_layer_that_decides_is_found_among_all_that_show", () => {
   assert.equal(decider(explanation("sessions", 3, layers)), strongest);
   assert.equal(decider(explanation("outOfOffice", 3, layers)), away);
   assert.equal(decider(explanation("nothing", null, [layer("preferred", {})])), null);
-  assert.equal(holdsUntil(explanation("sessions", 3, layers)).getTime(), NOW + 5 * MINUTE);
-  assert.equal(holdsUntil(explanation("outOfOffice", 3, layers)), null);
-  assert.equal(holdsUntil(explanation("nothing", null, [])), null);
+});
+
+test("what_is_shown_holds_until_a_layer_of_it_changes_and_not_until_what_is_beside_it_does", () => {
+  const minutes = (decidedBy, nextChange, layers, availability = "Busy") => {
+    const until = holdsUntil({ ...explanation(decidedBy, nextChange, layers), availability });
+    return until && (until.getTime() - NOW) / MINUTE;
+  };
+  const ends = (kind, minutes) => layer(kind, { wins: true, endDateTime: at(minutes), nextChangeDateTime: at(minutes) });
+  const busy = session("Busy", 60, 60, true);
+  const preferred = ends("preferred", 480);
+  const message = ends("statusMessage", 3);
+  assert.equal(minutes("sessions", 60, [busy]), 60);
+  assert.equal(minutes("sessions", 3, [busy, message]), 60);
+  assert.equal(minutes("preferred", 60, [preferred, busy]), 60, "a preferred presence goes with the last session");
+  assert.equal(minutes("preferred", 3, [preferred, message]), 480);
+  assert.equal(minutes("nothing", 3, [ends("manualLocation", 3)], "Offline"), null);
+  assert.equal(minutes("outOfOffice", 3, [layer("outOfOffice", { wins: true }), message]), null);
+  assert.equal(minutes("sessions", 5, [session("Available", 5, 60, true)], "Available"), null, "it is kept alive");
 });
 
 test("steps_come_in_their_order_and_the_one_that_others_see_is_marked", () => {
