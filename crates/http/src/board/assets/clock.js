@@ -7,6 +7,9 @@
 /** Less than this, in ms, is not worth correcting: an answer names whole seconds, and takes its time. */
 const CLOSE = 2000;
 
+/** How often development's clock is looked at, in ms: another tab, or a program, may have moved it. */
+const LOOK_AGAIN = 5000;
+
 /** Dispatches `tick` each second while somebody looks, and when the time has jumped. */
 export class ServerClock extends EventTarget {
   #session;
@@ -20,6 +23,9 @@ export class ServerClock extends EventTarget {
     this.#session = session;
     setInterval(() => document.hidden || this.#tick(), 1000);
     document.addEventListener("visibilitychange", () => document.hidden || this.#tick());
+    if (session.isDevelopment) {
+      setInterval(() => document.hidden || this.sync(), LOOK_AGAIN);
+    }
   }
 
   /** What time it is for the server. */

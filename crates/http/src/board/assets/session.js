@@ -26,7 +26,7 @@ import { SignIn } from "./sign-in.js";
 /** Which members make a {@link Me}. */
 const MEMBERS = "$select=id,displayName,userPrincipalName";
 
-/** Where development keeps who was picked. */
+/** Where development keeps who was picked: for this tab, and for the next that is opened. */
 const PICKED = "porchlight.picked";
 
 /** Dispatches `change` when somebody else uses the board. */
@@ -57,6 +57,8 @@ export class Session extends EventTarget {
     try {
       if (this.isDevelopment) {
         this.me = picked() ?? (await this.#first());
+        // Another tab may become somebody else.
+        keep(this.me, [sessionStorage]);
       } else {
         this.me = await this.#comeBack();
       }
@@ -94,6 +96,16 @@ export class Session extends EventTarget {
     }
     this.#become(null);
     return false;
+  }
+
+  /**
+   * What an application is called; the API knows its id alone.
+   * @param {string} id
+   */
+  application(id) {
+    const { demoApplication, signIn } = this.settings;
+    const names = { [demoApplication ?? ""]: "the demo application", [signIn?.clientId ?? ""]: "this board" };
+    return names[id] ?? id;
   }
 
   /** Begins to sign in: leaves the page for the provider's. */
@@ -158,7 +170,7 @@ export class Session extends EventTarget {
   #become(user) {
     this.me = user;
     if (this.isDevelopment) {
-      keep(user);
+      keep(user, [sessionStorage, localStorage]);
     }
     this.dispatchEvent(new Event("change"));
   }
@@ -182,18 +194,23 @@ async function ask(path, token) {
 /** @returns {Me | null} */
 function picked() {
   try {
-    return JSON.parse(localStorage.getItem(PICKED) ?? "null");
+    return JSON.parse(sessionStorage.getItem(PICKED) ?? localStorage.getItem(PICKED) ?? "null");
   } catch {
     return null;
   }
 }
 
-/** @param {Me | null} user */
-function keep(user) {
+/**
+ * @param {Me | null} user
+ * @param {Storage[]} storages
+ */
+function keep(user, storages) {
   const { id, displayName, userPrincipalName } = user ?? {};
-  if (id) {
-    localStorage.setItem(PICKED, JSON.stringify({ id, displayName, userPrincipalName }));
-  } else {
-    localStorage.removeItem(PICKED);
+  for (const storage of storages) {
+    if (id) {
+      storage.setItem(PICKED, JSON.stringify({ id, displayName, userPrincipalName }));
+    } else {
+      storage.removeItem(PICKED);
+    }
   }
 }
