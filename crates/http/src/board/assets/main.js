@@ -66,6 +66,7 @@ class Board {
     this.#nameTheme();
     addEventListener("hashchange", () => this.#show(true));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#nameTheme());
+    addEventListener("storage", (event) => event.key === THEME && this.#wear(event.newValue ?? ""));
     session.addEventListener("change", () => this.#welcome());
     people.addEventListener("state", () => this.#tellState());
     if (session.isDevelopment) {
@@ -100,11 +101,10 @@ class Board {
       return;
     }
     if (argument && matched) {
-      view.setAttribute(argument, decodeURIComponent(matched[1]));
+      view.setAttribute(argument, decoded(matched[1]));
     }
     /** @type {any} */ (view).app = this.#app;
-    const named = matched?.[1] && this.#app.people.get(matched[1])?.name;
-    document.title = `${named ?? title} · Porchlight`;
+    document.title = `${title} · Porchlight`;
     this.#links.forEach((link) => {
       const isHere = this.#isFollowing && link.getAttribute("href") === (tag === "view-person" ? "#/people" : hashOf(tag));
       if (isHere) {
@@ -164,8 +164,13 @@ class Board {
 
   #turnTheme() {
     const theme = isDark() ? "light" : "dark";
-    document.documentElement.dataset.theme = theme;
     localStorage.setItem(THEME, theme);
+    this.#wear(theme);
+  }
+
+  /** @param {string} theme chosen here, or in another tab */
+  #wear(theme) {
+    document.documentElement.dataset.theme = theme;
     this.#nameTheme();
   }
 
@@ -188,6 +193,18 @@ async function made(tag) {
   } catch (error) {
     console.error(error);
     return h("p", { class: "error", role: "alert" }, "This part of the page could not be loaded. Reload the page.");
+  }
+}
+
+/**
+ * A part of the address without its percent signs; as it is, if they mean nothing.
+ * @param {string} text
+ */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 

@@ -97,11 +97,13 @@ export class People extends EventTarget {
   }
 
   /**
-   * @param {string} id
+   * @param {string} key the id, or the user principal name, in whatever case
    * @returns {Person | undefined}
    */
-  get(id) {
-    return this.#people.get(id);
+  get(key) {
+    const lower = key.toLowerCase();
+    const byAccount = () => [...this.#people.values()].find(({ account }) => account.toLowerCase() === lower);
+    return this.#people.get(lower) ?? (key.includes("@") ? byAccount() : undefined);
   }
 
   /** @param {AbortSignal} signal */
@@ -181,7 +183,8 @@ export class People extends EventTarget {
       this.#timer ??= setTimeout(() => this.#meet(), GATHER);
       return;
     }
-    if (!isSame(person.presence, presence)) {
+    // Whoever never had a presence has no number: development has begun anew.
+    if (!isSame(person.presence, presence) || !presence.sequenceNumber) {
       person.changedAt = changedAt(presence);
     }
     person.presence = presence;

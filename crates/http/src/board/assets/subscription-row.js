@@ -146,8 +146,8 @@ export class SubscriptionRow {
     const { id, resource, applicationId, creatorId, notificationUrl, ...more } = this.subscription;
     const facts = [
       ["Id", id], ["Resource", resource], ["Endpoint", notificationUrl],
-      ["Word of itself goes to", more.lifecycleNotificationUrl], ["Options", more.notificationQueryOptions],
-      ["Made by", `${applicationId} for ${this.#nameOf(creatorId) ?? creatorId}`],
+      ["Told of its own end at", more.lifecycleNotificationUrl], ["Options", more.notificationQueryOptions],
+      ["Made by", `${this.#app.session.application(applicationId)} for ${this.#nameOf(creatorId) ?? creatorId}`],
       ["Tells", more.includeResourceData ? "the presence, encrypted" : "who has changed"],
     ];
     const told = facts.filter(([, text]) => text).map(([name, text]) => (
@@ -179,9 +179,7 @@ export class SubscriptionRow {
    * @param {string} key id or user principal name
    */
   #nameOf(key) {
-    const { people } = this.#app;
-    const byAccount = () => [...people.all()].find(({ account }) => account.toLowerCase() === key);
-    return (people.get(key) ?? (key.includes("@") ? byAccount() : undefined))?.name ?? null;
+    return this.#app.people.get(key)?.name ?? null;
   }
 }
 

@@ -43,6 +43,9 @@ class ViewPerson extends HTMLElement {
   #nothingComes = h("p", { class: "quiet" }, "Nothing changes by itself.");
   #json = h("pre", { tabIndex: 0, "aria-label": "JSON" });
   #answers = h("div", { class: "person-answers", hidden: true });
+  #become = h(
+    "button", { type: "button", class: "button", hidden: true, on: { click: () => this.#turnInto() } }, "Become this person",
+  );
   #seen = "";
   /** How long after a session was set it is away, in ms; null: not known, or never. @type {number | null} */
   #awayAfter = null;
@@ -65,7 +68,7 @@ class ViewPerson extends HTMLElement {
     replace(
       this,
       h("p", { class: "back" }, h("a", { href: "#/people" }, "← People")),
-      h("div", { class: "person-head" }, this.#face.element, this.#becomeButton(id)),
+      h("div", { class: "person-head" }, this.#face.element, this.#become),
       this.#problem.element,
       this.#answers,
     );
@@ -94,7 +97,11 @@ class ViewPerson extends HTMLElement {
     const person = people.get(id);
     // Who may not see everybody may see themselves.
     const name = person?.name ?? (session.me?.id === id ? session.me.displayName : id);
-    this.#face.name(id, name, person ? [person.job, person.department, person.account] : []);
+    this.#face.name(person?.id ?? id, name, person ? [person.job, person.department, person.account] : []);
+    this.#become.hidden = !session.isDevelopment || !person || session.me?.id === person.id;
+    if (person) {
+      document.title = `${name} · Porchlight`;
+    }
   }
 
   #shown() {
@@ -102,6 +109,7 @@ class ViewPerson extends HTMLElement {
     this.#answers.hidden = explanation === null;
     if (error) {
       this.#problem.show(error);
+      this.#become.hidden = true;
     }
     if (!explanation) {
       return;
@@ -123,7 +131,7 @@ class ViewPerson extends HTMLElement {
     const winner = decider(explanation);
     const shown = h("strong", null, pairWords(explanation));
     replace(this.#why, "Shown as ", shown, ". ", explanation.reason, winner?.applicationId
-      ? ` It belongs to ${this.#application(winner.applicationId)}.`
+      ? ` It belongs to ${this.app.session.application(winner.applicationId)}.`
       : "");
     replace(this.#layers, ...explanation.layers.map((layer) => this.#row(layer, layer === winner)));
     this.#table.hidden = explanation.layers.length === 0;
@@ -150,17 +158,7 @@ class ViewPerson extends HTMLElement {
       return null;
     }
     const session = sessionId === applicationId ? "" : `, session ${sessionId}`;
-    return h("span", { class: "owner" }, this.#application(applicationId), session);
-  }
-
-  /**
-   * What an application is called; the API knows its id alone.
-   * @param {string} id
-   */
-  #application(id) {
-    const { demoApplication, signIn } = this.app.session.settings;
-    const names = { [demoApplication ?? ""]: "the demo application", [signIn?.clientId ?? ""]: "this board" };
-    return names[id] ?? id;
+    return h("span", { class: "owner" }, this.app.session.application(applicationId), session);
   }
 
   /** @param {Layer} layer */
@@ -207,7 +205,7 @@ class ViewPerson extends HTMLElement {
    */
   #title(layer) {
     const { applicationId } = layer;
-    return layerName(layer) + (applicationId ? ` of ${this.#application(applicationId)}` : "");
+    return layerName(layer) + (applicationId ? ` of ${this.app.session.application(applicationId)}` : "");
   }
 
   /** @param {import("./explanation.js").Step} step */
@@ -250,17 +248,12 @@ class ViewPerson extends HTMLElement {
     return region("As the API says it", h("div", { class: "row" }, path, copy), this.#json);
   }
 
-  /** @param {string} id */
-  #becomeButton(id) {
-    const { session, people } = this.app;
-    if (!session.isDevelopment || session.me?.id === id) {
-      return null;
+  /** Development: from now on this person uses the board. */
+  #turnInto() {
+    const person = this.app.people.get(this.getAttribute("person") ?? "");
+    if (person) {
+      this.app.session.become({ id: person.id, displayName: person.name, userPrincipalName: person.account });
     }
-    const become = () => {
-      const person = people.get(id);
-      session.become({ id, displayName: person?.name ?? id, userPrincipalName: person?.account ?? "" });
-    };
-    return h("button", { type: "button", class: "button", on: { click: become } }, "Become this person");
   }
 }
 
