@@ -65,6 +65,15 @@ export function svg(tag, attributes, ...children) {
   return element;
 }
 
+/**
+ * What stands where there is nothing to show.
+ * @param {string} words
+ * @param {...(Node | string)} more what to do about it
+ */
+export function empty(words, ...more) {
+  return h("div", { class: "card empty" }, h("strong", null, words), ...more);
+}
+
 /** @type {HTMLElement | undefined} */
 let voice;
 

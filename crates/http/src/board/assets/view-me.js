@@ -88,7 +88,7 @@ class ViewMe extends HTMLElement {
       fields: [states.element, length.element],
       save: ["Set presence", set, "Your presence is set."],
       clear: ["Reset presence", reset, "Your presence is reset."],
-      note: "Reset, and your programs decide again.",
+      note: "Once it is reset, your programs decide again what is shown.",
       show: () => {
         const layers = this.#explained.explanation?.layers ?? [];
         states.pick(layers.find((layer) => layer.kind === "preferred")?.activity ?? "");

@@ -5,10 +5,11 @@
  * follows in steps, so that a list of thousands does not tremble.
  */
 
-import { h, replace, write } from "./dom.js";
+import { empty, h, replace, write } from "./dom.js";
 import { Listing } from "./listing.js";
 import { dot, groups } from "./presence.js";
 import { PersonRow } from "./person-row.js";
+import { Problem } from "./problem.js";
 import { Upcoming } from "./upcoming.js";
 
 /** Rows above and below the screen that exist all the same. */
@@ -74,6 +75,7 @@ class ViewPeople extends HTMLElement {
     h("option", { value: "none" }, "No groups"),
     h("option", { value: "availability" }, "Availability"),
     h("option", { value: "department" }, "Department"));
+  #problem = new Problem();
   #notice = h("div", { class: "people-notice" });
   #layer = h("div", { class: "people-headings" });
   #list = h("div", {
@@ -170,17 +172,23 @@ class ViewPeople extends HTMLElement {
     const { people } = this.app;
     this.#canvas.classList.toggle("is-empty", this.#listing.size === 0);
     this.#list.ariaBusy = String(people.state === "loading");
-    if (people.state === "refused") {
-      replace(this.#notice, h("div", { class: "error", role: "alert" },
-        h("p", null, people.error?.message), people.error?.hint && h("p", null, people.error.hint)));
+    const isRefused = people.state === "refused";
+    [this.#bar, this.#toolbar].forEach((element) => { element.hidden = isRefused; });
+    if (isRefused) {
+      this.#problem.show(people.error);
+      const me = h("p", null, "Your own presence is on the page ", h("a", { href: "#/me" }, "Me"), ".");
+      replace(this.#notice, empty("You cannot see the others here", me, this.#problem.element));
     } else if (this.#listing.size > 0) {
       replace(this.#notice);
     } else if (this.#listing.everybody === 0) {
       const isRead = people.state === "live";
-      replace(this.#notice, h("p", { class: "people-empty" }, isRead ? "There is nobody yet." : "Looking who is there…"));
+      replace(this.#notice, isRead
+        ? empty("There is nobody yet", h("p", null, "docs/PEOPLE.md says how people come into the directory."))
+        : empty("Looking who is there…"));
     } else {
       const all = h("button", { class: "button", type: "button", on: { click: () => this.#wantAll() } }, "Show everybody");
-      replace(this.#notice, h("p", { class: "people-empty" }, "Nobody matches. "), all);
+      const search = last.search.trim();
+      replace(this.#notice, empty(search ? `Nobody matches “${search}”` : "Nobody matches", all));
     }
   }
 
@@ -334,6 +342,7 @@ class ViewPeople extends HTMLElement {
     }
     row.show(person, now, this.#upcoming);
     row.put(y, position + 1, this.#listing.size);
+    row.element.classList.toggle("is-last", entry.section?.entries.at(-1) === entry);
     return row;
   }
 
@@ -382,6 +391,7 @@ class ViewPeople extends HTMLElement {
       } else {
         this.#layer.insertBefore(heading, next);
       }
+      heading.classList.toggle("is-first", section.top === 0);
       heading.style.setProperty("top", `${section.top}px`);
       heading.style.setProperty("height", `${section.height}px`);
       write(/** @type {Node} */ (heading.querySelector(".heading-count")), section.entries.length.toLocaleString("en"));

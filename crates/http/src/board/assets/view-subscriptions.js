@@ -4,7 +4,7 @@
  */
 
 import { below } from "./api.js";
-import { announce, h, replace, write } from "./dom.js";
+import { announce, empty, h, replace } from "./dom.js";
 import { EndDialog } from "./end-dialog.js";
 import { Problem } from "./problem.js";
 import { SubscriptionRow } from "./subscription-row.js";
@@ -32,7 +32,7 @@ class ViewSubscriptions extends HTMLElement {
   #problem = new Problem();
   #dialog = new EndDialog();
   #heading = h("h1", { tabIndex: -1 }, "Subscriptions");
-  #notice = h("p", { class: "quiet" }, "Looking…");
+  #notice = h("div", null, h("p", { class: "quiet" }, "Looking…"));
   #more = h("button", { type: "button", class: "button", hidden: true }, "Show more");
   #table = h(
     "table", { class: "table subscriptions", "aria-label": "Subscriptions", hidden: true },
@@ -138,7 +138,8 @@ class ViewSubscriptions extends HTMLElement {
     }
     this.#table.hidden = found.length === 0;
     this.#notice.hidden = found.length > 0;
-    write(this.#notice, "There are none yet. docs/BEING-TOLD.md says how a program subscribes.");
+    replace(this.#notice, empty("No subscriptions yet",
+      h("p", null, "Programs subscribe to be told of changes. docs/BEING-TOLD.md says how.")));
   }
 
   /** @param {import("./subscription-row.js").Subscription} subscription */
