@@ -47,7 +47,8 @@ class ViewSignIn extends HTMLElement {
   #instructions() {
     const lines = [
       "[board]",
-      'client_id = "…"      # what this page is registered as',
+      "# what this page is registered as",
+      'client_id = "…"',
       'scopes = "openid profile …"',
     ];
     return [
