@@ -78,7 +78,7 @@ await play(url, {
     await page.goto(`${limited}/`);
     await signIn(page, "ada");
     await shows(page.getByRole("main"), "Presence.Read.All");
-    await page.getByRole("link", called("Me")).click();
+    await page.getByRole("navigation").getByRole("link", called("Me")).click();
     await page.getByRole("heading", called("Ada Lovelace")).first().waitFor();
     const presence = page.getByRole("region", called("Presence"));
     await presence.getByRole("radio", called("Busy")).check();
