@@ -187,18 +187,20 @@ impl File {
         let coalesce = u64::from(self.subscription.options.coalesce_seconds);
         let not_before = if coalesce > 0 { now.plus(Duration::from_secs(coalesce)) } else { Timestamp::ZERO };
         let stamp = self.subscription.stamp().of(change.stamps);
+        // What leaves the stamp as it was has made nothing of what is told.
+        let is_its_maker = stamp == change.stamps.changed_at && !self.backlog.is_behind();
         if self.subscription.query_options.is_some()
             && let Some(origin) = change.origin
         {
             if self.subscription.excludes(origin) {
                 return false;
             }
-            if !self.backlog.is_behind() && self.origins.len() < USERS_MAX {
+            if is_its_maker && self.origins.len() < USERS_MAX {
                 self.origins.insert(change.user, (stamp, origin));
             }
         }
-        if let Some(trace) = change.trace
-            && !self.backlog.is_behind()
+        if is_its_maker
+            && let Some(trace) = change.trace
             && self.traces.len() < USERS_MAX
         {
             self.traces.insert(change.user, (stamp, trace));
@@ -311,6 +313,67 @@ fn take_slice(backlog: &mut Backlog, stamp: Stamp, from: Cursor, changes: &Chang
         _ => {
             let reach = if is_newest { Reach::Everything } else { Reach::Slice };
             backlog.look_up(changed, changes.next, reach);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use porchlight_engine::{Person, Recent};
+    use porchlight_presence::{
+        Activity, Availability, Change as To, Command, NewStatusMessage, Pair, Patch, StandingPair, TenantId,
+    };
+
+    use super::*;
+    use crate::node::Node;
+    use crate::office_laws::NoWords;
+    use crate::subscription::tests::subscription;
+
+    const TENANT: TenantId = TenantId(Uuid::from_u128(1));
+    const ADA: UserId = UserId(Uuid::from_u128(9));
+
+    fn says(content: &str) -> Command {
+        Command::SetStatusMessage(Some(NewStatusMessage { content: content.to_owned(), expiry: None }))
+    }
+
+    fn is(availability: Availability, activity: Activity) -> Command {
+        let pair = StandingPair::new(Pair { availability, activity }).expect("it is coherent");
+        Command::Patch(Patch { preferred: To::Set((pair, None)), ..Patch::default() })
+    }
+
+    /// Ada does this, a second later than whatever was before; what the feed tells of it.
+    async fn change(node: &Node, tenant: &Tenant, command: &Command) -> Change {
+        node.advance(Duration::from_secs(1));
+        let number = tenant.feed().pushed();
+        node.engine.write(TENANT, ADA, command).await.unwrap();
+        match tenant.feed().since_number(number, 1) {
+            Recent::Changes(changes, _) => changes[0],
+            Recent::Overrun(_) => panic!("the feed remembers more than that"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_told_is_in_the_trace_of_what_has_made_it_and_of_nothing_else() {
+        let node = Node::first(1);
+        node.engine.put_person(TENANT, &Person::new(ADA, "ada@x.example".to_owned())).await.unwrap();
+        node.advance(Duration::from_secs(1));
+        let tenant = node.engine.tenant_or_new(TENANT);
+        let stored = StoredCursor::from(node.engine.feed_cursor(&tenant));
+        let subscription = Arc::new(subscription(1, Target::Users(vec![ADA])));
+        let mut file = File::new(subscription, stored, &node.engine, 1);
+        assert!(file.catch_up(&tenant, &node.engine).is_none());
+        let trace = Some(TraceContext::root(Uuid::from_u128(7)));
+        let (busy, away) = (is(Availability::Busy, Activity::Busy), is(Availability::Away, Activity::Away));
+        for (traced, untraced, told) in [(says("no state"), busy, None), (away, says("nor this"), trace)] {
+            let traced = Change { trace, ..change(&node, &tenant, &traced).await };
+            file.note(&traced, node.engine.now());
+            file.note(&change(&node, &tenant, &untraced).await, node.engine.now());
+            let (settings, mut items) = (Settings::default(), Vec::new());
+            file.take_items(&tenant, &settings, &NoWords, 10, &mut items, node.engine.now());
+            let [item] = items.as_slice() else { panic!("one item: {items:?}") };
+            assert_eq!(item.trace, told);
+            file.backlog.finish(ADA, true);
+            file.has_told(ADA, item.stamp);
         }
     }
 }
