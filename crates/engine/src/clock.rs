@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one place that reads the system's time")]
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use porchlight_presence::Timestamp;
@@ -19,6 +19,8 @@ pub struct Clock {
     offset: AtomicI64,
     /// The newest instant ever told, in Unix milliseconds.
     floor: AtomicI64,
+    /// How often development has begun anew.
+    resets: AtomicU64,
     /// Counts the jumps, so that whoever waits for an instant looks again.
     jumps: watch::Sender<u64>,
 }
@@ -42,7 +44,13 @@ impl Clock {
     }
 
     fn new(source: Source) -> Clock {
-        Clock { source, offset: AtomicI64::new(0), floor: AtomicI64::new(0), jumps: watch::Sender::new(0) }
+        Clock {
+            source,
+            offset: AtomicI64::new(0),
+            floor: AtomicI64::new(0),
+            resets: AtomicU64::new(0),
+            jumps: watch::Sender::new(0),
+        }
     }
 
     /// The time: the source's and the offset, never less than what was told before.
@@ -78,7 +86,13 @@ impl Clock {
     pub fn reset(&self) {
         self.offset.store(0, Ordering::SeqCst);
         self.floor.store(0, Ordering::SeqCst);
+        self.resets.fetch_add(1, Ordering::SeqCst);
         self.jumped();
+    }
+
+    /// How often it was reset: whoever remembers something from before the last time forgets it. A jump tells of each.
+    pub fn resets(&self) -> u64 {
+        self.resets.load(Ordering::SeqCst)
     }
 
     /// Returns when the clock shows `at` or later, or when it jumps, whichever is first. `None`: when it jumps.

@@ -63,6 +63,8 @@ pub(crate) struct Endpoint {
     pub(crate) underway: usize,
     failures: u32,
     failing_since: Option<Timestamp>,
+    /// When it failed last.
+    failed_at: Option<Timestamp>,
     gone: u32,
     /// Nothing is sent before this.
     not_before: Option<Timestamp>,
@@ -140,18 +142,21 @@ impl Endpoint {
     ) -> Verdict {
         self.window.note(took, now);
         if outcome.is_delivered() {
-            (self.failures, self.failing_since, self.gone, self.not_before) = (0, None, 0, None);
+            self.forget_failures();
+            self.not_before = None;
             return self.judge(now, settings);
         }
         // Requests that were underway together fail together: that is one failure.
         if attempt == self.attempt() {
             self.failures += 1;
+            self.failed_at = Some(now);
             let since = *self.failing_since.get_or_insert(now);
             let wait = BACKOFF[(self.failures as usize - 1).min(BACKOFF.len() - 1)];
             self.not_before = Some(now.plus(jittered(wait)));
             self.gone = if outcome.is_gone() { self.gone + 1 } else { 0 };
             if settings.strict && now.since(since) >= STRICT_PATIENCE {
-                (self.failures, self.failing_since, self.not_before) = (0, None, None);
+                self.forget_failures();
+                self.not_before = None;
                 return Verdict::Skip;
             }
             if !settings.strict && self.gone >= GONE_MAX {
@@ -159,6 +164,23 @@ impl Endpoint {
             }
         }
         self.judge(now, settings)
+    }
+
+    /// It has proved itself at this instant: that it has failed before then counts no more, and what waits may be sent at
+    /// once. Under `strict` a slow one is left alone all the same, for its ten minutes. Returns whether it had failed.
+    pub(crate) fn prove(&mut self, at: Timestamp, settings: &Settings) -> bool {
+        if self.failed_at.is_none_or(|failed| failed > at) {
+            return false;
+        }
+        self.forget_failures();
+        let is_left_alone = settings.strict && self.pace != Pace::Normal;
+        let until = at.plus(WINDOW);
+        self.not_before = self.not_before.filter(|_| is_left_alone).map(|before| before.min(until));
+        true
+    }
+
+    fn forget_failures(&mut self) {
+        (self.failures, self.failing_since, self.failed_at, self.gone) = (0, None, None, 0);
     }
 
     /// How the endpoint is treated from now on, by how it has answered in the window.
@@ -227,6 +249,33 @@ mod tests {
         }
         endpoint.note(endpoint.attempt(), Outcome::Status(202), Duration::ZERO, now, &settings);
         assert_eq!((endpoint.attempt(), endpoint.not_before()), (1, None));
+    }
+
+    #[test]
+    fn who_has_proved_itself_since_it_failed_is_waited_for_no_longer() {
+        let open = Settings::default();
+        let mut endpoint = Endpoint::default();
+        assert!(!endpoint.prove(NOW, &open), "it has not failed");
+        for _ in 0..3 {
+            fail(&mut endpoint, 410, NOW, &open);
+        }
+        assert!(!endpoint.prove(Timestamp::from_millis(NOW.as_millis() - 1), &open), "it has failed since");
+        assert_eq!((endpoint.attempt(), endpoint.may_send(NOW, &open)), (4, false));
+        assert!(endpoint.prove(NOW.next(), &open));
+        assert_eq!((endpoint.attempt(), endpoint.not_before()), (1, None));
+        let verdicts = (1..GONE_MAX).map(|_| fail(&mut endpoint, 410, NOW.next(), &open));
+        assert_eq!(verdicts.last(), Some(Verdict::GoOn), "what was gone is counted anew");
+    }
+
+    #[test]
+    fn under_strict_who_is_slow_is_left_alone_for_ten_minutes_though_it_has_proved_itself() {
+        let strict = Settings { strict: true, ..Settings::default() };
+        let mut endpoint = Endpoint { pace: Pace::Slow, ..Endpoint::default() };
+        endpoint.window.begun = NOW;
+        endpoint.note(1, Outcome::Timeout, Duration::from_secs(10), NOW, &strict);
+        endpoint.not_before = Some(NOW.plus(WINDOW * 3));
+        assert!(endpoint.prove(NOW, &strict));
+        assert_eq!((endpoint.attempt(), endpoint.not_before()), (1, Some(NOW.plus(WINDOW))));
     }
 
     #[test]

@@ -246,7 +246,7 @@ impl Notifier {
         shared.check(&subscription)?;
         subscription.id = Uuid::new_v4();
         subscription.made_at = shared.engine.now();
-        subscription.renewed_at = subscription.made_at;
+        (subscription.renewed_at, subscription.proved_at) = (subscription.made_at, subscription.made_at);
         subscription.since = if subscription.options.initial_snapshot {
             StoredCursor::BEGINNING
         } else {
@@ -445,6 +445,7 @@ impl Shared {
         }
         if let Some(url) = &update.notification_url {
             subscription.notification_url.clone_from(url);
+            subscription.proved_at = now;
         }
         if let Some(certificate) = &update.certificate {
             subscription.certificate = Some(certificate.clone());

@@ -7,6 +7,9 @@
 //! In a cluster it has files of those subscriptions alone whose slots this process holds. When a slot comes, its
 //! subscriptions are opened where their cursors say; when it goes, they are closed, and what was underway says nothing
 //! any more.
+//!
+//! That an endpoint has proved itself stands in the record of the subscription, so that whichever process leaves the
+//! endpoint alone learns of it.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -60,6 +63,10 @@ pub(crate) struct Office {
     moved: HashSet<Uuid>,
     scans: VecDeque<Scan>,
     removals: Vec<Uuid>,
+    /// How often the clock had been reset when this was last looked at.
+    resets: u64,
+    /// What was put together with fewer files opened was sent before development began anew.
+    anew_from: u64,
 }
 
 /// What an alarm is about.
@@ -79,6 +86,8 @@ impl Office {
         slots: Slots,
     ) -> Office {
         Office {
+            resets: engine.clock().resets(),
+            anew_from: 0,
             engine,
             settings,
             registry,
@@ -112,12 +121,18 @@ impl Office {
             let subscription = self.registry.get(id);
             if let Some(subscription) = &subscription {
                 self.end_predecessors(subscription);
+                self.end_pauses(subscription);
             }
             match subscription.filter(|_| self.slots.is_mine(id)) {
                 None => self.close(id),
                 Some(subscription) if self.files.contains_key(&id) => self.change(subscription),
                 Some(subscription) => self.open(subscription),
             }
+        }
+        // After whatever changed was asked for: what is made after a reset is not looked at before it.
+        let resets = self.engine.clock().resets();
+        if std::mem::replace(&mut self.resets, resets) != resets {
+            self.forget_endpoints();
         }
         is_any
     }
@@ -218,7 +233,8 @@ impl Office {
         let now = self.engine.now();
         let was_told = outcome.is_delivered();
         let mut verdict = Verdict::GoOn;
-        if let Some(endpoint) = self.endpoints.get_mut(&parcel.address) {
+        let is_old = parcel.opened < self.anew_from;
+        if let Some(endpoint) = self.endpoints.get_mut(&parcel.address).filter(|_| !is_old) {
             endpoint.underway -= 1;
             verdict = endpoint.note(parcel.attempt, outcome, took, now, &self.settings);
             if !was_told {
@@ -635,6 +651,39 @@ impl Office {
         }
         endpoint.letters.push_back(Letter::new(subscription, event, self.engine.now()));
         self.make_ready(&address);
+    }
+
+    /// The endpoints of a subscription have proved themselves when it was made, or changed: for what failed before that
+    /// nothing waits any longer.
+    fn end_pauses(&mut self, subscription: &Subscription) {
+        let told = (&subscription.notification_url, subscription.proved_at);
+        let lifecycle = subscription.lifecycle_url.as_ref().map(|url| (url, subscription.made_at));
+        for (url, at) in [Some(told), lifecycle].into_iter().flatten() {
+            let address = Address { tenant: subscription.tenant, url: url.clone() };
+            let endpoint = self.endpoints.get_mut(&address);
+            if endpoint.is_some_and(|endpoint| endpoint.prove(at, &self.settings)) {
+                self.make_ready(&address);
+            }
+        }
+    }
+
+    /// Development has begun anew: nothing is left of how endpoints have answered, nor of what waited for them.
+    fn forget_endpoints(&mut self) {
+        self.opened += 1;
+        self.anew_from = self.opened;
+        self.endpoints.clear();
+        self.ready.clear();
+        self.is_ready.clear();
+        self.held_back.clear();
+        self.alarms.retain(|(_, alarm)| matches!(alarm, Alarm::Subscription(_)));
+        // In a cluster some may have been made anew already.
+        let ids: Vec<Uuid> = self.files.keys().copied().collect();
+        for id in ids {
+            if let Some(file) = self.files.get_mut(&id) {
+                file.is_waiting = false;
+            }
+            self.make_waiting(id);
+        }
     }
 
     fn wake_endpoint(&mut self, address: &Address) {

@@ -12,6 +12,7 @@ use porchlight_store::{Fault, Log, Memory, Value};
 use uuid::Uuid;
 
 use crate::cursor::StoredCursor;
+use crate::endpoint::Address;
 use crate::letter::Letter;
 use crate::office::Office;
 use crate::outcome::Outcome;
@@ -385,4 +386,54 @@ async fn whoever_renews_all_the_time_leaves_one_alarm() {
         world.office.sync();
     }
     assert_eq!(world.office.alarms(), before);
+}
+
+/// User 0 becomes busy; the request that tells the first subscriber of it.
+async fn tell_the_first(world: &mut World) -> Option<Parcel> {
+    use porchlight_presence::{Activity, Availability, Change, Pair, Patch, StandingPair};
+    let pair = Pair { availability: Availability::Busy, activity: Activity::Busy };
+    let preferred = Change::Set((StandingPair::new(pair).expect("it is coherent"), None));
+    let command = Command::Patch(Patch { preferred, ..Patch::default() });
+    world.engine.write(TENANT, user(0), &command).await.expect("it is written");
+    to_the_first(world)
+}
+
+/// The request that may be made now to the endpoint of the first subscriber.
+fn to_the_first(world: &mut World) -> Option<Parcel> {
+    world.office.sync();
+    world.office.dispatch();
+    world.office.tick();
+    let address = Address::of(&world.subscriptions[0]);
+    std::iter::from_fn(|| world.office.compose()).find(|parcel| parcel.address == address)
+}
+
+#[tokio::test]
+async fn an_endpoint_that_proves_itself_anew_is_told_at_once() {
+    let mut world = World::new().await;
+    let parcel = tell_the_first(&mut world).await.expect("it is told");
+    world.office.finish(&parcel, Outcome::Connection, Duration::from_millis(1));
+    world.engine.clock().advance(Duration::from_secs(1));
+    assert!(to_the_first(&mut world).is_none(), "it has failed a second ago");
+    let proved_at = world.engine.now();
+    let again = Subscription { id: Uuid::from_u128(5), proved_at, ..world.subscriptions[0].clone() };
+    let (key, value) = (Subscription::key(again.id), Value::Live(again.encode()));
+    let expected = world.engine.revision_of(&key);
+    world.engine.write_kept(key, expected, value, Box::new(())).await.expect("it is kept");
+    assert_eq!(to_the_first(&mut world).map(|parcel| parcel.attempt), Some(1));
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_how_endpoints_answered_before_a_reset() {
+    let mut world = World::new().await;
+    let parcel = tell_the_first(&mut world).await.expect("it is told");
+    world.office.finish(&parcel, Outcome::Connection, Duration::from_millis(1));
+    world.engine.clock().advance(Duration::from_secs(10));
+    let underway = to_the_first(&mut world).expect("it is told again");
+    assert_eq!(underway.attempt, 2);
+    let was = world.engine.now();
+    world.engine.clock().reset();
+    world.engine.clock().advance(was.since(START) + Duration::from_millis(1));
+    world.office.sync();
+    world.office.finish(&underway, Outcome::Connection, Duration::from_millis(1));
+    assert_eq!(to_the_first(&mut world).map(|parcel| parcel.attempt), Some(1));
 }

@@ -77,10 +77,13 @@ pub struct Subscription {
     /// The right to it was taken back: whoever tells it is to end it.
     #[serde(skip)]
     pub revoked: bool,
+    /// When `notification_url` was last asked to prove itself, and did: with its making, or with a PATCH that names it.
+    #[serde(skip)]
+    pub proved_at: Timestamp,
 }
 
-/// What a record carries behind the fields that it began with. A program from before them passes over it, and writes
-/// records without it.
+/// What a record carries behind the fields that it began with; behind this comes `proved_at`, in milliseconds. A program
+/// from before either passes over it, and writes records without it.
 #[derive(Serialize, Deserialize)]
 struct Later {
     #[serde(with = "record")]
@@ -142,6 +145,7 @@ impl Subscription {
         let later = Later { renewed_at: self.renewed_at, revoked: self.revoked };
         let encoded = postcard::to_extend(self, vec![VERSION]);
         let encoded = encoded.and_then(|fields| postcard::to_extend(&later, fields));
+        let encoded = encoded.and_then(|fields| postcard::to_extend(&self.proved_at.as_millis(), fields));
         encoded.expect("a vector takes any number of bytes").into()
     }
 
@@ -164,12 +168,16 @@ impl Subscription {
 
     fn read(fields: &[u8]) -> Result<Subscription, postcard::Error> {
         let (subscription, later): (Subscription, &[u8]) = postcard::take_from_bytes(fields)?;
-        let later = if later.is_empty() {
-            Later { renewed_at: subscription.made_at, revoked: false }
+        let made_at = subscription.made_at;
+        let (later, last) = if later.is_empty() {
+            (Later { renewed_at: made_at, revoked: false }, later)
         } else {
-            postcard::from_bytes(later)?
+            postcard::take_from_bytes(later)?
         };
-        Ok(Subscription { renewed_at: later.renewed_at, revoked: later.revoked, ..subscription })
+        let proved_at =
+            if last.is_empty() { made_at } else { Timestamp::from_millis(postcard::from_bytes(last)?) };
+        let Later { renewed_at, revoked } = later;
+        Ok(Subscription { renewed_at, revoked, proved_at, ..subscription })
     }
 
     /// Which stamp says that there is something to tell. Source: subscriptions-and-auth 17.8.
@@ -245,6 +253,7 @@ pub(crate) mod tests {
             since: StoredCursor::default(),
             renewed_at: Timestamp::from_millis(1_700_000_000_000),
             revoked: false,
+            proved_at: Timestamp::from_millis(1_700_000_000_000),
         }
     }
 
@@ -262,13 +271,19 @@ pub(crate) mod tests {
     #[test]
     fn what_came_later_stands_behind_what_older_programs_read() {
         let first = subscription(7, Target::Everybody);
-        let renewed = Subscription { renewed_at: Timestamp::from_millis(5), revoked: true, ..first.clone() };
+        let (renewed_at, proved_at) = (Timestamp::from_millis(5), Timestamp::from_millis(1_700_000_000_001));
+        let renewed = Subscription { renewed_at, proved_at, revoked: true, ..first.clone() };
         let record = renewed.encode();
         assert_eq!(Subscription::decode(&record).unwrap(), renewed);
         let before = postcard::to_extend(&first, vec![VERSION]).unwrap();
         assert!(record.starts_with(&before), "a program of before finds all that it knows");
         assert_eq!(Subscription::decode(&before).unwrap(), first);
         assert!(Subscription::decode(&record[..record.len() - 1]).is_err(), "half of it is none");
+        let later = Later { renewed_at, revoked: true };
+        let between = postcard::to_extend(&later, before).unwrap();
+        assert!(record.starts_with(&between));
+        let unproved = Subscription { proved_at: first.made_at, ..renewed };
+        assert_eq!(Subscription::decode(&between).unwrap(), unproved, "as of its making");
     }
 
     #[test]

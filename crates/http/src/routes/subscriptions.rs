@@ -195,10 +195,11 @@ fn wanted(call: &Call<'_>, bytes: &[u8]) -> Result<Subscription, Error> {
         _ => return Err(SubscriptionError::CertificateMissing.into()),
     };
     Ok(Subscription {
-        // These four are filled in when it is made.
+        // These five are filled in when it is made.
         id: Uuid::nil(),
         made_at: Timestamp::ZERO,
         renewed_at: Timestamp::ZERO,
+        proved_at: Timestamp::ZERO,
         since: StoredCursor::default(),
         tenant: caller.tenant.id(),
         application: caller.application,

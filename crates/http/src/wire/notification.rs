@@ -241,6 +241,7 @@ mod tests {
             since: StoredCursor::default(),
             renewed_at: Timestamp::from_millis(1_800_000_000_000),
             revoked: false,
+            proved_at: Timestamp::from_millis(1_800_000_000_000),
         }
     }
 

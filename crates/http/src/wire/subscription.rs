@@ -305,6 +305,7 @@ mod tests {
             since: StoredCursor::default(),
             renewed_at: Timestamp::from_millis(0),
             revoked: false,
+            proved_at: Timestamp::from_millis(0),
         }
     }
 

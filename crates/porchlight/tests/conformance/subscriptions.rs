@@ -789,6 +789,35 @@ async fn subscriptions_survive_a_restart() {
     assert_eq!(item["encryptedContent"]["encryptionCertificateThumbprint"], THUMBPRINT);
 }
 
+#[tokio::test]
+async fn an_endpoint_that_failed_is_told_at_once_when_it_has_proved_itself_anew_and_after_a_reset() {
+    let server = TestServer::start().await;
+    let receiver = Receiver::start().await;
+    let order = order(&server, &receiver.url(HOOK), &single(ADA));
+    let fail = async || {
+        let shown = subscribe(&ada(&server), &order).await;
+        receiver.react([Reaction::Status(500)]);
+        set(&server, ADA, "Busy/InACall").await;
+        let delivery = receiver.next().await;
+        assert_eq!(delivery.header("porchlight-attempt"), "1");
+        noted(&ada(&server), &shown, 1).await;
+        shown
+    };
+    fail().await;
+    let reset = server.anonymous().call(Method::POST, "/porchlight/dev/reset", None::<&[u8]>).await;
+    done_without_content(&reset);
+    let shown = fail().await;
+    server.advance(seconds(1));
+    done_without_content(&ada(&server).delete(&path_of(&shown)).await);
+    set(&server, ADA, "Away/Away").await;
+    let shown = fail().await;
+    server.advance(seconds(1));
+    let url = json!({ "notificationUrl": receiver.url(HOOK) });
+    let answer = ada(&server).patch(&path_of(&shown), &url).await;
+    assert_eq!(answer.status, 200, "it may be named as it was: {answer:?}");
+    assert_eq!(receiver.next().await.header("porchlight-attempt"), "1");
+}
+
 /// presence-api 22
 #[tokio::test]
 async fn a_reset_ends_every_subscription() {
