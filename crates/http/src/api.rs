@@ -74,12 +74,6 @@ pub(crate) struct Step {
     pub(crate) body: Bytes,
 }
 
-/// What is noted of a request on its way, for metrics, log and traces.
-struct Noted {
-    route: Route,
-    journey: Journey,
-}
-
 /// What is known of a request apart from its path.
 struct Context<'r> {
     headers: &'r Headers<'r>,
@@ -184,9 +178,8 @@ impl Api {
         let (parts, body) = request.into_parts();
         let headers = Headers::of(&parts.headers);
         let ids = RequestIds::new(&headers);
-        let journey = Journey::begin(self.settings.traces.as_ref(), &parts.headers, ids.request);
-        let mut noted = Noted { route: Route::None, journey };
-        let routed = self.route(&parts, &headers, body, &ids, connection, &mut noted);
+        let mut journey = Journey::begin(self.settings.traces.as_ref(), &parts, ids.request, begun);
+        let routed = self.route(&parts, &headers, body, &ids, connection, &mut journey);
         let outcome = AssertUnwindSafe(routed).catch_unwind().await.unwrap_or_else(|_| {
             let path = nameless(parts.uri.path());
             tracing::error!(request = %ids.request, path = &*path, "the request ended in a panic");
@@ -194,7 +187,7 @@ impl Api {
         });
         let reply = outcome.unwrap_or_else(|error| {
             let token = if let Error::Token(error) = &error { Some(*error) } else { None };
-            let reply = match noted.route {
+            let reply = match journey.route {
                 Route::Scim => ScimError::from(error).reply(self.settings.profile),
                 _ => self.error(&error, &ids),
             };
@@ -204,12 +197,12 @@ impl Api {
                 reply
             }
         });
-        let (request, route, status, took) = (ids.request, noted.route, reply.status, begun.elapsed());
+        let (request, route, status, took) = (ids.request, journey.route, reply.status, begun.elapsed());
         self.instruments.answered(route, status, (!reply.held).then_some(took));
-        let arrival = Arrival { request, route, method: &parts.method, status, begun, took };
-        self.log(&arrival, parts.uri.path(), &noted.journey, reply.held);
-        noted.journey.end(&arrival);
-        self.finish(reply, noted.route, &parts.method, &headers, ids, connection)
+        let arrival = Arrival { request, route, method: &parts.method, status, took };
+        self.log(&arrival, parts.uri.path(), &journey, reply.held);
+        journey.end(&arrival);
+        self.finish(reply, journey.route, &parts.method, &headers, ids, connection)
     }
 
     async fn route(
@@ -219,41 +212,41 @@ impl Api {
         body: Incoming,
         ids: &RequestIds,
         connection: &Connection,
-        noted: &mut Noted,
+        journey: &mut Journey,
     ) -> Result<Reply, Error> {
         let path = parts.uri.path();
         let scim = scim::below(path);
         if scim.is_some() {
             // Before anything can be wrong: its errors have a form of their own.
-            noted.route = Route::Scim;
+            journey.route = Route::Scim;
         }
         self.check_header_size(headers)?;
         body::check_announced_length(headers, &self.settings.limits)?;
         if parts.method == Method::OPTIONS {
-            noted.route = Route::Options;
+            journey.route = Route::Options;
             return Ok(self.preflight(headers));
         }
         // What is seldom asked for is answered in a future of its own: a read would carry its state about for nothing.
         if let Some(below) = scim {
             let answer = self.scim(below, parts, headers, Body::Stream(body), ids, connection);
-            return noted.journey.run(ids.request, answer).boxed().await;
+            return journey.run(ids.request, answer).boxed().await;
         }
         if let Some(operation) = path.strip_prefix("/porchlight/") {
-            if let Some(answer) = self.page(parts, headers, noted) {
+            if let Some(answer) = self.page(parts, headers, journey) {
                 return answer;
             }
-            noted.route = Route::Operations;
+            journey.route = Route::Operations;
             let answer = self.operate(parts, operation, headers, Body::Stream(body), ids, connection);
-            return noted.journey.run(ids.request, answer).boxed().await;
+            return journey.run(ids.request, answer).boxed().await;
         }
         let (version, below) = match resource::split_version(path) {
             Ok(split) => split,
             Err(error) => {
-                if let Some(answer) = self.page(parts, headers, noted) {
+                if let Some(answer) = self.page(parts, headers, journey) {
                     return answer;
                 }
                 let place = self.unversioned(path).ok_or_else(|| path_error(error))?;
-                noted.route = place.route();
+                journey.route = place.route();
                 let body = Body::Stream(body);
                 return self.answer_at(place, parts, headers, body, ids, connection).boxed().await;
             }
@@ -262,8 +255,8 @@ impl Api {
         if let Err(error @ PathError::Malformed(_)) = parsed {
             return Err(path_error(error));
         }
-        noted.route = parsed.as_ref().map_or(Route::Unknown, graph::route);
-        let journey = &noted.journey;
+        journey.route = parsed.as_ref().map_or(Route::Unknown, graph::route);
+        let journey = &*journey;
         let base = self.base(parts, headers, version, connection)?;
         let context = |authority| Context { headers, version, base: &base, authority, ids, journey };
         let query = parts.uri.query().unwrap_or_default();

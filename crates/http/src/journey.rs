@@ -6,7 +6,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::request::Parts;
+use http::{Method, StatusCode};
 use porchlight_engine::{Errand, Fact, Part, Side, Span, TraceContext, Traced};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -20,6 +21,8 @@ const TRACEPARENT: &str = "traceparent";
 
 /// A request on its way.
 pub(crate) struct Journey {
+    /// What it is for, as far as that is known by now.
+    pub(crate) route: Route,
     /// Boxed, since hardly any is traced.
     trace: Option<Box<Trace>>,
     /// Made when it is first needed.
@@ -31,6 +34,10 @@ struct Trace {
     traced: Traced,
     /// The client's own piece of work.
     parent: Option<TraceContext>,
+    request: Uuid,
+    /// As traces name it.
+    method: &'static str,
+    begun: Instant,
 }
 
 /// What came of a request.
@@ -39,16 +46,15 @@ pub(crate) struct Arrival<'r> {
     pub(crate) route: Route,
     pub(crate) method: &'r Method,
     pub(crate) status: StatusCode,
-    pub(crate) begun: Instant,
     pub(crate) took: Duration,
 }
 
 impl Journey {
-    /// The journey of a request with these headers. It is traced if its client traces it; if the client says nothing of
-    /// that, by chance.
-    pub(crate) fn begin(traces: Option<&Traces>, headers: &HeaderMap, request: Uuid) -> Journey {
-        let trace = traces.and_then(|traces| Trace::begin(traces, headers, request));
-        Journey { trace: trace.map(Box::new), errand: OnceLock::new() }
+    /// The journey of a request that begins like this. It is traced if its client traces it; if the client says nothing
+    /// of that, by chance.
+    pub(crate) fn begin(traces: Option<&Traces>, parts: &Parts, request: Uuid, begun: Instant) -> Journey {
+        let trace = traces.and_then(|traces| Trace::begin(traces, parts, request, begun));
+        Journey { route: Route::None, trace: trace.map(Box::new), errand: OnceLock::new() }
     }
 
     /// What is done for the request.
@@ -71,16 +77,26 @@ impl Journey {
     }
 
     /// Tells whoever collects traces that the request is answered.
-    pub(crate) fn end(&self, arrival: &Arrival<'_>) {
-        if let Some(trace) = &self.trace {
-            trace.end(arrival);
+    pub(crate) fn end(&mut self, arrival: &Arrival<'_>) {
+        if let Some(trace) = self.trace.take() {
+            trace.end(arrival.route, Some(arrival.status), arrival.took);
+        }
+    }
+}
+
+impl Drop for Journey {
+    /// Whoever asked has gone before there was an answer, if the journey has not ended by now.
+    fn drop(&mut self) {
+        if let Some(trace) = self.trace.take() {
+            let took = trace.begun.elapsed();
+            trace.end(self.route, None, took);
         }
     }
 }
 
 impl Trace {
-    fn begin(traces: &Traces, headers: &HeaderMap, request: Uuid) -> Option<Trace> {
-        let named = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
+    fn begin(traces: &Traces, parts: &Parts, request: Uuid, begun: Instant) -> Option<Trace> {
+        let named = parts.headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
         let named = named.and_then(TraceContext::parse);
         let is_chosen = || f64::from(request.as_u128() as u32) < traces.sample * (f64::from(u32::MAX) + 1.0);
         if !named.map_or_else(is_chosen, |(_, is_sampled)| is_sampled) {
@@ -88,49 +104,70 @@ impl Trace {
         }
         let parent = named.map(|(parent, _)| parent);
         let context = parent.map_or_else(|| TraceContext::root(request), TraceContext::child);
-        Some(Trace { traced: Traced { context, spans: Arc::clone(&traces.spans) }, parent })
+        let traced = Traced { context, spans: Arc::clone(&traces.spans) };
+        Some(Trace { traced, parent, request, method: method_name(&parts.method), begun })
     }
 
-    fn end(&self, arrival: &Arrival<'_>) {
-        let Traced { context, spans } = &self.traced;
+    /// `status`: what it was answered with, if it was.
+    fn end(self, route: Route, status: Option<StatusCode>, took: Duration) {
+        let Traced { context, spans } = self.traced;
+        let mut facts = vec![
+            ("http.request.method", Fact::Text(self.method.into())),
+            ("http.route", Fact::Text(route.name().into())),
+            ("porchlight.request", Fact::Text(self.request.to_string().into())),
+        ];
+        facts
+            .extend(status.map(|status| ("http.response.status_code", Fact::Number(status.as_u16().into()))));
         spans.done(Span {
-            context: *context,
+            context,
             parent: self.parent,
             links: Vec::new(),
-            name: arrival.route.name(),
+            name: route.name(),
             side: Side::Asked,
-            begun: arrival.begun,
-            took: arrival.took,
-            failed: arrival.status.is_server_error(),
-            facts: vec![
-                ("http.request.method", Fact::Text(arrival.method.as_str().to_owned().into())),
-                ("http.route", Fact::Text(arrival.route.name().into())),
-                ("http.response.status_code", Fact::Number(arrival.status.as_u16().into())),
-                ("porchlight.request", Fact::Text(arrival.request.to_string().into())),
-            ],
+            begun: self.begun,
+            took,
+            failed: status.is_none_or(|status| status.is_server_error()),
+            facts,
         });
     }
 }
 
+/// The method as traces name it: a client may make up others than these, and each would be a value of its own. Source:
+/// OpenTelemetry's semantic conventions for HTTP, `http.request.method`.
+fn method_name(method: &Method) -> &'static str {
+    const KNOWN: [&str; 9] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("_OTHER")
+}
+
 #[cfg(test)]
 mod tests {
+    use http::Request;
+    use parking_lot::Mutex;
     use porchlight_engine::Spans;
 
     use super::*;
 
-    struct Nobody;
+    #[derive(Default)]
+    struct Collected(Mutex<Vec<Span>>);
 
-    impl Spans for Nobody {
-        fn done(&self, _: Span) {}
+    impl Spans for Collected {
+        fn done(&self, span: Span) {
+            self.0.lock().push(span);
+        }
+    }
+
+    fn parts(method: &str, traceparent: Option<&str>) -> Parts {
+        let mut request = Request::builder().method(method);
+        if let Some(traceparent) = traceparent {
+            request = request.header(TRACEPARENT, traceparent);
+        }
+        request.body(()).unwrap().into_parts().0
     }
 
     fn is_traced(sample: f64, traceparent: Option<&str>) -> bool {
-        let traces = Traces { spans: Arc::new(Nobody), sample };
-        let mut headers = HeaderMap::new();
-        headers.extend(
-            traceparent.map(|value| (http::HeaderName::from_static(TRACEPARENT), value.parse().unwrap())),
-        );
-        Journey::begin(Some(&traces), &headers, Uuid::new_v4()).trace.is_some()
+        let traces = Traces { spans: Arc::new(Collected::default()), sample };
+        let parts = parts("GET", traceparent);
+        Journey::begin(Some(&traces), &parts, Uuid::new_v4(), Instant::now()).trace.is_some()
     }
 
     #[test]
@@ -146,5 +183,36 @@ mod tests {
         }
         let traced = (0..10_000).filter(|_| is_traced(0.1, None)).count();
         assert!((700..1_300).contains(&traced), "{traced} of 10,000");
+    }
+
+    #[test]
+    fn a_journey_is_told_of_once_and_has_failed_if_nobody_waited_for_its_end() {
+        let collected = Arc::new(Collected::default());
+        let traces = Traces { spans: Arc::clone(&collected) as Arc<dyn Spans>, sample: 1.0 };
+        let begin =
+            |method| Journey::begin(Some(&traces), &parts(method, None), Uuid::new_v4(), Instant::now());
+        let mut answered = begin("PATCH");
+        answered.end(&Arrival {
+            request: Uuid::nil(),
+            route: Route::Presence,
+            method: &Method::PATCH,
+            status: StatusCode::OK,
+            took: Duration::from_millis(1),
+        });
+        drop(answered);
+        let mut left = begin("BREW");
+        left.route = Route::Subscriptions;
+        drop(left);
+        let spans = collected.0.lock();
+        let told = |span: &Span| {
+            let fact = |name| span.facts.iter().find(|(of, _)| *of == name).map(|(_, fact)| fact.clone());
+            (span.name, span.failed, fact("http.request.method"), fact("http.response.status_code"))
+        };
+        let text = |text: &'static str| Some(Fact::Text(text.into()));
+        let expected = [
+            (Route::Presence.name(), false, text("PATCH"), Some(Fact::Number(200))),
+            (Route::Subscriptions.name(), true, text("_OTHER"), None),
+        ];
+        assert_eq!(spans.iter().map(told).collect::<Vec<_>>(), expected);
     }
 }

@@ -2,10 +2,11 @@
 
 use http::request::Parts;
 
-use super::{Api, Noted};
+use super::Api;
 use crate::error::Error;
 use crate::graph;
 use crate::headers::Headers;
+use crate::journey::Journey;
 use crate::reply::Reply;
 use crate::route::Route;
 
@@ -15,11 +16,11 @@ impl Api {
         &self,
         parts: &Parts,
         headers: &Headers<'_>,
-        noted: &mut Noted,
+        journey: &mut Journey,
     ) -> Option<Result<Reply, Error>> {
         let board = self.board.as_ref()?;
         let found = board.find(parts.uri.path())?;
-        noted.route = Route::Board;
+        journey.route = Route::Board;
         let read = graph::check_among(&parts.method, &["GET", "HEAD"]);
         Some(read.map(|()| board.answer(found, headers)))
     }

@@ -6,11 +6,13 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Fact;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use porchlight_testkit::{ADA, Receiver};
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use porchlight_testkit::{ADA, Receiver, Validation};
 use prost::Message;
 use serde_json::{Value, json};
 
-use crate::support::{CLOCK, ME, Program, in_memory, presence_of, refusal, run, serve, text};
+use crate::connection::Connection;
+use crate::support::{CLOCK, ME, PATIENCE, Program, in_memory, presence_of, refusal, run, serve, text};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CLIENT: &str = "00f067aa0ba902b7";
@@ -75,16 +77,20 @@ fn traced(collector: &Receiver, sample: &str, folder: &std::path::Path) -> Progr
     Program::start(in_memory().args(["--config", text(&config), "--traces-endpoint", &endpoint]))
 }
 
-async fn subscribe(server: &Program, receiver: &Receiver) {
+/// A subscription to Ada that the server takes.
+async fn order(server: &Program, receiver: &Receiver) -> Value {
     let clock = server.anonymous().get(CLOCK).await.json();
     let now: jiff::Timestamp = clock["now"].as_str().and_then(|now| now.parse().ok()).expect("an instant");
-    let subscription = json!({
+    json!({
         "changeType": "updated",
         "notificationUrl": receiver.url("/"),
         "resource": format!("communications/presences/{ADA}"),
         "expirationDateTime": (now + std::time::Duration::from_secs(50 * 60)).to_string(),
-    });
-    let made = server.client("ada:").post("/v1.0/subscriptions", &subscription).await;
+    })
+}
+
+async fn subscribe(server: &Program, receiver: &Receiver) {
+    let made = server.client("ada:").post("/v1.0/subscriptions", &order(server, receiver).await).await;
     assert_eq!(made.status, 201, "{made:?}");
 }
 
@@ -155,6 +161,40 @@ async fn what_no_client_traces_is_traced_by_chance_under_the_requests_own_name()
     let span = collected.the("presence");
     assert_eq!(hexadecimal(&span.trace_id), request);
     assert!(span.parent_span_id.is_empty(), "{span:#?}");
+}
+
+#[tokio::test]
+async fn a_request_whose_client_goes_away_has_failed_and_a_method_that_nobody_knows_has_no_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (collector, receiver) = (Receiver::start().await, Receiver::start().await);
+    let server = traced(&collector, "1.0", folder.path());
+    // As long as nobody waits for it.
+    receiver.validate_with(Validation::Late(PATIENCE));
+    let order = order(&server, &receiver).await.to_string();
+    let mut client = Connection::open(server.address()).await.expect("the server listens");
+    client.send("POST", "/v1.0/subscriptions", &order).await.expect("the server reads");
+    let asked = async {
+        while receiver.validations().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked).await.expect("the endpoint is asked in time");
+    assert!(client.leave().await.is_none(), "it has no answer yet");
+    let mut client = Connection::open(server.address()).await.expect("the server listens");
+    let refused = client.call("BREW", ME, "").await.expect("it is answered");
+    assert_eq!(refused.status, 405, "{refused:?}");
+    server.stop();
+
+    let collected = Collected::of(&collector);
+    let left = collected.the("subscriptions");
+    let is_failed =
+        |span: &Span| span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error);
+    assert!(is_failed(left), "{left:#?}");
+    assert_eq!(facts(left).get("http.response.status_code"), None);
+    assert_eq!(collected.the("endpoint").parent_span_id, left.span_id);
+    let brewed = collected.the("presence");
+    assert_eq!(facts(brewed)["http.request.method"], "_OTHER");
+    assert!(!is_failed(brewed), "{brewed:#?}");
 }
 
 #[tokio::test]
