@@ -7,6 +7,8 @@ mod events;
 mod flags;
 mod refusal;
 mod remote;
+#[cfg(test)]
+mod scripted;
 mod stream;
 mod url;
 

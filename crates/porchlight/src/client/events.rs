@@ -41,13 +41,12 @@ impl Parser {
         *self = Parser { last_id: self.last_id.take(), ..Parser::default() };
     }
 
-    /// Takes a piece of the body, and gives the events that end in it.
+    /// Takes a piece of the body, and puts the events that end in it into `events`.
     ///
     /// # Errors
     ///
-    /// When what has no end yet becomes too long.
-    pub(super) fn take(&mut self, piece: &[u8]) -> Result<Vec<Event>, TooLong> {
-        let mut events = Vec::new();
+    /// When what has no end yet becomes too long. What has ended before counts all the same: it does not come again.
+    pub(super) fn take(&mut self, piece: &[u8], events: &mut Vec<Event>) -> Result<(), TooLong> {
         for &byte in piece {
             let continues = std::mem::replace(&mut self.after_return, byte == b'\r');
             match byte {
@@ -60,7 +59,7 @@ impl Parser {
             }
         }
         let length = self.rest.len() + self.data.as_ref().map_or(0, String::len);
-        if length > EVENT_BYTES_MAX { Err(TooLong) } else { Ok(events) }
+        if length > EVENT_BYTES_MAX { Err(TooLong) } else { Ok(()) }
     }
 
     /// Takes a line, and gives the event that ends with it.
@@ -111,8 +110,10 @@ mod tests {
         ];
         for size in [1, 2, 3, 7, text.len()] {
             let mut parser = Parser::default();
-            let pieces = text.as_bytes().chunks(size);
-            let events: Vec<Event> = pieces.flat_map(|piece| parser.take(piece).unwrap()).collect();
+            let mut events = Vec::new();
+            for piece in text.as_bytes().chunks(size) {
+                parser.take(piece, &mut events).unwrap();
+            }
             assert_eq!(events, expected, "{size}");
             assert_eq!(parser.last_id(), Some("x"));
         }
@@ -120,21 +121,31 @@ mod tests {
 
     #[test]
     fn what_was_cut_off_is_forgotten_but_not_where_to_go_on_from() {
-        let mut parser = Parser::default();
-        assert_eq!(parser.take(b"id: 7\ndata: 1\n\ndata: 2\nid: 8\nda"), Ok(vec![event("message", "1")]));
+        let (mut parser, mut events) = (Parser::default(), Vec::new());
+        parser.take(b"id: 7\ndata: 1\n\ndata: 2\nid: 8\nda", &mut events).unwrap();
         parser.restart();
-        assert_eq!(parser.take(b"data: 3\n\n"), Ok(vec![event("message", "3")]));
+        parser.take(b"data: 3\n\n", &mut events).unwrap();
+        assert_eq!(events, [event("message", "1"), event("message", "3")]);
         assert_eq!(parser.last_id(), Some("7"));
     }
 
     #[test]
     fn an_event_without_an_end_is_not_read_for_ever() {
-        let mut parser = Parser::default();
+        let (mut parser, mut events) = (Parser::default(), Vec::new());
         let piece = vec![b'x'; 64 * 1024];
-        let taken = (0..17).map(|_| parser.take(&piece)).find(Result::is_err);
+        let taken = (0..17).map(|_| parser.take(&piece, &mut events)).find(Result::is_err);
         assert_eq!(taken, Some(Err(TooLong)));
         let mut parser = Parser::default();
         let line = format!("data: {}\n", "x".repeat(64 * 1024));
-        assert!((0..17).any(|_| parser.take(line.as_bytes()).is_err()));
+        assert!((0..17).any(|_| parser.take(line.as_bytes(), &mut events).is_err()));
+        assert_eq!(events, []);
+    }
+
+    #[test]
+    fn what_ends_before_an_event_that_is_too_long_is_told() {
+        let (mut parser, mut events) = (Parser::default(), Vec::new());
+        let piece = format!("id: 7\ndata: 1\n\ndata: {}", "x".repeat(EVENT_BYTES_MAX + 1));
+        assert_eq!(parser.take(piece.as_bytes(), &mut events), Err(TooLong));
+        assert_eq!((events.as_slice(), parser.last_id()), (&[event("message", "1")][..], Some("7")));
     }
 }

@@ -34,6 +34,9 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// The most that is read of an answer, in bytes.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// How many pages in a row may hold nothing though there are more: where a filter is applied page by page some do.
+const EMPTY_PAGES_MAX: usize = 100;
+
 /// What every request says of who sends it.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("Porchlight/", env!("CARGO_PKG_VERSION")));
 
@@ -186,15 +189,16 @@ impl Remote {
     ///
     /// # Errors
     ///
-    /// As with [`Remote::call`].
+    /// As with [`Remote::call`]; [`UNAVAILABLE`] also when page after page holds nothing.
     pub(crate) async fn pages(&self, path: &str, max: usize) -> Result<Items, Failure> {
         let mut found = Items::default();
-        let mut path = path.to_owned();
+        let (mut path, mut empty_pages) = (path.to_owned(), 0);
         loop {
             let mut page = self.call(Method::GET, &path, None).await?.json()?;
             let Some(items) = page.get_mut("value").and_then(Value::as_array_mut) else {
                 return Err(unavailable(anyhow!("{} has answered without a list", self.host())));
             };
+            empty_pages = if items.is_empty() { empty_pages + 1 } else { 0 };
             found.items.append(items);
             let next = page["@odata.nextLink"].as_str().and_then(Base::path_of);
             if found.items.len() > max || (found.items.len() == max && next.is_some()) {
@@ -203,6 +207,13 @@ impl Remote {
                 return Ok(found);
             }
             let Some(next) = next else { return Ok(found) };
+            if empty_pages == EMPTY_PAGES_MAX {
+                let host = self.host();
+                return Err(unavailable(anyhow!(
+                    "{host} has answered with {EMPTY_PAGES_MAX} pages in a row that hold nothing, \
+                     and says that there are more"
+                )));
+            }
             next.clone_into(&mut path);
         }
     }
@@ -359,4 +370,35 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 /// What lies at the bottom of an error.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::scripted::Scripted;
+
+    /// A page with this in it, and one behind it.
+    fn page(items: &str) -> String {
+        format!(r#"{{"value": [{items}], "@odata.nextLink": "https://x.example/v1.0/users?$skiptoken=a"}}"#)
+    }
+
+    #[tokio::test]
+    async fn pages_that_hold_nothing_do_not_go_on_for_ever() {
+        let server = Scripted::start().await;
+        let remote = server.remote();
+        let answers = async {
+            for _ in 1..EMPTY_PAGES_MAX {
+                server.answer(JSON, &page("")).await;
+            }
+            server.answer(JSON, &page("1")).await;
+            for _ in 0..EMPTY_PAGES_MAX {
+                server.answer(JSON, &page("")).await;
+            }
+        };
+        let (found, ()) = tokio::join!(remote.pages("/users", 10), answers);
+        let failure = found.unwrap_err();
+        assert_eq!(failure.code, UNAVAILABLE);
+        let expected = "has answered with 100 pages in a row that hold nothing, and says that there are more";
+        assert_eq!(failure.to_string(), format!("{} {expected}", remote.host()));
+    }
 }

@@ -57,8 +57,8 @@ async fn follow(remote: &Remote, path: &str, told: &mpsc::Sender<Told>) -> Heard
     let mut pause = PAUSE_MIN;
     loop {
         match listen(remote, path, &mut parser, told).await? {
-            End::Broken { why, was_open } => {
-                if was_open {
+            End::Broken { why, has_told } => {
+                if has_told {
                     pause = PAUSE_MIN;
                 }
                 told.send(Told::Away(why)).await?;
@@ -72,10 +72,11 @@ async fn follow(remote: &Remote, path: &str, told: &mpsc::Sender<Told>) -> Heard
 
 /// How a connection has ended.
 enum End {
-    /// It can come back. `was_open`: events could have come.
+    /// It can come back. `has_told`: there was an event. That it stood is not enough: a server that ends every
+    /// connection at once would be asked as often as can be.
     Broken {
         why: String,
-        was_open: bool,
+        has_told: bool,
     },
     ForGood(Told),
 }
@@ -85,7 +86,7 @@ async fn listen(remote: &Remote, path: &str, parser: &mut Parser, told: &mpsc::S
     parser.restart();
     let response = match remote.open(path, parser.last_id()).await {
         Ok(response) => response,
-        Err(failure) => return Ok(End::Broken { why: failure.to_string(), was_open: false }),
+        Err(failure) => return Ok(End::Broken { why: failure.to_string(), has_told: false }),
     };
     let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     match response.status() {
@@ -99,7 +100,7 @@ async fn listen(remote: &Remote, path: &str, parser: &mut Parser, told: &mpsc::S
             let answer = remote.read(response).await;
             return Ok(match answer.and_then(|answer| remote.expect_success(answer)) {
                 Err(failure) if failure.code == UNAVAILABLE => {
-                    End::Broken { why: failure.to_string(), was_open: false }
+                    End::Broken { why: failure.to_string(), has_told: false }
                 }
                 Err(failure) => End::ForGood(Told::Refused(failure)),
                 // Another success than 200, with nothing to listen to.
@@ -108,7 +109,7 @@ async fn listen(remote: &Remote, path: &str, parser: &mut Parser, told: &mpsc::S
         }
     }
     told.send(Told::Open).await?;
-    let mut body = response.into_body();
+    let (mut body, mut has_told) = (response.into_body(), false);
     let why = loop {
         let frame = match timeout(SILENCE_MAX, body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
@@ -117,10 +118,35 @@ async fn listen(remote: &Remote, path: &str, parser: &mut Parser, told: &mpsc::S
             Err(_) => break format!("nothing was heard for {} s", SILENCE_MAX.as_secs()),
         };
         let Ok(piece) = frame.into_data() else { continue };
-        let Ok(events) = parser.take(&piece) else { break "an event is too long".to_owned() };
+        let mut events = Vec::new();
+        let taken = parser.take(&piece, &mut events);
+        has_told |= !events.is_empty();
         for event in events {
             told.send(Told::Event(event)).await?;
         }
+        if taken.is_err() {
+            break "an event is too long".to_owned();
+        }
     };
-    Ok(End::Broken { why, was_open: true })
+    Ok(End::Broken { why, has_told })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::client::scripted::Scripted;
+
+    #[tokio::test]
+    async fn a_server_that_ends_every_stream_at_once_is_asked_less_and_less_often() {
+        let server = Scripted::start().await;
+        let _heard = server.remote().stream("/communications/presences");
+        let mut asked = Vec::new();
+        for _ in 0..3 {
+            server.answer("text/event-stream", ":\n\n").await;
+            asked.push(Instant::now());
+        }
+        assert!(asked[2] - asked[1] > PAUSE_MIN * 3 / 2, "{asked:?}");
+    }
 }

@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use porchlight_testkit::{ADA, BEN, Proxy};
 use serde_json::{Value, json};
@@ -113,8 +115,8 @@ fn without_streams() -> SocketAddr {
     address
 }
 
-/// Answers one request, and ends the connection.
-fn answer(mut stream: &TcpStream) -> std::io::Result<()> {
+/// Reads one request; the path and query that it is for.
+fn read(stream: &TcpStream) -> std::io::Result<String> {
     let mut head = Vec::new();
     let mut reader = BufReader::new(stream);
     loop {
@@ -126,7 +128,12 @@ fn answer(mut stream: &TcpStream) -> std::io::Result<()> {
     }
     let length = head.iter().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
     reader.take(length.unwrap_or(0)).read_to_end(&mut Vec::new())?;
-    let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
+    Ok(head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned())
+}
+
+/// Answers one request, and ends the connection.
+fn answer(mut stream: &TcpStream) -> std::io::Result<()> {
+    let path = read(stream)?;
     let (status, body) = if path.starts_with("/v1.0/users?") {
         (
             "200 OK",
@@ -273,4 +280,53 @@ fn a_terminal_is_as_it_was_when_the_server_goes_and_a_signal_comes() {
     rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("it runs");
     screen.until("the end", |shown| shown.trim_end() == "it has ended with 0");
     assert_eq!(screen.tmux(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]).trim_end(), "0 1");
+}
+
+#[test]
+fn keys_do_not_wait_for_a_server_that_is_asked_for_names() {
+    let (asked, is_asked) = mpsc::channel();
+    let address = without_names(asked);
+    let program = env!("CARGO_BIN_EXE_porchlight");
+    let screen = Screen::of(&format!("'{program}' watch --token x --url http://{address}"));
+    is_asked.recv_timeout(PATIENCE).expect("it is asked what somebody is called");
+    let begun = tokio::time::Instant::now();
+    screen.press(&["q"]);
+    screen.until("the end", |shown| shown.trim_end() == "it has ended with 0");
+    assert!(begun.elapsed() < Duration::from_secs(15), "an answer is waited for twice as long");
+}
+
+/// A server whose stream tells of one person, and which never answers what that person is called; it says when it is
+/// asked.
+fn without_names(asked: mpsc::Sender<()>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it has an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let asked = asked.clone();
+            std::thread::spawn(move || leave_nameless(&stream, &asked).ok());
+        }
+    });
+    address
+}
+
+fn leave_nameless(mut stream: &TcpStream, asked: &mpsc::Sender<()>) -> std::io::Result<()> {
+    let path = read(stream)?;
+    if path.starts_with("/v1.0/communications/presences") {
+        let presence =
+            json!({"id": ADA, "availability": "Busy", "activity": "InACall", "sequenceNumber": "A0132B23"});
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")?;
+        write!(stream, "event: snapshot\ndata: {{}}\n\nevent: presence\ndata: {presence}\n\n")?;
+        write!(stream, "event: current\ndata: {{}}\n\n")?;
+    } else if path.contains("filter=") {
+        // An error means that the test has ended.
+        asked.send(()).ok();
+    } else {
+        let body = json!({"error": {"code": "Forbidden", "message": "you may not list people"}}).to_string();
+        let length = body.len();
+        write!(stream, "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n")?;
+        write!(stream, "Content-Length: {length}\r\nConnection: close\r\n\r\n{body}")?;
+        return Ok(());
+    }
+    // Until whoever asked goes away.
+    stream.read_to_end(&mut Vec::new()).map(drop)
 }

@@ -14,6 +14,7 @@ use crossterm::terminal::{
 };
 use crossterm::{execute, queue};
 use futures_util::StreamExt;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::crowd::{Crowd, News};
@@ -33,7 +34,8 @@ const LOOKED_UP_MAX: usize = 100;
 /// Shows the table until `q` is pressed, or a signal comes.
 pub(super) async fn watch(source: Source, names: HashMap<String, String>) -> Result<(), Failure> {
     let time = Time::of(source.remote()).await;
-    let mut watcher = Watcher { source, time, crowd: Crowd::new(names), screen: Screen::default() };
+    let (crowd, screen) = (Crowd::new(names), Screen::default());
+    let mut watcher = Watcher { source, time, crowd, names: JoinSet::new(), screen };
     let stop = stop_signal().map_err(broken)?;
     let _terminal = Terminal::open().map_err(broken)?;
     watcher.watch(stop).await
@@ -44,6 +46,8 @@ struct Watcher {
     source: Source,
     time: Time,
     crowd: Crowd,
+    /// The names that are being asked for, one request at a time: keys do not wait for a server that does not answer.
+    names: JoinSet<HashMap<String, String>>,
     screen: Screen,
 }
 
@@ -65,7 +69,8 @@ impl Watcher {
                         return Ok(());
                     }
                 }
-                _ = ticks.tick() => self.learn_names().await,
+                Some(Ok(names)) = self.names.join_next() => self.crowd.name(names),
+                _ = ticks.tick() => self.ask_names(),
                 _ = &mut stop => return Ok(()),
                 () = sleep_until(next_frame), if is_old => {
                     self.draw().map_err(broken)?;
@@ -108,10 +113,11 @@ impl Watcher {
     }
 
     /// Asks what those are called who came since the start.
-    async fn learn_names(&mut self) {
+    fn ask_names(&mut self) {
         let nameless = self.crowd.nameless(LOOKED_UP_MAX);
-        if self.screen.connection == Connection::Live && !nameless.is_empty() {
-            self.crowd.name(super::name(self.source.remote(), nameless).await);
+        if self.screen.connection == Connection::Live && self.names.is_empty() && !nameless.is_empty() {
+            let remote = self.source.remote().clone();
+            self.names.spawn(async move { super::name(&remote, nameless).await });
         }
     }
 
