@@ -28,7 +28,7 @@ pub(crate) fn explanation(context: Option<&str>, explanation: &Explanation) -> V
         Decider::Preferred => "A preferred presence outranks every session.",
         Decider::Sessions => "The strongest live session decides.",
         Decider::OutOfOffice => "Out of office changes what would be shown without it.",
-        Decider::Nothing => "No session lives.",
+        Decider::Nothing => "No application has a session.",
     };
     let members = json!({
         "availability": explanation.pair.availability.name(),

@@ -139,9 +139,13 @@ mod tests {
 
     #[test]
     fn who_has_no_layer_is_explained_in_two_lines() {
-        let explanation = json!({"availability": "Offline", "activity": "Offline", "reason": "No session lives.",
+        let explanation = json!({"availability": "Offline", "activity": "Offline",
+                                 "reason": "No application has a session.",
                                  "stateSinceDateTime": null, "nextChangeDateTime": null, "layers": []});
-        assert_eq!(text(&explanation, &now()), "Offline\nNo session lives.\nNothing changes by itself.");
+        assert_eq!(
+            text(&explanation, &now()),
+            "Offline\nNo application has a session.\nNothing changes by itself."
+        );
     }
 
     #[test]

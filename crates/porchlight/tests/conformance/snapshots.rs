@@ -272,7 +272,7 @@ async fn an_explanation_of_nothing() {
       "availability": "Offline",
       "activity": "Offline",
       "decidedBy": "nothing",
-      "reason": "No session lives.",
+      "reason": "No application has a session.",
       "changedDateTime": null,
       "stateSinceDateTime": null,
       "nextChangeDateTime": null,
