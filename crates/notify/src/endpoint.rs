@@ -166,8 +166,8 @@ impl Endpoint {
         self.judge(now, settings)
     }
 
-    /// It has proved itself at this instant: that it has failed before then counts no more, and what waits may be sent at
-    /// once. Under `strict` a slow one is left alone all the same, for its ten minutes. Returns whether it had failed.
+    /// It has proved itself at this instant: that it has failed before then counts no more, and what waits may be sent
+    /// at once. Under `strict` a slow one is left alone all the same, for its ten minutes. Returns whether it had failed.
     pub(crate) fn prove(&mut self, at: Timestamp, settings: &Settings) -> bool {
         if self.failed_at.is_none_or(|failed| failed > at) {
             return false;

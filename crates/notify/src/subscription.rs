@@ -82,8 +82,8 @@ pub struct Subscription {
     pub proved_at: Timestamp,
 }
 
-/// What a record carries behind the fields that it began with; behind this comes `proved_at`, in milliseconds. A program
-/// from before either passes over it, and writes records without it.
+/// What a record carries behind the fields that it began with; behind this comes `proved_at`, in milliseconds. A
+/// program from before either passes over it, and writes records without it.
 #[derive(Serialize, Deserialize)]
 struct Later {
     #[serde(with = "record")]
