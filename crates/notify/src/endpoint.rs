@@ -169,7 +169,8 @@ impl Endpoint {
     /// It has proved itself at this instant: that it has failed before then counts no more, and what waits may be sent
     /// at once. Under `strict` a slow one is left alone all the same, for its ten minutes. Returns whether it had failed.
     pub(crate) fn prove(&mut self, at: Timestamp, settings: &Settings) -> bool {
-        if self.failed_at.is_none_or(|failed| failed > at) {
+        // A record is looked at many times. What fails at the very instant of the proof has failed after it.
+        if self.failed_at.is_none_or(|failed| failed >= at) {
             return false;
         }
         self.forget_failures();
@@ -259,7 +260,7 @@ mod tests {
         for _ in 0..3 {
             fail(&mut endpoint, 410, NOW, &open);
         }
-        assert!(!endpoint.prove(Timestamp::from_millis(NOW.as_millis() - 1), &open), "it has failed since");
+        assert!(!endpoint.prove(NOW, &open), "it has failed since");
         assert_eq!((endpoint.attempt(), endpoint.may_send(NOW, &open)), (4, false));
         assert!(endpoint.prove(NOW.next(), &open));
         assert_eq!((endpoint.attempt(), endpoint.not_before()), (1, None));
@@ -274,8 +275,8 @@ mod tests {
         endpoint.window.begun = NOW;
         endpoint.note(1, Outcome::Timeout, Duration::from_secs(10), NOW, &strict);
         endpoint.not_before = Some(NOW.plus(WINDOW * 3));
-        assert!(endpoint.prove(NOW, &strict));
-        assert_eq!((endpoint.attempt(), endpoint.not_before()), (1, Some(NOW.plus(WINDOW))));
+        assert!(endpoint.prove(NOW.next(), &strict));
+        assert_eq!((endpoint.attempt(), endpoint.not_before()), (1, Some(NOW.next().plus(WINDOW))));
     }
 
     #[test]
