@@ -247,15 +247,15 @@ impl Entry<'_> {
 
 /// Answers a call that is to change something, and leaves its line, even if the client goes away before.
 ///
-/// No `async fn`: its future would have room for `change` twice, and move it from one to the other when first polled.
+/// `change` is boxed before anything is put around it, which would move it each time.
 ///
 /// # Errors
 ///
 /// What `change` answers.
-pub(crate) fn audited(
-    call: &Call<'_>,
+pub(crate) fn audited<'c>(
+    call: &'c Call<'_>,
     action: &'static str,
-    change: impl Future<Output = Result<Reply, Error>>,
+    change: impl Future<Output = Result<Reply, Error>> + Send + 'c,
 ) -> impl Future<Output = Result<Reply, Error>> {
     let line = Line::begin(Entry {
         action,
@@ -266,7 +266,7 @@ pub(crate) fn audited(
         notes: &call.notes,
     });
     // The line itself says whose it is.
-    call.journey.run(call.request, change).map(move |answer| {
+    call.journey.run(call.request, change.boxed()).map(move |answer| {
         line.end(&Outcome::of(&answer, call.settings.profile));
         answer
     })
