@@ -432,12 +432,11 @@ async fn subscriptions_with_one_url_share_a_request() {
     let receiver = Receiver::start().await;
     let order = order(&server, &receiver.url("/"), &many(&[ADA, BEN]));
     let first = subscribe(&ada(&server), &with(order.clone(), "clientState", "Ada's")).await;
+    let second = subscribe(&ben(&server), &with(order, "clientState", "Ben's")).await;
     receiver.react([Reaction::Status(500)]);
     set(&server, ADA, "Busy/InACall").await;
     receiver.next().await;
     noted(&ada(&server), &first, 1).await;
-    server.advance(seconds(1));
-    let second = subscribe(&ben(&server), &with(order, "clientState", "Ben's")).await;
     set(&server, BEN, "Busy/InACall").await;
     server.advance(seconds(6));
     let items = receiver.next().await.items();
@@ -446,11 +445,12 @@ async fn subscriptions_with_one_url_share_a_request() {
         .iter()
         .map(|item| (text(item, "subscriptionId"), text(item, "clientState"), whose(item)))
         .collect();
-    let expected = [(&first, "Ada's", ADA), (&first, "Ada's", BEN), (&second, "Ben's", BEN)]
-        .map(|(subscription, state, user)| (id_of(subscription).to_owned(), state.to_owned(), user));
+    let expected =
+        [(&first, "Ada's", ADA), (&first, "Ada's", BEN), (&second, "Ben's", ADA), (&second, "Ben's", BEN)]
+            .map(|(subscription, state, user)| (id_of(subscription).to_owned(), state.to_owned(), user));
     let expected = HashSet::from(expected);
     assert_eq!(told, expected);
-    assert_eq!(items.len(), 3);
+    assert_eq!(items.len(), 4);
 }
 
 /// subscriptions-and-auth 17.10, design 5.3
