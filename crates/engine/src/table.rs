@@ -460,6 +460,20 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_that_is_older_than_what_is_there_changes_nothing() {
+        let (user, table) = (UserId(Uuid::from_u128(1)), Table::new(0));
+        let record = |hidden| {
+            let change = Command::SetHidden(hidden);
+            User::default().apply(&change, Timestamp::from_millis(1_000), &Limits::default()).unwrap()
+        };
+        let (newer, older) = (record(true), record(false));
+        assert!(table.install(user, Revision(2), &newer.encode().into(), &newer, None, || true).is_some());
+        assert!(table.install(user, Revision(1), &older.encode().into(), &older, None, || true).is_none());
+        assert!(table.remove(user, Revision(1), || true).is_none());
+        assert_eq!((table.revision(user), table.to_write(user).0), (Revision(2), newer));
+    }
+
+    #[test]
     fn users_and_sessions_are_counted_as_they_are_written_fade_and_go() {
         let limits = Limits::default();
         let table = Table::new(0);

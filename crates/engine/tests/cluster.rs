@@ -389,6 +389,25 @@ async fn a_write_that_turns_out_durable_late_is_stamped_anew() {
 }
 
 #[tokio::test]
+async fn a_write_that_others_may_have_told_a_fade_before_is_stamped_after_it() {
+    let (one, _other, clock) = two().await;
+    one.write(user(1), &available(1)).await;
+    let fade = Timestamp::from_millis(START).plus(seconds(300));
+    pass(&clock, &one, seconds(288)).await;
+    one.memory.inject(Fault::Late);
+    let write = one.spawn_write(user(1), status("in time"));
+    others_go_on().await;
+    // In time for the log, but a node whose clock is ahead may have told of the fade meanwhile.
+    clock.advance(seconds(6));
+    one.memory.resolve();
+    let written = soon(write).await.expect("it does not panic").expect("it is durable");
+    assert!(written.at < fade);
+    one.memory.heartbeat();
+    others_go_on().await;
+    assert!(one.stamps(user(1)).changed_at > fade);
+}
+
+#[tokio::test]
 async fn a_write_in_time_is_not_stamped_anew() {
     let (one, _other, clock) = two().await;
     one.memory.inject(Fault::Late);
