@@ -529,6 +529,16 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_comes_after_another_has_taken_the_slot_gives_nothing_back() {
+        let (mut table, start) = holder();
+        let step = attempt(&mut table, 3, start + ms(2_000), &[ME, OTHER]).unwrap();
+        table.observe(3, 99, Mark::Held(OTHER), start + ms(2_010));
+        table.answered(step, Answer::Written(98), start + ms(2_020));
+        assert!(!table.held().contains(&3));
+        assert!(!may_begin(&table, 3, start + ms(2_030)));
+    }
+
+    #[test]
     fn a_slot_that_was_given_up_is_released_and_left_to_the_others() {
         let (mut table, start) = holder();
         table.give_up(9, start + ms(100));
