@@ -202,8 +202,8 @@ class ViewSubscriptions extends HTMLElement {
   }
 
   /**
-   * Ends a subscription. That of another application or of another user the API ends for nobody but them; in
-   * development there is a lever.
+   * Ends a subscription. That of another application takes a permission of its own, and of another user an
+   * administrator; in development there is a lever.
    * @param {string} id
    */
   async #delete(id) {

@@ -93,9 +93,10 @@ impl Crowd {
         if is_known || is_told { News::Nothing } else { News::Presence(entry.into_mut()) }
     }
 
-    /// The ids of those who have no name yet, so many at most.
-    pub(super) fn nameless(&self, max: usize) -> Vec<String> {
-        self.nameless.iter().take(max).cloned().collect()
+    /// The ids of those who have no name yet: as many as are looked up at once.
+    pub(super) fn nameless(&self) -> Vec<String> {
+        const LOOKED_UP_MAX: usize = 100;
+        self.nameless.iter().take(LOOKED_UP_MAX).cloned().collect()
     }
 
     /// Learns what people are called.
@@ -201,9 +202,9 @@ pub(super) mod tests {
         assert_eq!(names(&crowd, "CALL"), ["Ada Lovelace"]);
         assert_eq!(names(&crowd, "okaf"), ["Ben Okafor"]);
         assert_eq!(crowd.counts(), [1, 0, 1, 0, 0, 0, 0, 1, 0]);
-        assert_eq!(crowd.nameless(5), ["3"]);
+        assert_eq!(crowd.nameless(), ["3"]);
         crowd.name([("3".to_owned(), "Cleo Martin".to_owned())].into());
-        assert!(crowd.nameless(5).is_empty());
+        assert!(crowd.nameless().is_empty());
         assert_eq!(names(&crowd, ""), ["Ben Okafor", "Ada Lovelace", "Cleo Martin"]);
     }
 

@@ -15,9 +15,6 @@ use crate::complain;
 use crate::exit::Failure;
 use crate::table::harmless;
 
-/// How many people are looked up at once for their names.
-const LOOKED_UP_MAX: usize = 100;
-
 /// Prints a line for everybody, and then one for each change; in JSON what the server says, one object a line.
 pub(super) async fn watch(
     mut source: Source,
@@ -68,7 +65,7 @@ pub(super) async fn watch(
             return Ok(());
         }
         // Whoever has come since the start.
-        let nameless = crowd.nameless(LOOKED_UP_MAX);
+        let nameless = crowd.nameless();
         if is_current && !nameless.is_empty() && !flags.server.json {
             crowd.name(super::name(source.remote(), nameless).await);
         }

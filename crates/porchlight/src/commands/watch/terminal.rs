@@ -28,9 +28,6 @@ use crate::run::stop_signal;
 /// Between two pictures, at least: what changes meanwhile is shown together.
 const FRAME: Duration = Duration::from_millis(50);
 
-/// How many people are looked up at once for their names.
-const LOOKED_UP_MAX: usize = 100;
-
 /// Shows the table until `q` is pressed, or a signal comes.
 pub(super) async fn watch(source: Source, names: HashMap<String, String>) -> Result<(), Failure> {
     let time = Time::of(source.remote()).await;
@@ -114,7 +111,7 @@ impl Watcher {
 
     /// Asks what those are called who came since the start.
     fn ask_names(&mut self) {
-        let nameless = self.crowd.nameless(LOOKED_UP_MAX);
+        let nameless = self.crowd.nameless();
         if self.screen.connection == Connection::Live && self.names.is_empty() && !nameless.is_empty() {
             let remote = self.source.remote().clone();
             self.names.spawn(async move { super::name(&remote, nameless).await });
