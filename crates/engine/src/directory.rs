@@ -75,10 +75,15 @@ struct Slot {
 }
 
 impl Directory {
-    /// A number that moves with every change: while it stays, whoever was found would be found again. It has to be
-    /// read before the search that it is to vouch for.
+    /// A number that moves with every change, and whenever somebody is disabled: while it stays, whoever was found, and
+    /// was not disabled, would be again. It has to be read before the search that it is to vouch for.
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
+    }
+
+    /// Moves the version on.
+    pub(crate) fn has_changed(&self) {
+        self.version.fetch_add(1, Ordering::Release);
     }
 
     /// Whether this is somebody's id.
@@ -189,7 +194,7 @@ impl Directory {
         if !people.install(user, place, entry.map(|entry| entry.as_ref().into()).unwrap_or_default()) {
             return Ok(None);
         }
-        self.version.fetch_add(1, Ordering::Release);
+        self.has_changed();
         Ok(Some(people.live(user).is_some()))
     }
 

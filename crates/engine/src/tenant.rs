@@ -203,7 +203,13 @@ impl Tenant {
         decoded: &User,
         quietly: Option<Timestamp>,
     ) -> Option<Touched> {
-        self.users.install(user, revision, record, decoded, quietly, || self.directory.contains(user))
+        let touched =
+            self.users.install(user, revision, record, decoded, quietly, || self.directory.contains(user));
+        if decoded.is_hidden() {
+            // After the record: whoever was found before may not come any more.
+            self.directory.has_changed();
+        }
+        touched
     }
 
     /// Empties a record; see [`Table::remove`].

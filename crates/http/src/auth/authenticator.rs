@@ -138,7 +138,7 @@ impl Authenticator {
             last.note(authorization, &caller);
             caller.is_current().then_some(caller)?
         };
-        caller.standing(self.engine.clock()).is_ok().then_some(caller)
+        (!caller.has_expired(self.engine.clock())).then_some(caller)
     }
 
     /// The caller of a request with these headers.
@@ -224,7 +224,7 @@ impl Authenticator {
             self.sign_in(user, &grant).await?;
         }
         let directory = tenant.directory().version();
-        if grant.user.is_some_and(|user| tenant.was_deleted(user)) {
+        if grant.user.is_some_and(|user| tenant.was_deleted(user) || tenant.is_hidden(user)) {
             return Err(TokenError::Refused.into());
         }
         let window = self.windows.of(grant.tenant, grant.application);

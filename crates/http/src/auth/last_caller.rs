@@ -11,7 +11,7 @@ use super::Caller;
 ///
 /// Nearly every request of a connection carries the same one, and to read it anew was a fifth of all that a read does:
 /// it looks into tables whose locks all cores share. What can change under a token is asked each time: whether the
-/// directory is still the same, and whether the user was hidden meanwhile.
+/// directory is still the same.
 #[derive(Debug, Default)]
 pub(crate) struct LastCaller(Mutex<Last>);
 

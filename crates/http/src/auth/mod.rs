@@ -55,9 +55,14 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Whether the directory is still the one in which whom the token names was looked up.
+    /// Whether the directory is still the one in which whom the token names was looked up, and nobody was disabled since.
     fn is_current(&self) -> bool {
         self.tenant.directory().version() == self.directory
+    }
+
+    /// Whether the token is of the past. Apart from that, a caller who is current may come.
+    fn has_expired(&self, clock: &Clock) -> bool {
+        self.until < Timestamp::MAX && self.until <= clock.now()
     }
 
     /// Whether the caller may still come, as far as that changes by itself.
@@ -66,7 +71,7 @@ impl Caller {
     ///
     /// Why not.
     pub(crate) fn standing(&self, clock: &Clock) -> Result<(), TokenError> {
-        if self.until < Timestamp::MAX && self.until <= clock.now() {
+        if self.has_expired(clock) {
             return Err(TokenError::Expired);
         }
         let is_refused =
