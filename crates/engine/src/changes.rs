@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use porchlight_presence::{Stamps, Timestamp, User, UserId};
+use porchlight_presence::{Stamps, TenantId, Timestamp, User, UserId};
 use porchlight_store::{LogId, Revision};
 
 use crate::engine::Engine;
 use crate::feed::Change;
+use crate::state::State;
 use crate::tenant::Tenant;
 
 /// How long it is known who was deleted.
@@ -226,9 +227,10 @@ pub(crate) struct Batch {
 }
 
 /// What came of it for one tenant.
-struct OfTenant {
-    tenant: Arc<Tenant>,
-    changes: Vec<Change>,
+pub(crate) struct OfTenant {
+    pub(crate) tenant: Arc<Tenant>,
+    /// What goes on its feed.
+    pub(crate) changes: Vec<Change>,
     /// The newest entry.
     revision: Revision,
 }
@@ -242,14 +244,18 @@ impl Batch {
         self.newest
     }
 
-    /// An entry of this revision is the tenant's.
-    pub(crate) fn comes_to(&mut self, tenant: &Arc<Tenant>, revision: Revision) {
-        let of = self.of(tenant);
+    /// Where what comes of an entry of this revision goes, which is the tenant's.
+    pub(crate) fn of(&mut self, state: &State, tenant: TenantId, revision: Revision) -> &mut OfTenant {
+        // Nearly always the last one, or one of a few.
+        let known = self.tenants.iter().rposition(|of| of.tenant.id() == tenant);
+        let known = known.unwrap_or_else(|| {
+            let (tenant, changes) = (state.tenant_or_new(tenant), Vec::new());
+            self.tenants.push(OfTenant { tenant, changes, revision: Revision::NONE });
+            self.tenants.len() - 1
+        });
+        let of = &mut self.tenants[known];
         of.revision = of.revision.max(revision);
-    }
-
-    pub(crate) fn add(&mut self, tenant: &Arc<Tenant>, change: Change) {
-        self.of(tenant).changes.push(change);
+        of
     }
 
     /// Puts the changes on the feeds, and then lets those go on who wait for a revision.
@@ -260,16 +266,5 @@ impl Batch {
             }
             tenant.has_applied(revision);
         }
-    }
-
-    fn of(&mut self, tenant: &Arc<Tenant>) -> &mut OfTenant {
-        // Nearly always the last one, or one of a few.
-        let known = self.tenants.iter().rposition(|of| Arc::ptr_eq(&of.tenant, tenant));
-        let known = known.unwrap_or_else(|| {
-            let (tenant, changes) = (Arc::clone(tenant), Vec::new());
-            self.tenants.push(OfTenant { tenant, changes, revision: Revision::NONE });
-            self.tenants.len() - 1
-        });
-        &mut self.tenants[known]
     }
 }

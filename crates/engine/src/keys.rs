@@ -33,6 +33,21 @@ pub(crate) enum Named<'k> {
     Other,
 }
 
+impl Named<'_> {
+    /// The user, if it is a user's record.
+    pub(crate) fn user(self) -> Option<UserId> {
+        match self {
+            Named::User(_, user) => Some(user),
+            Named::Person(..)
+            | Named::Name(..)
+            | Named::Secret(_)
+            | Named::Kept
+            | Named::Clock
+            | Named::Other => None,
+        }
+    }
+}
+
 /// `user/{tenant}/{id}`.
 pub(crate) fn user(tenant: TenantId, user: UserId) -> Key {
     of_two("user/", tenant, user)

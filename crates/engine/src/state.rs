@@ -13,6 +13,7 @@ use rapidhash::fast::RandomState;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
+use crate::changes::OfTenant;
 use crate::feed::Change;
 use crate::in_flight::InFlight;
 use crate::kept::Kept;
@@ -277,42 +278,53 @@ impl State {
         }
     }
 
+    /// Puts the users of one shard together, each user's entries in the order in which they came. Two threads replay the
+    /// log, which come by the users in the order of their ids: so they rarely want the same shard at the same time.
+    fn shard_by_shard(&self, entries: &mut [(Named<'_>, &Entry)], changes: &mut changes::Batch) {
+        let same_tenant = |one: &Named<'_>, other: &Named<'_>| match (one, other) {
+            (Named::User(one, _), Named::User(other, _)) => one == other,
+            _ => false,
+        };
+        for together in entries.chunk_by_mut(|(one, _), (other, _)| same_tenant(one, other)) {
+            let Named::User(tenant, _) = together[0].0 else { continue };
+            let users = &changes.of(self, tenant, Revision::NONE).tenant.users;
+            together.sort_by_cached_key(|(named, _)| named.user().map(|user| users.shard_of(user)));
+        }
+    }
+
     fn install_one(
         &self,
+        named: Named<'_>,
         entry: &Entry,
         quietly: Option<Timestamp>,
         changes: &mut changes::Batch,
     ) -> Result<(), String> {
         let revision = entry.revision;
-        match (keys::parse(&entry.key), &entry.value) {
+        match (named, &entry.value) {
             (Named::User(tenant, user), Value::Live(record)) => {
-                let tenant = self.tenant_or_new(tenant);
-                changes.comes_to(&tenant, revision);
+                let of = changes.of(self, tenant, revision);
                 let decoded = User::decode(record).map_err(|error| error.to_string())?;
-                changes.written_at(decoded.as_of());
                 // The log may have moved a record without changing it: its stamps are known then, and nobody is told.
-                let touched = tenant.install(user, revision, record, &decoded, quietly);
-                let made = self.origins.end(tenant.id(), user, decoded.as_of());
-                self.announce(&tenant, user, revision, made, touched, changes);
+                let touched = of.tenant.install(user, revision, record, &decoded, quietly);
+                let made = self.origins.end(tenant, user, decoded.as_of());
+                self.announce(of, user, revision, made, touched);
+                changes.written_at(decoded.as_of());
             }
             (Named::User(tenant, user), Value::Tombstone { .. }) => {
-                let tenant = self.tenant_or_new(tenant);
-                changes.comes_to(&tenant, revision);
-                let touched = tenant.remove(user, revision);
-                self.announce(&tenant, user, revision, Made::default(), touched, changes);
+                let of = changes.of(self, tenant, revision);
+                let touched = of.tenant.remove(user, revision);
+                self.announce(of, user, revision, Made::default(), touched);
             }
             (Named::Person(tenant, user), value) => {
-                let tenant = self.tenant_or_new(tenant);
-                changes.comes_to(&tenant, revision);
-                if tenant.install_person(user, entry.into(), live(value))? {
-                    self.announce_person(&tenant, user, revision, changes);
+                let of = changes.of(self, tenant, revision);
+                if of.tenant.install_person(user, entry.into(), live(value))? {
+                    self.announce_person(of, user, revision);
                 }
             }
             (Named::Name(tenant, name), value) => {
-                let tenant = self.tenant_or_new(tenant);
-                changes.comes_to(&tenant, revision);
+                let of = changes.of(self, tenant, revision);
                 let by = live(value).map(|claim| self.claimed_by(claim)).transpose()?;
-                tenant.directory().install_claim(name, revision, by);
+                of.tenant.directory().install_claim(name, revision, by);
             }
             (Named::Secret(name), Value::Live(secret)) => {
                 // Before its revision: whoever waits for that looks for the secret then.
@@ -348,34 +360,27 @@ impl State {
 
     fn announce(
         &self,
-        tenant: &Arc<Tenant>,
+        of: &mut OfTenant,
         user: UserId,
         revision: Revision,
         made: Made,
         touched: Option<Touched>,
-        changes: &mut changes::Batch,
     ) {
         // While the log is replayed nobody is told, and all deadlines are armed together at its end.
         let Some(touched) = touched.filter(|_| self.replayed.load(Ordering::SeqCst)) else { return };
         self.rearm(&touched);
         if let Some(stamps) = touched.announce {
             let Made { origin, trace } = made;
-            changes.add(tenant, Change { user, revision, stamps, origin, trace });
+            of.changes.push(Change { user, revision, stamps, origin, trace });
         }
     }
 
     /// A person was put in, changed or taken out: who follows everybody has to look at them again.
-    fn announce_person(
-        &self,
-        tenant: &Arc<Tenant>,
-        user: UserId,
-        revision: Revision,
-        changes: &mut changes::Batch,
-    ) {
+    fn announce_person(&self, of: &mut OfTenant, user: UserId, revision: Revision) {
         if self.replayed.load(Ordering::SeqCst) {
             let now = self.engine_time();
-            let stamps = tenant.view(user, now).show(now, |seen| seen.stamps);
-            changes.add(tenant, Change { user, revision, stamps, origin: None, trace: None });
+            let stamps = of.tenant.view(user, now).show(now, |seen| seen.stamps);
+            of.changes.push(Change { user, revision, stamps, origin: None, trace: None });
         }
     }
 
@@ -414,8 +419,13 @@ impl Replica for State {
 
     fn install(&self, entries: Vec<Entry>) {
         let (quietly, mut changes) = (self.quietly(), changes::Batch::default());
-        for entry in &entries {
-            if let Err(cause) = self.install_one(entry, quietly, &mut changes) {
+        let mut named: Vec<(Named<'_>, &Entry)> =
+            entries.iter().map(|entry| (keys::parse(&entry.key), entry)).collect();
+        if quietly.is_some() {
+            self.shard_by_shard(&mut named, &mut changes);
+        }
+        for (named, entry) in named {
+            if let Err(cause) = self.install_one(named, entry, quietly, &mut changes) {
                 self.cannot_read(&entry.key, cause);
             }
         }

@@ -343,6 +343,11 @@ impl Table {
         }
     }
 
+    /// The number of the shard that a user is in, for whoever comes by many users and wants each shard once.
+    pub(crate) fn shard_of(&self, user: UserId) -> usize {
+        self.shard(user).0
+    }
+
     fn shard(&self, user: UserId) -> (usize, u64) {
         let hash = self.hash.hash_one(user);
         // The hash table takes the low bits for its buckets and the topmost seven for its tags.
