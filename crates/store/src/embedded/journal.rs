@@ -24,7 +24,7 @@
 //! a journal, [`examine`] reads it and tells these cases apart.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
@@ -156,7 +156,7 @@ enum Batch {
 }
 
 /// Reads one batch, and judges it as fjall's `JournalBatchReader` does.
-fn read_batch(input: &mut impl Read) -> io::Result<Batch> {
+fn read_batch(input: &mut impl BufRead) -> io::Result<Batch> {
     let mut checksum = Xxh3::new();
     let Some((Mark::Start { items }, mut bytes)) = read_mark(input, &mut checksum)? else {
         return Ok(Batch::Unfinished);
@@ -190,7 +190,7 @@ enum Mark {
 }
 
 /// Reads one mark and its length in bytes, and adds it to the checksum if that covers it. `None`: there is none.
-fn read_mark(input: &mut impl Read, checksum: &mut Xxh3) -> io::Result<Option<(Mark, u64)>> {
+fn read_mark(input: &mut impl BufRead, checksum: &mut Xxh3) -> io::Result<Option<(Mark, u64)>> {
     let Some([tag]) = read_array::<1>(input)? else { return Ok(None) };
     match tag {
         START => {
@@ -206,8 +206,9 @@ fn read_mark(input: &mut impl Read, checksum: &mut Xxh3) -> io::Result<Option<(M
             }
             let key_bytes = u64::from(u16::from_le_bytes([header[10], header[11]]));
             let stored_bytes = u64::from(u32::from_le_bytes([s0, s1, s2, s3]));
-            checksum.update(&[ITEM]);
-            checksum.update(&header);
+            let mut mark = [ITEM; 21];
+            mark[1..].copy_from_slice(&header);
+            checksum.update(&mark);
             let payload = key_bytes + stored_bytes;
             Ok(skip(input, payload, checksum)?.then_some((Mark::Item, 21 + payload)))
         }
@@ -233,24 +234,27 @@ fn read_array<const N: usize>(input: &mut impl Read) -> io::Result<Option<[u8; N
     let mut bytes = [0; N];
     match input.read_exact(&mut bytes) {
         Ok(()) => Ok(Some(bytes)),
-        Err(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(cause) if cause.kind() == ErrorKind::UnexpectedEof => Ok(None),
         Err(cause) => Err(cause),
     }
 }
 
 /// Reads over that many bytes, adding them to the checksum; whether there were as many.
-fn skip(input: &mut impl Read, bytes: u64, checksum: &mut Xxh3) -> io::Result<bool> {
-    let mut buffer = [0; 4096];
+fn skip(input: &mut impl BufRead, bytes: u64, checksum: &mut Xxh3) -> io::Result<bool> {
     let mut left = bytes;
     while left > 0 {
-        let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
-        let part = &mut buffer[..most];
-        match input.read_exact(part) {
-            Ok(()) => checksum.update(part),
-            Err(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+        let buffered = match input.fill_buf() {
+            Ok(buffered) => buffered,
+            Err(cause) if cause.kind() == ErrorKind::Interrupted => continue,
             Err(cause) => return Err(cause),
+        };
+        if buffered.is_empty() {
+            return Ok(false);
         }
-        left -= most as u64;
+        let part = usize::try_from(left).map_or(buffered.len(), |left| left.min(buffered.len()));
+        checksum.update(&buffered[..part]);
+        input.consume(part);
+        left -= part as u64;
     }
     Ok(true)
 }
