@@ -318,6 +318,29 @@ async fn repair_of_a_whole_folder_does_nothing() {
     assert_eq!(keys_in(place.path()).len(), 5);
 }
 
+#[tokio::test]
+async fn log_that_is_closed_leaves_no_long_journal_and_loses_nothing_by_it() {
+    let place = tempfile::tempdir().unwrap();
+    let options = Options { durability: Durability::Relaxed, ..Options::default() };
+    let open =
+        |replica: &Arc<Recorder>| Embedded::open(place.path(), options.clone(), replica.clone()).unwrap();
+    let (replica, again) = (Recorder::new(), Recorder::new());
+    let log = open(&replica);
+    put_long(&log, 0..300).await;
+    assert!(written(&journal_of(place.path())) > 4 << 20);
+    drop(log);
+    assert_eq!(fs::metadata(journal_of(place.path())).unwrap().len(), 0);
+
+    let log = open(&again);
+    assert_eq!(again.entries(), replica.entries());
+    let revision = put(&log, &key(0), replica.revision(&key(0)), live("newer")).await.unwrap();
+    assert_eq!(revision, Revision(301), "the log goes on where it was");
+    drop(log);
+    let last = Recorder::new();
+    drop(open(&last));
+    assert_eq!(last.entries(), again.entries(), "what is written after that is newer than what was there");
+}
+
 // The disk.
 
 /// A small disk in memory, for as long as the value lives.

@@ -105,9 +105,9 @@ impl Committer {
             }
         }
         if let Some(database) = self.database.take()
-            && let Err(cause) = database.sync(PersistMode::SyncAll)
+            && let Err(cause) = database.close()
         {
-            error!(%cause, "failed to sync the log while closing it");
+            error!(%cause, "failed to close the log as it should be");
         }
     }
 

@@ -70,5 +70,6 @@ fn copy(
     verify(folder, old.head, &read)?;
     new.write([], [], &old.head, PersistMode::SyncAll)?;
     let written = new.replay(&|_| {})?;
-    verify(folder, new.head()?, &written)
+    verify(folder, new.head()?, &written)?;
+    new.close()
 }

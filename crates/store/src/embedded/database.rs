@@ -12,6 +12,11 @@
 //! - **No filters, large blocks, no compression.** The log reads a single key after a fault at most, and everything
 //!   at its start; a block of 32 KiB means an eighth of the reads. Small records of this kind hardly compress.
 //! - **Small memtables.** 16 MiB is what is held twice at worst, while one is flushed.
+//! - **A journal that is empty after a stop.** It is read again at the next start, by one thread and at a look into
+//!   another keyspace for each item (`recovery.rs`, `db.rs`), even where all of it has reached tables, and it is
+//!   followed by another one only when it is 64 MB long (`worker_pool.rs`). So [`Database::close`] has the memtable
+//!   flushed, and empties a journal that has become long. An empty file, and not none: without one the numbers of
+//!   batches would begin anew (`db.rs`, `recover`).
 //!
 //! An error while a batch is written poisons the handle for good (`batch/mod.rs`; so does a failed flush or
 //! compaction, `worker_pool.rs`): it has to be dropped and the folder opened again. Known limit: a commit that
@@ -20,6 +25,8 @@
 //! that long.
 
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use fjall::config::{BlockSizePolicy, CompressionPolicy, FilterPolicy};
 use fjall::{Keyspace, KeyspaceCreateOptions, PersistMode};
@@ -27,6 +34,7 @@ use fjall::{Keyspace, KeyspaceCreateOptions, PersistMode};
 use super::error::OpenError;
 use super::folder::Folder;
 use super::head::Head;
+use super::journal;
 use super::options::Options;
 use crate::{Entry, Key, record};
 
@@ -40,44 +48,60 @@ const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 const BLOCK_BYTES: u32 = 32 * 1024;
 const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 
+/// A journal that takes no more than this on the disk is left as it is when the log is closed: it is read in no time.
+const JOURNAL_SHORT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How often, and how many times, closing looks whether all is in tables: for 5 s. A disk that is full never gets there.
+const FLUSH_LOOK_EVERY: Duration = Duration::from_millis(1);
+const FLUSH_LOOKS: u32 = 5_000;
+
 /// An open handle to the storage engine.
 pub(super) struct Database {
     pub(super) entries: Keyspace,
     engine: fjall::Database,
     /// The data folder, for messages.
     pub(super) path: PathBuf,
+    /// Where the storage engine's files are.
+    storage: PathBuf,
 }
 
 impl Database {
     /// Makes an empty one.
     pub(super) fn create(folder: &Folder, options: &Options) -> Result<Database, OpenError> {
-        let database = open(folder, &folder.storage(), options)?;
-        Database::with_entries(folder, database)
+        let storage = folder.storage();
+        let database = open(folder, &storage, options)?;
+        Database::with_entries(folder, storage, database)
     }
 
     /// Makes an empty one that is to take the place of the one that is there.
     pub(super) fn create_beside(folder: &Folder, options: &Options) -> Result<Database, OpenError> {
-        let database = open(folder, &folder.new_storage()?, options)?;
-        Database::with_entries(folder, database)
+        let storage = folder.new_storage()?;
+        let database = open(folder, &storage, options)?;
+        Database::with_entries(folder, storage, database)
     }
 
     /// Opens the one that is there.
     pub(super) fn open(folder: &Folder, options: &Options) -> Result<Database, OpenError> {
         let lost = |what: &str| OpenError::incomplete(folder.path(), format!("{what} is gone"));
-        if !folder.storage().is_dir() {
+        let storage = folder.storage();
+        if !storage.is_dir() {
             return Err(lost("the folder of the storage engine"));
         }
-        let database = open(folder, &folder.storage(), options)?;
+        let database = open(folder, &storage, options)?;
         if !database.keyspace_exists(ENTRIES) {
             return Err(lost("the keyspace of the entries"));
         }
-        Database::with_entries(folder, database)
+        Database::with_entries(folder, storage, database)
     }
 
-    fn with_entries(folder: &Folder, database: fjall::Database) -> Result<Database, OpenError> {
+    fn with_entries(
+        folder: &Folder,
+        storage: PathBuf,
+        database: fjall::Database,
+    ) -> Result<Database, OpenError> {
         let path = folder.path().to_owned();
         match database.keyspace(ENTRIES, entries_options) {
-            Ok(entries) => Ok(Database { entries, engine: database, path }),
+            Ok(entries) => Ok(Database { entries, engine: database, path, storage }),
             Err(cause) => Err(OpenError::storage(&path, cause)),
         }
     }
@@ -115,6 +139,31 @@ impl Database {
     /// Waits until the disk has confirmed all that was written.
     pub(super) fn sync(&self, mode: PersistMode) -> Result<(), OpenError> {
         self.engine.persist(mode).map_err(|cause| OpenError::storage(&self.path, cause))
+    }
+
+    /// Closes it when the disk has confirmed all that was written, and leaves no long journal to the next start if that
+    /// can be helped.
+    pub(super) fn close(self) -> Result<(), OpenError> {
+        self.sync(PersistMode::SyncAll)?;
+        let storage = self.storage.clone();
+        let failed = |cause| OpenError::io(&storage, cause);
+        let is_long = journal::disk_bytes(&storage).map_err(failed)? > JOURNAL_SHORT_BYTES;
+        let all_in_tables = is_long && self.flush()?;
+        // Waits for its threads: from here on nobody else has the journal.
+        drop(self);
+        if all_in_tables { journal::empty(&storage).map_err(failed) } else { Ok(()) }
+    }
+
+    /// Has what is in memory alone written to tables, and synced there. Whether that came about in time.
+    fn flush(&self) -> Result<bool, OpenError> {
+        self.entries.rotate_memtable().map_err(|cause| OpenError::storage(&self.path, cause))?;
+        for _ in 0..FLUSH_LOOKS {
+            if self.entries.sealed_memtable_count() == 0 {
+                return Ok(true);
+            }
+            thread::sleep(FLUSH_LOOK_EVERY);
+        }
+        Ok(false)
     }
 }
 

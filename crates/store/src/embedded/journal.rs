@@ -25,6 +25,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
@@ -89,6 +90,21 @@ pub(super) fn active(storage: &Path) -> io::Result<Option<PathBuf>> {
         }
     }
     Ok(newest.map(|(_, path)| path))
+}
+
+/// Bytes that the journal which is being written to takes on the disk, without what is only reserved for it; 0 when
+/// there is none.
+pub(super) fn disk_bytes(storage: &Path) -> io::Result<u64> {
+    let journal = active(storage)?.map(fs::metadata).transpose()?;
+    Ok(journal.map_or(0, |metadata| metadata.blocks() * 512))
+}
+
+/// Empties the journal that was being written to. All that is in it must be in tables, and nobody may have it open.
+pub(super) fn empty(storage: &Path) -> io::Result<()> {
+    let Some(journal) = active(storage)? else { return Ok(()) };
+    let file = OpenOptions::new().write(true).open(journal)?;
+    file.set_len(0)?;
+    file.sync_all()
 }
 
 /// Reads a journal from its start and says how it ends.
