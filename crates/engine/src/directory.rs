@@ -461,8 +461,10 @@ mod tests {
         put(&directory, 4, &person(1, "old@x", None));
         assert_eq!(directory.resolve("old@x"), None);
         let id = UserId(Uuid::from_u128(1));
+        assert!(directory.contains(id) && !directory.contains(UserId(Uuid::from_u128(2))));
         directory.install(id, place(6), None).unwrap();
         assert_eq!((directory.resolve("new@x"), directory.person(id), directory.len()), (None, None, 0));
+        assert!(!directory.contains(id));
         assert_eq!(directory.place(id), place(6));
         assert!(directory.was_deleted(id));
         directory.purge(id, Revision(6));

@@ -478,3 +478,43 @@ fn live(value: &Value) -> Option<&Bytes> {
 fn digest(key: &Key) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, key.as_str().as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use porchlight_presence::{Command, Limits};
+
+    use super::*;
+
+    #[test]
+    fn a_batch_of_the_replay_is_installed_whole_whosever_users_are_in_it() {
+        let at = Timestamp::from_millis(1_000);
+        let state = State::new(Arc::new(Clock::manual(at)), false);
+        let record = User::default().apply(&Command::SetHidden(true), at, &Limits::default()).unwrap();
+        let record = Value::Live(record.encode().into());
+        // Users of three tenants in turn, each of whom was deleted and came back, and a secret among them.
+        let mut entries = Vec::new();
+        let mut put = |key: &Key, revision: u64, value: Value| {
+            let (key, revision) = (key.clone(), Revision(revision));
+            entries.push(Entry { key, revision, written: revision, value });
+        };
+        let key = |number: u64| {
+            let (tenant, user) = (Uuid::from_u128(u128::from(number % 3)), Uuid::from_u128(number.into()));
+            keys::user(TenantId(tenant), UserId(user))
+        };
+        for number in 0..300 {
+            put(&key(number), 2 * number + 1, Value::Tombstone { at: 0 });
+            put(&key(number), 2 * number + 2, record.clone());
+        }
+        put(&keys::secret("cursor"), 601, Value::Live(Bytes::from_static(b"secret")));
+        state.install(entries);
+
+        for number in 0..300 {
+            assert_eq!(state.revision(&key(number)), Revision(2 * number + 2), "user {number}");
+        }
+        assert_eq!(state.revision(&keys::secret("cursor")), Revision(601));
+        let found = state.tenants().into_iter().map(|tenant| (tenant.users_len(), tenant.applied()));
+        let expected = [596, 598, 600].map(|newest| (100, Revision(newest)));
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+        assert_eq!(state.newest(), at);
+    }
+}
