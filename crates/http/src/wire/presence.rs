@@ -176,11 +176,21 @@ pub(crate) fn instant(at: Timestamp) -> Instant100 {
 
 /// `A` and fourteen digits of Unix milliseconds. Source: presence-api 1.4.
 pub(crate) fn sequence_number(changed_at: Timestamp) -> [u8; 15] {
+    const EIGHT_DIGITS: u64 = 100_000_000;
+    let millis = changed_at.as_millis().unsigned_abs();
     let mut number = [b'A'; 15];
-    let mut rest = changed_at.as_millis().unsigned_abs();
-    for digit in number[1..].iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
+    number[1..7].copy_from_slice(&digits(millis / EIGHT_DIGITS)[2..]);
+    number[7..].copy_from_slice(&digits(millis % EIGHT_DIGITS));
     number
+}
+
+/// The eight decimal digits of a number below 10^8. It is halved three times, all parts of it in one word: one digit
+/// after the other, each would wait for the division before it.
+fn digits(number: u64) -> [u8; 8] {
+    let fours = (number / 10_000) | (number % 10_000) << 32;
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | (fours - hundreds * 100) << 16;
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    let ones = tens | (twos - tens * 10) << 8;
+    (ones | 0x3030_3030_3030_3030).to_le_bytes()
 }
