@@ -94,6 +94,11 @@ impl Select {
         Select { parts: self.parts | part as u32, ..self }
     }
 
+    /// Whether everything is to be sent. Not where every member was named by itself, which comes to the same.
+    pub(crate) fn is_all(&self) -> bool {
+        self.parts == u32::MAX
+    }
+
     /// Whether this member is to be sent.
     pub(crate) fn has(&self, part: Part) -> bool {
         self.parts & part as u32 != 0

@@ -16,5 +16,6 @@ pub(crate) mod presence;
 #[cfg(test)]
 mod presence_laws;
 pub(crate) mod query_options;
+mod stencil;
 pub(crate) mod subscription;
 mod windows_zones;

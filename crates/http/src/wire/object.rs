@@ -107,6 +107,14 @@ impl Object<'_> {
         Object::open(self.out)
     }
 
+    /// Members as they stand in another object. They are handed back, to be changed where they now stand.
+    #[inline(always)]
+    pub(super) fn members(&mut self, members: &[u8]) -> &mut [u8] {
+        let start = self.out.len();
+        self.out.extend_from_slice(members);
+        &mut self.out[start..]
+    }
+
     /// Any member.
     pub(super) fn value(&mut self, name: &str, value: &Value) {
         self.out.extend_from_slice(format!(",{}:{value}", Value::from(name)).as_bytes());

@@ -6,6 +6,7 @@ use crate::odata::{Part, Select};
 use crate::wire::date_time::Instant100;
 use crate::wire::guid;
 use crate::wire::object::{Object, member};
+use crate::wire::stencil;
 
 /// Who reads: the user sees when their status message was set and ends, nobody else does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,24 @@ pub(crate) fn write(
 
 /// Appends the members of a presence to an object.
 pub(super) fn write_members(
+    object: &mut Object<'_>,
+    user: UserId,
+    presence: &Presence<'_>,
+    reader: Reader,
+    select: &Select,
+) {
+    let is_pair_alone = presence.out_of_office.is_none()
+        && presence.status_message.is_none()
+        && presence.work_location.is_none();
+    if is_pair_alone && select.is_all() {
+        stencil::write_members(object, user, presence.pair, presence.stamps.changed_at);
+    } else {
+        write_each_member(object, user, presence, reader, select);
+    }
+}
+
+/// The same, one by one: what the stencils are cut by.
+pub(super) fn write_each_member(
     object: &mut Object<'_>,
     user: UserId,
     presence: &Presence<'_>,
@@ -174,11 +193,14 @@ pub(crate) fn instant(at: Timestamp) -> Instant100 {
     Instant100 { unix_ms: at.as_millis(), ticks: 0 }
 }
 
+/// Characters of a sequence number.
+pub(super) const SEQUENCE_NUMBER_LENGTH: usize = 15;
+
 /// `A` and fourteen digits of Unix milliseconds. Source: presence-api 1.4.
-pub(crate) fn sequence_number(changed_at: Timestamp) -> [u8; 15] {
+pub(crate) fn sequence_number(changed_at: Timestamp) -> [u8; SEQUENCE_NUMBER_LENGTH] {
     const EIGHT_DIGITS: u64 = 100_000_000;
     let millis = changed_at.as_millis().unsigned_abs();
-    let mut number = [b'A'; 15];
+    let mut number = [b'A'; SEQUENCE_NUMBER_LENGTH];
     number[1..7].copy_from_slice(&digits(millis / EIGHT_DIGITS)[2..]);
     number[7..].copy_from_slice(&digits(millis % EIGHT_DIGITS));
     number

@@ -95,6 +95,48 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    /// Every pair by itself is copied as it would be written, whatever stands in front of it and whoever reads.
+    #[test]
+    fn a_stencil_says_what_its_members_say_one_by_one(
+        user in any::<u128>(),
+        changed_at in instants(),
+        reader in select(vec![Reader::TheUser, Reader::Another]),
+    ) {
+        let user = UserId(Uuid::from_u128(user));
+        let paths: Vec<&str> = Select::paths().collect();
+        let one_by_one = Select::parse(Some(&paths.join(","))).unwrap();
+        prop_assert!(Select::ALL.is_all() && !one_by_one.is_all());
+        let context = ["http://x", "/v1.0"];
+        let forms = [
+            Annotations::default(),
+            Annotations { context: Some(&context), full: None },
+            Annotations { context: None, full: Some("http://x/v1.0") },
+            Annotations { context: Some(&context), full: Some("http://x/v1.0") },
+        ];
+        for pair in all_pairs() {
+            let stamps = Stamps { changed_at, ..Stamps::default() };
+            let presence = Presence { pair, stamps, ..Presence::NOTHING };
+            for form in forms {
+                let written = |parts: &Select| {
+                    let mut out = Vec::new();
+                    write(&mut out, user, &presence, reader, parts, form);
+                    String::from_utf8(out).unwrap()
+                };
+                prop_assert_eq!(written(&Select::ALL), written(&one_by_one));
+            }
+        }
+    }
+}
+
+fn all_pairs() -> impl Iterator<Item = Pair> {
+    Availability::ALL.into_iter().flat_map(|availability| {
+        Activity::ALL.into_iter().map(move |activity| Pair { availability, activity })
+    })
+}
+
 fn pairs() -> impl Strategy<Value = Pair> {
     (select(Availability::ALL.to_vec()), select(Activity::ALL.to_vec()))
         .prop_map(|(availability, activity)| Pair { availability, activity })
