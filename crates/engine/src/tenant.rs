@@ -67,15 +67,13 @@ impl Tenant {
         self.users.look_at(user, now).map(|(_, view)| view).unwrap_or_default()
     }
 
-    /// The views of many users at `now`, in their order, read together.
-    pub fn views(&self, users: &[UserId], now: Timestamp) -> Vec<View> {
-        let mut views = vec![View::default(); users.len()];
-        self.users.visit(users, now, |place, found| {
-            if let Some((_, view)) = found {
-                views[place] = view;
-            }
+    /// Whether each of many users is somebody, and their views at `now`: in their order, read together.
+    pub fn look_at_all(&self, users: &[UserId], now: Timestamp) -> Vec<(bool, View)> {
+        let mut found = vec![(false, View::default()); users.len()];
+        self.users.visit(users, now, |place, slot| {
+            found[place] = slot.unwrap_or_else(|| (self.directory.contains(users[place]), View::default()));
         });
-        views
+        found
     }
 
     /// Whether this is somebody's id.
@@ -122,26 +120,6 @@ impl Tenant {
     pub fn look_up(&self, key: &str, now: Timestamp) -> Option<(UserId, View)> {
         let user = guid(key).or_else(|| self.directory.resolve(key))?;
         self.look_at(user, now).map(|view| (user, view))
-    }
-
-    /// Whom each of many keys means, with their view at `now`, read together.
-    pub fn look_up_all(&self, keys: &[&str], now: Timestamp) -> Vec<Option<(UserId, View)>> {
-        let (mut places, mut users) = (Vec::with_capacity(keys.len()), Vec::with_capacity(keys.len()));
-        for (place, key) in keys.iter().enumerate() {
-            if let Some(user) = guid(key).or_else(|| self.directory.resolve(key)) {
-                places.push(place);
-                users.push(user);
-            }
-        }
-        let mut found = vec![None; keys.len()];
-        self.users.visit(&users, now, |at, slot| {
-            let (listed, view) =
-                slot.unwrap_or_else(|| (self.directory.contains(users[at]), View::default()));
-            if listed {
-                found[places[at]] = Some((users[at], view));
-            }
-        });
-        found
     }
 
     /// How many users have a record.

@@ -92,7 +92,7 @@ impl Node {
         let tenant = self.engine.tenant(TENANT).expect("it is known");
         let users: Vec<UserId> = (0..7).chain(0..7).map(user).collect();
         let now = self.engine.now();
-        for (user, view) in users.iter().zip(tenant.views(&users, now)) {
+        for (user, (_, view)) in users.iter().zip(tenant.look_at_all(&users, now)) {
             let record = tenant.user(*user);
             view.show(now, |seen| assert_eq!(*seen, record.presence(now), "{user}"));
             tenant.view(*user, now).show(now, |seen| assert_eq!(*seen, record.presence(now), "{user}"));
@@ -310,21 +310,20 @@ async fn an_id_is_somebodys_whether_the_person_or_the_record_came_first() {
     node.write(user(2), &available(minutes(60))).await;
     for node in [&node, &open(Some(&node.memory))] {
         let tenant = node.engine.tenant(TENANT).expect("it is known");
-        let ids: Vec<String> = (1..=5).map(|number| user(number).to_string()).collect();
-        let keys: Vec<&str> = ids.iter().map(String::as_str).chain(["person3@x", "nobody@x"]).collect();
+        let ids: Vec<UserId> = (1..=5).map(user).collect();
         let now = node.engine.now();
-        let found: Vec<Option<(UserId, Pair)>> = tenant
-            .look_up_all(&keys, now)
+        let found: Vec<Option<Pair>> = tenant
+            .look_at_all(&ids, now)
             .into_iter()
-            .map(|found| found.map(|(user, view)| (user, view.show(now, |seen| seen.pair))))
+            .map(|(is_somebody, view)| is_somebody.then(|| view.show(now, |seen| seen.pair)))
             .collect();
         let on = Pair { availability: Availability::Available, activity: Activity::Available };
         let off = Pair { availability: Availability::Offline, activity: Activity::Offline };
-        let (one, two, three) = ((user(1), on), (user(2), on), (user(3), off));
-        assert_eq!(found, [Some(one), Some(two), Some(three), None, None, Some(three), None]);
-        for (key, found) in keys.iter().zip(&found) {
-            assert_eq!(tenant.resolve(key), found.map(|(user, _)| user), "{key}");
+        assert_eq!(found, [Some(on), Some(on), Some(off), None, None]);
+        for (id, found) in ids.iter().zip(&found) {
+            assert_eq!(tenant.resolve(&id.to_string()), found.map(|_| *id), "{id}");
         }
+        assert_eq!((tenant.resolve("person3@x"), tenant.resolve("nobody@x")), (Some(user(3)), None));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::prefer;
 use crate::reply::Reply;
 use crate::resource::Resource;
 use crate::route::Route;
-use crate::routes::{collection, delta, documents, presence, subscriptions, users};
+use crate::routes::{bulk, collection, delta, documents, presence, subscriptions, users};
 use crate::settings::Profile;
 
 /// What a route answers: a read at once, and what needs a body or the log when it has that. Only the latter has a state
@@ -58,7 +58,7 @@ pub(crate) fn answer<'c>(call: &'c Call<'c>, resource: &'c Resource<'c>, body: B
         Resource::Presences => now(collection::list(call)),
         Resource::PresencesCount => now(collection::count(call)),
         Resource::PresencesDelta => Either::Right(delta::delta(call).boxed()),
-        Resource::PresencesByUserId => Either::Right(collection::by_user_id(call, body).boxed()),
+        Resource::PresencesByUserId => Either::Right(bulk::by_user_id(call, body).boxed()),
         Resource::Subscriptions => match *call.method {
             Method::POST => {
                 Either::Right(audited(call, "subscribe", subscriptions::create(call, body)).boxed())

@@ -1,6 +1,7 @@
 //! The routes, a file per resource.
 
 pub(crate) mod batch;
+pub(crate) mod bulk;
 pub(crate) mod cluster;
 pub(crate) mod collection;
 pub(crate) mod delta;

@@ -8,6 +8,7 @@ pub(crate) mod delivery;
 pub(crate) mod duration;
 pub(crate) mod explanation;
 pub(crate) mod guid;
+pub(crate) mod ids;
 pub(crate) mod json;
 pub(crate) mod notification;
 mod object;
