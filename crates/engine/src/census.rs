@@ -16,8 +16,8 @@ pub struct Census {
 /// As what one user counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counted {
-    shows: Availability,
-    sessions: u16,
+    pub(crate) shows: Availability,
+    pub(crate) sessions: u16,
 }
 
 impl Counted {

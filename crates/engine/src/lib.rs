@@ -17,6 +17,7 @@
 //! - A write whose record would have changed by itself within ten seconds is stamped after that change, since others may
 //!   have told of it.
 
+mod arena;
 mod attempts;
 mod census;
 mod changes;
@@ -31,10 +32,13 @@ mod keys;
 mod lanes;
 mod late;
 mod origin;
+mod packer;
 mod people;
 mod person;
 mod ready;
+mod records;
 mod slab;
+mod slot;
 mod state;
 mod table;
 mod tenant;

@@ -2,11 +2,11 @@
 
 use std::ops::{Index, IndexMut};
 
-/// Places that are made at once.
-const CHUNK: usize = 256;
+/// Places of a chunk.
+const CHUNK: usize = 8_192;
 
-/// Items by number, in chunks: a plain vector would hold up to twice the room, and both the old and the new one while
-/// it grows, under its owner's lock.
+/// Items by number, in chunks: a plain vector would hold up to twice the room, and both the old and the new one
+/// while it grows, under its owner's lock. The first chunk does grow like one, so that few items take little.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     chunks: Vec<Vec<T>>,
@@ -27,7 +27,8 @@ impl<T> Slab<T> {
     pub(crate) fn push(&mut self, item: T) {
         match self.chunks.last_mut() {
             Some(last) if last.len() < CHUNK => last.push(item),
-            _ => {
+            None => self.chunks.push(vec![item]),
+            Some(_) => {
                 let mut chunk = Vec::with_capacity(CHUNK);
                 chunk.push(item);
                 self.chunks.push(chunk);

@@ -206,13 +206,11 @@ impl State {
     pub(crate) fn go_live(&self) {
         // First: where others write too, their entries come meanwhile, and arm what is passed over below.
         self.replayed.store(true, Ordering::SeqCst);
-        let mut armed = Vec::new();
         for tenant in self.tenants() {
             // What was written before is not on the feed.
             tenant.feed().clear(self.clock.now(), tenant.applied());
-            tenant.users.armed(&mut armed);
+            tenant.users.armed(|deadlines| self.timers.arm_all(deadlines));
         }
-        self.timers.arm_all(armed);
     }
 
     /// Announces the changes that came due by `now`, up to `most` of them. Returns whether there may be more.
@@ -243,7 +241,7 @@ impl State {
                 next.push((woken.next, *slot));
             });
         }
-        self.timers.rearm(next, may_be_more);
+        self.timers.arm_all(next);
         for (tenant, mut changes) in tenants.iter().zip(changes) {
             if !changes.is_empty() {
                 changes.sort_unstable_by_key(|change| change.stamps.changed_at);

@@ -5,17 +5,43 @@ use std::hash::BuildHasher;
 use bytes::Bytes;
 use hashbrown::HashTable;
 use parking_lot::RwLock;
-use porchlight_presence::{Pair, Presence, Stamps, Timestamp, User, UserId};
+use porchlight_presence::{Stamps, Timestamp, User, UserId};
 use porchlight_store::Revision;
 use rapidhash::fast::RandomState;
-use smallvec::SmallVec;
 
-use crate::census::{Census, Counted};
+use crate::census::Census;
+use crate::packer::Buffer;
+use crate::records::Records;
 use crate::slab::Slab;
+use crate::slot::Slot;
 use crate::view::{self, View};
 
 /// Shards of a table, so that readers rarely meet the one writer.
 const SHARDS: usize = 16;
+
+/// How many of 256 users each shard gets: each some more than the one before, the last twice as many as the first.
+/// An index doubles when it is full. Those of shards of one size would all do so at the same time, and be half empty
+/// together.
+const SHARES: [usize; SHARDS] = [11, 12, 12, 13, 14, 14, 15, 15, 16, 17, 17, 18, 19, 20, 21, 22];
+
+/// The shard for each value of a byte of the hash.
+static SHARD_OF: [u8; 256] = shard_of();
+
+const fn shard_of() -> [u8; 256] {
+    let mut shards = [0; 256];
+    let (mut shard, mut from) = (0, 0);
+    while shard < SHARDS {
+        let mut place = 0;
+        while place < SHARES[shard] {
+            shards[from + place] = shard as u8;
+            place += 1;
+        }
+        from += place;
+        shard += 1;
+    }
+    assert!(from == shards.len(), "every value has its shard");
+    shards
+}
 
 /// Where a user's slot is, for the timers: tenant, shard and slot in one number. A slot never moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,12 +70,27 @@ impl SlotId {
     fn slot(self) -> usize {
         (self.0 & u64::from(u32::MAX)) as usize
     }
+
+    /// The same for all slots of one stretch, and only for those: 65,536 of a shard that lie next to each other.
+    pub(crate) fn stretch(self) -> u64 {
+        self.0 >> 16
+    }
+
+    /// Which of its stretch it is.
+    pub(crate) fn in_stretch(self) -> u16 {
+        self.0 as u16
+    }
+
+    /// A slot of a stretch.
+    pub(crate) fn of_stretch(stretch: u64, slot: u16) -> SlotId {
+        SlotId(stretch << 16 | u64::from(slot))
+    }
 }
 
 /// Every user of one tenant for whom something was written.
 ///
-/// Records are held encoded: that takes a third of the memory of the decoded form, and decoding one costs about as
-/// much as a cache miss. Beside the record lies what shows now, when that is a pair and nothing else.
+/// Records are held encoded and packed: that takes a fraction of the memory of the decoded form, and to decode one
+/// costs about as much as a cache miss. In the slot lies what shows now, when that is a pair and nothing else.
 #[derive(Debug)]
 pub(crate) struct Table {
     tenant: u32,
@@ -62,38 +103,11 @@ struct Shard {
     /// Indices into `slots`, by the hash of the user's id.
     index: HashTable<u32>,
     slots: Slab<Slot>,
+    records: Records,
     /// Slots with a record.
     live: usize,
     census: Census,
 }
-
-#[derive(Debug)]
-#[repr(align(64))]
-struct Slot {
-    user: UserId,
-    /// Whether the user is in the directory.
-    listed: bool,
-    /// Whether the record says that the user is hidden.
-    hidden: bool,
-    /// What shows until `armed`, if it is nothing but a pair: this one, since `announced`. `None`: see the record.
-    steady: Option<Pair>,
-    /// As what the user counts; `None` without a record.
-    counted: Option<Counted>,
-    /// `state_since` of what is steady.
-    state_since: Timestamp,
-    revision: Revision,
-    /// `changed_at` of the view that was last announced.
-    announced: Timestamp,
-    /// The deadline in the timers, no later than the next change; `Timestamp::MAX` for none.
-    armed: Timestamp,
-    /// Empty for a user that was deleted or for whom nothing was written.
-    record: SmallVec<[u8; IN_PLACE]>,
-}
-
-/// Bytes of a record that lie in the slot rather than on the heap: enough for a user with one session.
-const IN_PLACE: usize = 64;
-
-const _: () = assert!(size_of::<Slot>() == 128, "a slot is two cache lines");
 
 /// What came of waking a user.
 #[derive(Debug, PartialEq, Eq)]
@@ -125,25 +139,26 @@ impl Table {
     pub(crate) fn user(&self, user: UserId) -> User {
         let (shard, hash) = self.shard(user);
         let shard = self.shards[shard].read();
-        shard.find(hash, user).map(|slot| view::decode(&slot.record)).unwrap_or_default()
+        shard.find(hash, user).map(|slot| slot.decode(&shard.records)).unwrap_or_default()
     }
 
     /// Whether the user is in the directory, and the view at `now`; `None` for one who has no slot.
     pub(crate) fn look_at(&self, user: UserId, now: Timestamp) -> Option<(bool, View)> {
         let (shard, hash) = self.shard(user);
-        self.shards[shard].read().find(hash, user).map(|slot| (slot.listed, slot.view(now)))
+        let shard = self.shards[shard].read();
+        shard.find(hash, user).map(|slot| (slot.is_listed(), slot.view(now, &shard.records)))
     }
 
     /// Whether the user is hidden.
     pub(crate) fn is_hidden(&self, user: UserId) -> bool {
         let (shard, hash) = self.shard(user);
-        self.shards[shard].read().find(hash, user).is_some_and(|slot| slot.hidden)
+        self.shards[shard].read().find(hash, user).is_some_and(Slot::is_hidden)
     }
 
     /// Whether the user is in the directory; `None` for one who has no slot.
     pub(crate) fn is_listed(&self, user: UserId) -> Option<bool> {
         let (shard, hash) = self.shard(user);
-        self.shards[shard].read().find(hash, user).map(|slot| slot.listed)
+        self.shards[shard].read().find(hash, user).map(Slot::is_listed)
     }
 
     /// Notes whether the user is in the directory, if there is a slot to note it in.
@@ -151,7 +166,7 @@ impl Table {
         let (shard, hash) = self.shard(user);
         let mut shard = self.shards[shard].write();
         if let Some(index) = shard.find_index(hash, user) {
-            shard.slots[index as usize].listed = listed;
+            shard.slots[index as usize].list(listed);
         }
     }
 
@@ -181,7 +196,7 @@ impl Table {
                 .collect();
             for (found, (_, hash, place)) in found.into_iter().zip(together) {
                 let slot = found.or_else(|| shard.find(*hash, users[*place]));
-                visit(*place, slot.map(|slot| (slot.listed, slot.view(now))));
+                visit(*place, slot.map(|slot| (slot.is_listed(), slot.view(now, &shard.records))));
             }
         }
     }
@@ -192,14 +207,14 @@ impl Table {
         let (shard, hash) = self.shard(user);
         let shard = self.shards[shard].read();
         match shard.find(hash, user) {
-            Some(slot) => (view::decode(&slot.record), slot.revision, slot.listed),
+            Some(slot) => (slot.decode(&shard.records), slot.revision(), slot.is_listed()),
             None => (User::default(), Revision::NONE, false),
         }
     }
 
     pub(crate) fn revision(&self, user: UserId) -> Revision {
         let (shard, hash) = self.shard(user);
-        self.shards[shard].read().find(hash, user).map_or(Revision::NONE, |slot| slot.revision)
+        self.shards[shard].read().find(hash, user).map_or(Revision::NONE, Slot::revision)
     }
 
     /// Puts a record in, unless what is there is newer. `decoded` is what `record` says.
@@ -218,20 +233,19 @@ impl Table {
         let (shard_number, hash) = self.shard(user);
         let mut shard = self.shards[shard_number].write();
         let index = shard.find_or_insert(hash, user, self.hash, listed);
-        let Shard { slots, live, census, .. } = &mut *shard;
+        let Shard { slots, records, live, census, .. } = &mut *shard;
         let slot = &mut slots[index as usize];
-        if revision <= slot.revision {
+        if revision <= slot.revision() {
             return None;
         }
-        slot.revision = revision;
-        slot.hidden = decoded.is_hidden();
-        let was_live = !std::mem::replace(&mut slot.record, SmallVec::from_slice(record)).is_empty();
+        slot.set_revision(revision);
+        *live += usize::from(!slot.has_record());
+        slot.write(record, decoded, records);
         let at = quietly.unwrap_or(decoded.as_of());
         let announce = slot.show(decoded, at, census);
-        let next = decoded.next_change(at).unwrap_or(Timestamp::MAX);
-        let rearm = (next < slot.armed).then_some((slot.armed, next));
-        slot.armed = slot.armed.min(next);
-        *live += usize::from(!was_live);
+        let (armed, next) = (slot.armed(), decoded.next_change(at).unwrap_or(Timestamp::MAX));
+        let rearm = (next < armed).then_some((armed, next));
+        slot.arm(armed.min(next));
         let slot = SlotId::new(self.tenant, shard_number, index);
         Some(Touched { slot, announce: announce.filter(|_| quietly.is_none()), rearm })
     }
@@ -246,17 +260,20 @@ impl Table {
     ) {
         let Some((_, first)) = due.first() else { return };
         let mut shard = self.shards[first.shard()].write();
-        // A look at all of them first, so that one's cache miss is fetched while the next one is looked for.
-        let armed = |(at, id): &&(Timestamp, SlotId)| shard.slots[id.slot()].armed == *at;
+        // Step by step for all of them, so that one's cache miss is fetched while the next one is looked for.
+        let armed = |(at, id): &&(Timestamp, SlotId)| shard.slots[id.slot()].armed() == *at;
         let due: Vec<&(Timestamp, SlotId)> = due.iter().filter(armed).collect();
+        let record = |(_, id): &&(Timestamp, SlotId)| shard.slots[id.slot()].record(&shard.records);
+        let records: Vec<Buffer> = due.iter().map(record).collect();
         let Shard { slots, census, .. } = &mut *shard;
-        for deadline in due {
+        for (deadline, record) in due.into_iter().zip(records) {
             let slot = &mut slots[deadline.1.slot()];
-            let user = view::decode(&slot.record);
+            let user = view::decode(&record);
             let announce = slot.show(&user, now, census);
             // The entry that woke us is no longer in the timers.
-            slot.armed = user.next_change(now).unwrap_or(Timestamp::MAX);
-            woken(deadline, Woken { user: slot.user, revision: slot.revision, announce, next: slot.armed });
+            let next = user.next_change(now).unwrap_or(Timestamp::MAX);
+            slot.arm(next);
+            woken(deadline, Woken { user: slot.user(), revision: slot.revision(), announce, next });
         }
     }
 
@@ -272,19 +289,14 @@ impl Table {
         let (shard_number, hash) = self.shard(user);
         let mut shard = self.shards[shard_number].write();
         let index = shard.find_or_insert(hash, user, self.hash, listed);
-        let Shard { slots, live, census, .. } = &mut *shard;
+        let Shard { slots, records, live, census, .. } = &mut *shard;
         let slot = &mut slots[index as usize];
-        if revision <= slot.revision {
+        if revision <= slot.revision() {
             return None;
         }
-        slot.revision = revision;
-        let was_live = !std::mem::take(&mut slot.record).is_empty();
-        census.recount(slot.counted.take(), None);
-        slot.hidden = false;
-        slot.steady = None;
-        slot.announced = Timestamp::ZERO;
-        let armed = std::mem::replace(&mut slot.armed, Timestamp::MAX);
-        *live -= usize::from(was_live);
+        slot.set_revision(revision);
+        *live -= usize::from(slot.has_record());
+        let armed = slot.empty(records, census);
         Some(Touched {
             slot: SlotId::new(self.tenant, shard_number, index),
             announce: None,
@@ -298,18 +310,20 @@ impl Table {
         let mut shard = self.shards[shard].write();
         if let Some(index) = shard.find_index(hash, user) {
             let slot = &mut shard.slots[index as usize];
-            if slot.revision == revision && slot.record.is_empty() {
-                slot.revision = Revision::NONE;
+            if slot.revision() == revision && !slot.has_record() {
+                slot.set_revision(Revision::NONE);
             }
         }
     }
 
-    /// Every deadline that is to be armed.
-    pub(crate) fn armed(&self, armed: &mut Vec<(Timestamp, SlotId)>) {
+    /// Gives every deadline that is to be armed to `arm`, those of a shard at a time, after its lock is given back;
+    /// `Timestamp::MAX` stands for none.
+    pub(crate) fn armed(&self, mut arm: impl FnMut(Vec<(Timestamp, SlotId)>)) {
         for (number, shard) in self.shards.iter().enumerate() {
-            let shard = shard.read();
-            let slots = (0..).zip(shard.slots.iter()).filter(|(_, slot)| slot.armed != Timestamp::MAX);
-            armed.extend(slots.map(|(index, slot)| (slot.armed, SlotId::new(self.tenant, number, index))));
+            let deadline =
+                |(index, slot): (u32, &Slot)| (slot.armed(), SlotId::new(self.tenant, number, index));
+            let deadlines = (0..).zip(shard.read().slots.iter()).map(deadline).collect();
+            arm(deadlines);
         }
     }
 
@@ -335,8 +349,8 @@ impl Table {
                     break;
                 }
                 let slots = slice.map(|slot| &shard.slots[slot]);
-                slots.filter(|slot| !slot.record.is_empty()).for_each(|slot| {
-                    visit(slot.user, slot.revision, &view::decode(&slot.record));
+                slots.filter(|slot| slot.has_record()).for_each(|slot| {
+                    visit(slot.user(), slot.revision(), &slot.decode(&shard.records));
                 });
                 from += SLICE;
             }
@@ -351,13 +365,13 @@ impl Table {
     fn shard(&self, user: UserId) -> (usize, u64) {
         let hash = self.hash.hash_one(user);
         // The hash table takes the low bits for its buckets and the topmost seven for its tags.
-        ((hash >> 40) as usize % SHARDS, hash)
+        (SHARD_OF[usize::from((hash >> 40) as u8)].into(), hash)
     }
 }
 
 impl Shard {
     fn find_index(&self, hash: u64, user: UserId) -> Option<u32> {
-        self.index.find(hash, |index| self.slots[*index as usize].user == user).copied()
+        self.index.find(hash, |index| self.slots[*index as usize].user() == user).copied()
     }
 
     /// The first slot that the index has for a hash, without a look at whose it is.
@@ -367,7 +381,7 @@ impl Shard {
 
     /// The slot, if it is this user's.
     fn slot_if(&self, index: u32, user: UserId) -> Option<&Slot> {
-        Some(&self.slots[index as usize]).filter(|slot| slot.user == user)
+        Some(&self.slots[index as usize]).filter(|slot| slot.user() == user)
     }
 
     fn find(&self, hash: u64, user: UserId) -> Option<&Slot> {
@@ -387,49 +401,10 @@ impl Shard {
             return index;
         }
         let index = u32::try_from(self.slots.len()).expect("a shard holds fewer than four billion users");
-        self.slots.push(Slot {
-            user,
-            listed: listed(),
-            hidden: false,
-            steady: Some(Presence::NOTHING.pair),
-            counted: None,
-            state_since: Timestamp::ZERO,
-            revision: Revision::NONE,
-            announced: Timestamp::ZERO,
-            armed: Timestamp::MAX,
-            record: SmallVec::new(),
-        });
+        self.slots.push(Slot::new(user, listed()));
         let slots = &self.slots;
-        self.index.insert_unique(hash, index, |index| hasher.hash_one(slots[*index as usize].user));
+        self.index.insert_unique(hash, index, |index| hasher.hash_one(slots[*index as usize].user()));
         index
-    }
-}
-
-impl Slot {
-    /// The view at `now`.
-    fn view(&self, now: Timestamp) -> View {
-        match self.steady {
-            Some(pair) if now < self.armed => {
-                View::steady(pair, Stamps { changed_at: self.announced, state_since: self.state_since })
-            }
-            _ => View::record(&self.record),
-        }
-    }
-
-    /// Notes what of the record shows from `at` on, and counts it. Returns the stamps to announce, if they are newer than
-    /// those announced last.
-    fn show(&mut self, user: &User, at: Timestamp, census: &mut Census) -> Option<Stamps> {
-        let seen = &user.presence(at);
-        let counted = Some(Counted::of(user, seen, at));
-        census.recount(self.counted, counted);
-        self.counted = counted;
-        let stamps = seen.stamps;
-        let announce = (stamps.changed_at > self.announced).then_some(stamps);
-        self.announced = self.announced.max(stamps.changed_at);
-        let nothing_but = Presence { pair: seen.pair, stamps, ..Presence::NOTHING };
-        self.steady = (*seen == nothing_but && stamps.changed_at == self.announced).then_some(seen.pair);
-        self.state_since = stamps.state_since;
-        announce
     }
 }
 
@@ -462,6 +437,21 @@ mod tests {
         table.install(UserId(id), Revision(2), &user.encode().into(), &user, None, || true);
         let (_, view) = table.look_at(UserId(id), at).unwrap();
         view.show(at, |seen| assert_eq!(*seen, user.presence(at)));
+    }
+
+    #[test]
+    fn a_view_knows_how_old_its_pair_is_whether_or_not_the_slot_has_room_for_that() {
+        let (user, table) = (UserId(Uuid::from_u128(1)), Table::new(0));
+        let mut record = User::default();
+        for (revision, (days, text)) in (1..).zip([(10, "there"), (11, ""), (100, "back"), (101, "")]) {
+            let at = Timestamp::ZERO.plus(Duration::from_secs(days * 24 * 60 * 60));
+            let message = NewStatusMessage { content: text.to_owned(), expiry: None };
+            let set = Command::SetStatusMessage(Some(message));
+            record = record.apply(&set, at, &Limits::default()).unwrap();
+            table.install(user, Revision(revision), &record.encode().into(), &record, None, || true);
+            let (_, view) = table.look_at(user, at).unwrap();
+            view.show(at, |seen| assert_eq!(*seen, record.presence(at), "after {days} days"));
+        }
     }
 
     #[test]

@@ -1,97 +1,305 @@
 //! Who may have to be told of a change that time alone makes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use parking_lot::Mutex;
 use porchlight_presence::Timestamp;
 
 use crate::table::SlotId;
 
-/// One deadline per user that has any, the soonest first; one that was armed anew while its user was being woken may
-/// stay and come for nothing.
+/// One deadline per user that has any; one that was armed anew while its user was being woken may stay and come
+/// for nothing.
 ///
 /// A deadline is a hint, never an order: it lies no later than the user's next change, and whoever takes it looks at
 /// the record again. So a keep-alive, which only moves a deadline later, touches nothing here.
 ///
-/// An ordered set rather than a wheel of slots: it is quick enough by the benchmark's rows on fades, has no
-/// resolution to choose, and a jump of the clock over a year costs what is due and no more.
+/// It is a calendar. A deadline that lies ahead is noted on the page of its period, which costs a look-up of the
+/// page and four bytes, in whatever order deadlines come. When a period begins, its deadlines are put in order, all
+/// together. So deadlines keep their milliseconds, and a jump of the clock over a year costs what is due and no
+/// more: a period without deadlines has no pages.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     /// A mutex: the thread that installs and the one that fires come here, and a request only for the metrics.
     deadlines: Mutex<Deadlines>,
 }
 
+/// An instant, and whose it is.
+type Deadline = (Timestamp, SlotId);
+
 #[derive(Debug, Default)]
 struct Deadlines {
-    ordered: BTreeSet<(Timestamp, SlotId)>,
-    /// Those of users that were just woken, until they are put in order together.
-    rearmed: Vec<(Timestamp, SlotId)>,
+    /// Those of the periods that have begun, in order.
+    near: BTreeSet<Deadline>,
+    /// The first period that has not begun.
+    ahead: u64,
+    /// Those of the periods that have not. No page is empty.
+    pages: BTreeMap<Page, Vec<Mark>>,
+    /// How many marks there are on all pages.
+    far: usize,
 }
 
-/// How many users that were woken may wait for their next deadline to be put in order.
-const REARM_TOGETHER: usize = 65_536;
+/// How long a period is, in milliseconds; 16 bits have room for one. While its deadlines are put in order nobody can
+/// arm any, so there should not be too many; with shorter periods there are more pages with less on each.
+const PERIOD: u64 = 8_192;
+
+/// Which deadlines lie together: those of one period, of users whose slots lie together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Page {
+    /// First, so that the pages of a period are next to each other.
+    period: u64,
+    stretch: u64,
+}
+
+/// A deadline on its page: the millisecond of the period, and below it 16 bits for the slot of the stretch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark(u32);
 
 impl Timers {
     /// Moves a user's deadline from `armed` to `at`; `Timestamp::MAX` stands for none.
     pub(crate) fn arm(&self, slot: SlotId, armed: Timestamp, at: Timestamp) {
-        let ordered = &mut self.deadlines.lock().ordered;
+        let mut deadlines = self.deadlines.lock();
         if armed != Timestamp::MAX {
-            // It may be among the rearmed still; then it comes for nothing, which whoever takes it sees.
-            ordered.remove(&(armed, slot));
+            deadlines.remove((armed, slot));
         }
         if at != Timestamp::MAX {
-            ordered.insert((at, slot));
+            deadlines.insert(&[(at, slot)]);
         }
     }
 
-    /// Takes these deadlines to those there are: sorted and packed at once, they take half the room.
+    /// Takes these deadlines to those there are; `Timestamp::MAX` stands for none.
     pub(crate) fn arm_all(&self, mut armed: Vec<(Timestamp, SlotId)>) {
-        armed.sort_unstable();
-        let mut armed = armed.into_iter().collect();
-        self.deadlines.lock().ordered.append(&mut armed);
-    }
-
-    /// Takes the next deadlines of users who were woken; `Timestamp::MAX` stands for none. While `more` are being woken
-    /// they gather, so that a jump of the clock over everybody puts them in order a few times rather than one by one.
-    pub(crate) fn rearm(&self, woken: impl IntoIterator<Item = (Timestamp, SlotId)>, more: bool) {
+        armed.retain(|(at, _)| *at != Timestamp::MAX);
+        armed.sort_unstable_by_key(Page::of);
         let mut deadlines = self.deadlines.lock();
-        deadlines.rearmed.extend(woken.into_iter().filter(|(at, _)| *at != Timestamp::MAX));
-        if more && deadlines.rearmed.len() < REARM_TOGETHER {
-            return;
-        }
-        let mut rearmed = std::mem::take(&mut deadlines.rearmed);
-        rearmed.sort_unstable();
-        if rearmed.len() > deadlines.ordered.len() / 8 {
-            // Built anew, which takes one pass over both.
-            deadlines.ordered.append(&mut rearmed.into_iter().collect());
-        } else {
-            deadlines.ordered.extend(rearmed);
+        for together in armed.chunk_by(|one, other| Page::of(one) == Page::of(other)) {
+            deadlines.insert(together);
         }
     }
 
     /// Takes up to `most` deadlines that have come, the oldest first.
     pub(crate) fn due(&self, now: Timestamp, most: usize) -> Vec<(Timestamp, SlotId)> {
-        let ordered = &mut self.deadlines.lock().ordered;
-        let mut due = Vec::new();
-        while due.len() < most && ordered.first().is_some_and(|(at, _)| *at <= now) {
-            due.extend(ordered.pop_first());
-        }
-        due
+        let mut deadlines = self.deadlines.lock();
+        std::iter::from_fn(|| deadlines.pop(now)).take(most).collect()
     }
 
-    /// The soonest deadline.
+    /// When to look for what is due: at the soonest deadline, or sooner, when its period begins.
     pub(crate) fn next(&self) -> Option<Timestamp> {
-        self.deadlines.lock().ordered.first().map(|(at, _)| *at)
+        let deadlines = self.deadlines.lock();
+        let soonest = deadlines.near.first().map(|(at, _)| *at);
+        soonest.or_else(|| deadlines.next_page().map(Page::begins))
     }
 
     /// How many users have a deadline.
     pub(crate) fn len(&self) -> usize {
         let deadlines = self.deadlines.lock();
-        deadlines.ordered.len() + deadlines.rearmed.len()
+        deadlines.near.len() + deadlines.far
     }
 
     /// Forgets all of them.
     pub(crate) fn clear(&self) {
         *self.deadlines.lock() = Deadlines::default();
+    }
+}
+
+impl Deadlines {
+    /// Takes in deadlines of one page.
+    fn insert(&mut self, together: &[Deadline]) {
+        let Some(page) = together.first().map(Page::of) else { return };
+        if page.period < self.ahead {
+            self.near.extend(together);
+            return;
+        }
+        let marks = self.pages.entry(page).or_default();
+        if marks.capacity() - marks.len() < together.len() {
+            // By a quarter rather than twofold, so that little room is held in vain.
+            marks.reserve_exact(together.len().max(marks.len() / 4));
+        }
+        marks.extend(together.iter().map(Mark::of));
+        self.far += together.len();
+    }
+
+    /// Takes a deadline out, if it is there.
+    fn remove(&mut self, deadline: Deadline) {
+        let (page, mark) = (Page::of(&deadline), Mark::of(&deadline));
+        if page.period < self.ahead {
+            self.near.remove(&deadline);
+            return;
+        }
+        let Some(marks) = self.pages.get_mut(&page) else { return };
+        let Some(place) = marks.iter().position(|other| *other == mark) else { return };
+        marks.swap_remove(place);
+        self.far -= 1;
+        if marks.is_empty() {
+            self.pages.remove(&page);
+        }
+    }
+
+    /// Takes the soonest deadline, if it has come.
+    fn pop(&mut self, now: Timestamp) -> Option<Deadline> {
+        if self.near.is_empty()
+            && let Some(page) = self.next_page().filter(|page| page.begins() <= now)
+        {
+            self.begin(page.period);
+        }
+        self.near.first().filter(|(at, _)| *at <= now)?;
+        self.near.pop_first()
+    }
+
+    /// The first page of the first period that has not begun.
+    fn next_page(&self) -> Option<Page> {
+        self.pages.first_key_value().map(|(page, _)| *page)
+    }
+
+    /// Puts the deadlines of the next period in order. There are none of earlier ones.
+    fn begin(&mut self, period: u64) {
+        let mut begun = Vec::new();
+        while let Some(page) = self.pages.first_entry().filter(|page| page.key().period == period) {
+            let (page, marks) = page.remove_entry();
+            begun.extend(marks.into_iter().map(|mark| mark.on(page)));
+        }
+        self.far -= begun.len();
+        self.near = begun.into_iter().collect();
+        self.ahead = period + 1;
+    }
+}
+
+impl Page {
+    fn of((at, slot): &Deadline) -> Page {
+        Page { period: at.as_millis().unsigned_abs() / PERIOD, stretch: slot.stretch() }
+    }
+
+    /// The first instant of its period.
+    fn begins(self) -> Timestamp {
+        Timestamp::from_millis((self.period * PERIOD).cast_signed())
+    }
+}
+
+impl Mark {
+    fn of((at, slot): &Deadline) -> Mark {
+        let within = at.as_millis().unsigned_abs() % PERIOD;
+        Mark((within as u32) << 16 | u32::from(slot.in_stretch()))
+    }
+
+    /// The deadline that this is on a page.
+    fn on(self, page: Page) -> Deadline {
+        let at = page.period * PERIOD + u64::from(self.0 >> 16);
+        (Timestamp::from_millis(at.cast_signed()), SlotId::of_stretch(page.stretch, self.0 as u16))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// Moves one user's deadline.
+        Arm(u16, u64),
+        /// Takes one user's deadline away.
+        Disarm(u16),
+        /// Gives all of these a deadline who have none.
+        ArmAll(Vec<(u16, u64)>),
+        /// Lets so many milliseconds pass, and takes so many of what is due.
+        Pass(u64, usize),
+        Clear,
+    }
+
+    /// Some twelve periods, of which most are crowded.
+    fn instant() -> impl Strategy<Value = u64> {
+        prop_oneof![0..100_000_u64, (0..12_u64).prop_map(|period| period * PERIOD)]
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let user = 0..40_u16;
+        let step = prop_oneof![
+            6 => (user.clone(), instant()).prop_map(|(user, at)| Step::Arm(user, at)),
+            2 => user.clone().prop_map(Step::Disarm),
+            2 => vec((user, instant()), 0..20).prop_map(Step::ArmAll),
+            4 => (0..20_000_u64, 0..12_usize).prop_map(|(millis, most)| Step::Pass(millis, most)),
+            1 => Just(Step::Clear),
+        ];
+        vec(step, 1..60)
+    }
+
+    /// Users in five stretches.
+    fn slot(user: u16) -> SlotId {
+        SlotId::of_stretch(u64::from(user % 5) << 17, u16::MAX - user)
+    }
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis.cast_signed())
+    }
+
+    proptest! {
+        #[test]
+        fn a_calendar_gives_what_an_ordered_set_would(steps in steps()) {
+            let (timers, mut now) = (Timers::default(), 0);
+            let (mut ordered, mut armed) = (BTreeSet::<Deadline>::new(), BTreeMap::<SlotId, Timestamp>::new());
+            for step in steps {
+                match step {
+                    Step::Arm(user, millis) => {
+                        let (slot, to) = (slot(user), at(millis));
+                        let from = armed.insert(slot, to).unwrap_or(Timestamp::MAX);
+                        timers.arm(slot, from, to);
+                        ordered.remove(&(from, slot));
+                        ordered.insert((to, slot));
+                    }
+                    Step::Disarm(user) => {
+                        let from = armed.remove(&slot(user)).unwrap_or(Timestamp::MAX);
+                        timers.arm(slot(user), from, Timestamp::MAX);
+                        ordered.remove(&(from, slot(user)));
+                    }
+                    Step::ArmAll(users) => {
+                        let mut all = vec![(Timestamp::MAX, slot(0))];
+                        for (user, millis) in users {
+                            armed.entry(slot(user)).or_insert_with(|| {
+                                all.push((at(millis), slot(user)));
+                                at(millis)
+                            });
+                        }
+                        ordered.extend(&all[1..]);
+                        timers.arm_all(all);
+                    }
+                    Step::Pass(millis, most) => {
+                        now += millis;
+                        let mut due = Vec::new();
+                        while due.len() < most && ordered.first().is_some_and(|(first, _)| *first <= at(now)) {
+                            due.extend(ordered.pop_first());
+                        }
+                        for (_, slot) in &due {
+                            armed.remove(slot);
+                        }
+                        prop_assert_eq!(timers.due(at(now), most), due);
+                    }
+                    Step::Clear => {
+                        timers.clear();
+                        ordered.clear();
+                        armed.clear();
+                    }
+                }
+                prop_assert_eq!(timers.len(), ordered.len());
+                let soonest = ordered.first().map(|(at, _)| at.as_millis().unsigned_abs());
+                let next = timers.next().map(|next| next.as_millis().unsigned_abs());
+                prop_assert_eq!(next.is_some(), soonest.is_some());
+                if let (Some(next), Some(soonest)) = (next, soonest) {
+                    prop_assert!(next <= soonest && soonest - next < PERIOD, "{next} for {soonest}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_looks_when_told_to_is_told_exactly() {
+        let timers = Timers::default();
+        let deadline = (at(5 * PERIOD + 7), slot(1));
+        timers.arm_all(vec![deadline]);
+        let period = timers.next().unwrap();
+        assert!(timers.due(period, 9).is_empty());
+        assert_eq!(timers.next(), Some(deadline.0));
+        assert_eq!(timers.due(deadline.0, 9), [deadline]);
+        assert_eq!((timers.next(), timers.len()), (None, 0));
     }
 }
