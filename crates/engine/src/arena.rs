@@ -2,17 +2,19 @@
 
 use crate::slab::Slab;
 
-/// Bytes of a block: as many as the record of a user with one session needs beyond those that lie in the slot.
+/// Bytes of a block: as many as the record of a user with one session needs beyond those that lie in the
+/// slot.
 pub(crate) const BLOCK: usize = 20;
 
-/// Bytes of what was put in that a block holds unless it is the last of its chain: then comes the next one's number.
+/// Bytes of what was put in that a block holds unless it is the last of its chain: then comes the next one's
+/// number.
 const LINKED: usize = BLOCK - size_of::<u32>();
 
 /// Bytes by number: each lot of them is a chain of blocks.
 ///
-/// All blocks are alike, so what was given back serves whatever comes next. An allocator keeps lots of different
-/// lengths apart, and records change theirs with the hours of the day; and each lot would need a pointer and a
-/// length. Blocks are never given back to the system: there stay as many as were used at once.
+/// All blocks are alike, so what was given back serves whatever comes next. An allocator keeps lots of
+/// different lengths apart, and records change theirs with the hours of the day; and each lot would need a
+/// pointer and a length. Blocks are never given back to the system: there stay as many as were used at once.
 #[derive(Debug, Default)]
 pub(crate) struct Arena {
     blocks: Slab<[u8; BLOCK]>,

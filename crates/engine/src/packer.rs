@@ -12,11 +12,11 @@ const IDS_MAX: u8 = 7;
 /// How many zeros at the end of one may be left out: there are five bits for their number.
 const ZEROS_MAX: usize = 31;
 
-/// Leaves out of a record the ids that many have, those of applications, and the zeros at its end, which stand for
-/// its absent parts.
+/// Leaves out of a record the ids that many have, those of applications, and the zeros at its end, which
+/// stand for its absent parts.
 ///
-/// It knows nothing of a record's format, and the log's form is untouched: what was packed comes out as the very
-/// bytes that went in, by the same packer.
+/// It knows nothing of a record's format, and the log's form is untouched: what was packed comes out as the
+/// very bytes that went in, by the same packer.
 ///
 /// ```text
 /// packed = head *(length:byte id:byte bytes) bytes
@@ -29,8 +29,8 @@ pub(crate) struct Packer {
 }
 
 impl Packer {
-    /// A record with less in it. `ids`: those that it may have in common with others, in the order in which they
-    /// stand in it.
+    /// A record with less in it. `ids`: those that it may have in common with others, in the order in which
+    /// they stand in it.
     pub(crate) fn pack(&mut self, record: &[u8], ids: impl IntoIterator<Item = [u8; ID]>) -> Buffer {
         let zeros = record.iter().rev().take(ZEROS_MAX).take_while(|byte| **byte == 0).count();
         let mut rest = &record[..record.len() - zeros];

@@ -14,8 +14,8 @@ pub(crate) struct Records {
     arena: Arena,
 }
 
-/// What a slot has of its user's record: how long that is when packed, its first bytes, and where the others are.
-/// All of that in bytes, so that no room is lost to alignment.
+/// What a slot has of its user's record: how long that is when packed, its first bytes, and where the others
+/// are. All of that in bytes, so that no room is lost to alignment.
 #[derive(Debug)]
 pub(crate) struct Held {
     /// 0 for no record; [`LONG`] if it is that or more, which then stands in the first four of `here`.

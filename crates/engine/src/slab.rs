@@ -5,8 +5,9 @@ use std::ops::{Index, IndexMut};
 /// Places of a chunk.
 const CHUNK: usize = 8_192;
 
-/// Items by number, in chunks: a plain vector would hold up to twice the room, and both the old and the new one
-/// while it grows, under its owner's lock. The first chunk does grow like one, so that few items take little.
+/// Items by number, in chunks: a plain vector would hold up to twice the room, and both the old and the new
+/// one while it grows, under its owner's lock. The first chunk does grow like one, so that few items take
+/// little.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     chunks: Vec<Vec<T>>,

@@ -53,8 +53,8 @@ impl Marks {
     }
 }
 
-/// A number below 2^48, in six bytes: an instant or a revision. Instants end before that, in the year 9999, and a log
-/// would have to give out a million revisions a second for nine years.
+/// A number below 2^48, in six bytes: an instant or a revision. Instants end before that, in the year 9999,
+/// and a log would have to give out a million revisions a second for nine years.
 #[derive(Clone, Copy, Debug)]
 struct U48([u8; 6]);
 
@@ -164,15 +164,15 @@ impl Slot {
         View::steady(self.shows, Stamps { changed_at, state_since })
     }
 
-    /// Takes a record in, in place of the one that there is. `decoded` is what it says. What shows of it is still to
-    /// be [noted](Slot::show).
+    /// Takes a record in, in place of the one that there is. `decoded` is what it says. What shows of it is
+    /// still to be [noted](Slot::show).
     pub(crate) fn write(&mut self, record: &[u8], decoded: &User, records: &mut Records) {
         records.put(&mut self.record, record, decoded);
         self.marks.set(Marks::HIDDEN, decoded.is_hidden());
     }
 
-    /// Notes what of the record shows from `at` on, and counts it. Returns the stamps to announce, if they are newer
-    /// than those announced last.
+    /// Notes what of the record shows from `at` on, and counts it. Returns the stamps to announce, if they
+    /// are newer than those announced last.
     pub(crate) fn show(&mut self, user: &User, at: Timestamp, census: &mut Census) -> Option<Stamps> {
         let seen = &user.presence(at);
         let counted = Counted::of(user, seen, at);
@@ -192,8 +192,8 @@ impl Slot {
         (stamps.changed_at > before).then_some(stamps)
     }
 
-    /// Throws the record away and begins anew with the user, who counts for nothing then. Returns the deadline that
-    /// was in the timers.
+    /// Throws the record away and begins anew with the user, who counts for nothing then. Returns the
+    /// deadline that was in the timers.
     pub(crate) fn empty(&mut self, records: &mut Records, census: &mut Census) -> Timestamp {
         let armed = self.armed();
         census.recount(self.counted(), None);

@@ -7,19 +7,20 @@ use porchlight_presence::Timestamp;
 
 use crate::table::SlotId;
 
-/// One deadline per user that has any; one that was armed anew while its user was being woken may stay and come
-/// for nothing.
+/// One deadline per user that has any; one that was armed anew while its user was being woken may stay and
+/// come for nothing.
 ///
-/// A deadline is a hint, never an order: it lies no later than the user's next change, and whoever takes it looks at
-/// the record again. So a keep-alive, which only moves a deadline later, touches nothing here.
+/// A deadline is a hint, never an order: it lies no later than the user's next change, and whoever takes it
+/// looks at the record again. So a keep-alive, which only moves a deadline later, touches nothing here.
 ///
-/// It is a calendar. A deadline that lies ahead is noted on the page of its period, which costs a look-up of the
-/// page and four bytes, in whatever order deadlines come. When a period begins, its deadlines are put in order, all
-/// together. So deadlines keep their milliseconds, and a jump of the clock over a year costs what is due and no
-/// more: a period without deadlines has no pages.
+/// It is a calendar. A deadline that lies ahead is noted on the page of its period, which costs a look-up of
+/// the page and four bytes, in whatever order deadlines come. When a period begins, its deadlines are put in
+/// order, all together. So deadlines keep their milliseconds, and a jump of the clock over a year costs what
+/// is due and no more: a period without deadlines has no pages.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    /// A mutex: the thread that installs and the one that fires come here, and a request only for the metrics.
+    /// A mutex: the thread that installs and the one that fires come here, and a request only for the
+    /// metrics.
     deadlines: Mutex<Deadlines>,
 }
 
@@ -38,8 +39,9 @@ struct Deadlines {
     far: usize,
 }
 
-/// How long a period is, in milliseconds; 16 bits have room for one. While its deadlines are put in order nobody can
-/// arm any, so there should not be too many; with shorter periods there are more pages with less on each.
+/// How long a period is, in milliseconds; 16 bits have room for one. While its deadlines are put in order
+/// nobody can arm any, so there should not be too many; with shorter periods there are more pages with less
+/// on each.
 const PERIOD: u64 = 8_192;
 
 /// Which deadlines lie together: those of one period, of users whose slots lie together.
@@ -233,11 +235,19 @@ mod tests {
         Timestamp::from_millis(millis.cast_signed())
     }
 
+    fn take_due(ordered: &mut BTreeSet<Deadline>, now: Timestamp, most: usize) -> Vec<Deadline> {
+        let is_due = |deadline: &&Deadline| deadline.0 <= now;
+        let due: Vec<Deadline> = ordered.iter().take_while(is_due).take(most).copied().collect();
+        ordered.retain(|deadline| !due.contains(deadline));
+        due
+    }
+
     proptest! {
         #[test]
         fn a_calendar_gives_what_an_ordered_set_would(steps in steps()) {
             let (timers, mut now) = (Timers::default(), 0);
-            let (mut ordered, mut armed) = (BTreeSet::<Deadline>::new(), BTreeMap::<SlotId, Timestamp>::new());
+            let mut ordered = BTreeSet::<Deadline>::new();
+            let mut armed = BTreeMap::<SlotId, Timestamp>::new();
             for step in steps {
                 match step {
                     Step::Arm(user, millis) => {
@@ -265,10 +275,7 @@ mod tests {
                     }
                     Step::Pass(millis, most) => {
                         now += millis;
-                        let mut due = Vec::new();
-                        while due.len() < most && ordered.first().is_some_and(|(first, _)| *first <= at(now)) {
-                            due.extend(ordered.pop_first());
-                        }
+                        let due = take_due(&mut ordered, at(now), most);
                         for (_, slot) in &due {
                             armed.remove(slot);
                         }
