@@ -43,7 +43,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
             "memory per user with one session",
             user,
             "B",
-            Some(Bound::AtMost(200.0)),
+            Some(Bound::AtMost(120.0)),
             note("users without directory entries", with_users),
         ),
         figure(

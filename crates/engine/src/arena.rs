@@ -4,7 +4,7 @@ use crate::slab::Slab;
 
 /// Bytes of a block: as many as the record of a user with one session needs beyond those that lie in the
 /// slot.
-pub(crate) const BLOCK: usize = 20;
+const BLOCK: usize = 20;
 
 /// Bytes of what was put in that a block holds unless it is the last of its chain: then comes the next one's
 /// number.

@@ -25,9 +25,7 @@ const SHARDS: usize = 16;
 const SHARES: [usize; SHARDS] = [11, 12, 12, 13, 14, 14, 15, 15, 16, 17, 17, 18, 19, 20, 21, 22];
 
 /// The shard for each value of a byte of the hash.
-static SHARD_OF: [u8; 256] = shard_of();
-
-const fn shard_of() -> [u8; 256] {
+static SHARD_OF: [u8; 256] = {
     let mut shards = [0; 256];
     let (mut shard, mut from) = (0, 0);
     while shard < SHARDS {
@@ -41,7 +39,7 @@ const fn shard_of() -> [u8; 256] {
     }
     assert!(from == shards.len(), "every value has its shard");
     shards
-}
+};
 
 /// Where a user's slot is, for the timers: tenant, shard and slot in one number. A slot never moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
