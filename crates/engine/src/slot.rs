@@ -53,16 +53,14 @@ impl Marks {
     }
 }
 
-/// A number below 2^48, in six bytes: an instant or a revision. Instants end before that, in the year 9999,
-/// and a log would have to give out a million revisions a second for nine years.
+/// A number below 2^48, in six bytes: an instant or a revision. Instants end before that, in the year 9999.
 #[derive(Clone, Copy, Debug)]
 struct U48([u8; 6]);
 
 impl U48 {
     fn new(number: u64) -> U48 {
-        let [bytes @ .., 0, 0] = number.to_le_bytes() else {
-            panic!("neither instants nor revisions come to 2^48");
-        };
+        debug_assert!(number < 1 << 48, "neither an instant nor a revision that was let in");
+        let [bytes @ .., _, _] = number.to_le_bytes();
         U48(bytes)
     }
 
@@ -86,6 +84,10 @@ impl From<U48> for Timestamp {
 }
 
 impl Slot {
+    /// The greatest revision that there is room for. A log would come to it after nine years of a million
+    /// entries a second.
+    pub(crate) const REVISION_MAX: Revision = Revision((1 << 48) - 1);
+
     /// That of a user without a record.
     pub(crate) fn new(user: UserId, listed: bool) -> Slot {
         let Presence { pair, stamps, .. } = Presence::NOTHING;
@@ -112,6 +114,7 @@ impl Slot {
         Revision(self.revision.get())
     }
 
+    /// Notes the revision of the record or of its end, at most [`Slot::REVISION_MAX`].
     pub(crate) fn set_revision(&mut self, revision: Revision) {
         self.revision = U48::new(revision.0);
     }

@@ -20,6 +20,7 @@ use crate::kept::Kept;
 use crate::keys::{self, Named};
 use crate::late::LateWrites;
 use crate::origin::{Cause, Made, Origin, Origins};
+use crate::slot::Slot;
 use crate::table::Touched;
 use crate::tenant::Tenant;
 use crate::timers::Timers;
@@ -298,6 +299,9 @@ impl State {
         changes: &mut changes::Batch,
     ) -> Result<(), String> {
         let revision = entry.revision;
+        if revision > Slot::REVISION_MAX {
+            return Err(format!("its revision {revision} is beyond {}", Slot::REVISION_MAX));
+        }
         match (named, &entry.value) {
             (Named::User(tenant, user), Value::Live(record)) => {
                 let of = changes.of(self, tenant, revision);
@@ -514,5 +518,21 @@ mod tests {
         let expected = [596, 598, 600].map(|newest| (100, Revision(newest)));
         assert_eq!(found.collect::<Vec<_>>(), expected);
         assert_eq!(state.newest(), at);
+    }
+
+    #[test]
+    fn an_entry_with_a_revision_that_no_log_comes_to_is_named_and_not_taken_in() {
+        let at = Timestamp::from_millis(1_000);
+        let state = State::new(Arc::new(Clock::manual(at)), false);
+        let record = User::default().apply(&Command::SetHidden(true), at, &Limits::default()).unwrap();
+        let key = keys::user(TenantId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)));
+        let put = |revision| {
+            let value = Value::Live(record.encode().into());
+            state.install(vec![Entry { key: key.clone(), revision, written: revision, value }]);
+            state.unreadable().map(|(key, _)| key)
+        };
+        assert_eq!(put(Slot::REVISION_MAX), None);
+        assert_eq!(put(Revision(Slot::REVISION_MAX.0 + 1)), Some(key.clone()));
+        assert_eq!(state.revision(&key), Slot::REVISION_MAX);
     }
 }
