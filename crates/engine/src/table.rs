@@ -187,13 +187,10 @@ impl Table {
             let shard = self.shards[together[0].0].read();
             // Step by step for all of them, so that one's cache miss is fetched while the next one is looked for.
             let likely: Vec<Option<u32>> = together.iter().map(|(_, hash, _)| shard.likely(*hash)).collect();
-            let found: Vec<Option<&Slot>> = likely
-                .into_iter()
-                .zip(together)
-                .map(|(likely, (_, _, place))| shard.slot_if(likely?, users[*place]))
-                .collect();
-            for (found, (_, hash, place)) in found.into_iter().zip(together) {
-                let slot = found.or_else(|| shard.find(*hash, users[*place]));
+            for (likely, (_, hash, place)) in likely.into_iter().zip(together) {
+                let user = users[*place];
+                let slot =
+                    likely.and_then(|index| shard.slot_if(index, user).or_else(|| shard.find(*hash, user)));
                 visit(*place, slot.map(|slot| (slot.is_listed(), slot.view(now, &shard.records))));
             }
         }
