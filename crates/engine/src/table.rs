@@ -168,31 +168,30 @@ impl Table {
         }
     }
 
-    /// Looks at many users: `visit` gets the place among `users`, whether that user is in the directory, and the view
-    /// at `now`; no word of either for one who has no slot. Each shard is locked once, and the searches do not wait for one another's
-    /// cache misses.
+    /// Looks at many users, in their order: `visit` gets each with whether they are in the directory and the view at
+    /// `now`; no word of either for one who has no slot. The searches do not wait for one another's cache misses.
+    ///
+    /// All shards are locked meanwhile, for some microseconds: shard by shard, each lock would wait until the misses
+    /// before it are over. Everybody else locks one shard at a time, and whoever does this here locks them in the same
+    /// order, so nobody waits in a circle.
     pub(crate) fn visit(
         &self,
         users: &[UserId],
         now: Timestamp,
-        mut visit: impl FnMut(usize, Option<(bool, View)>),
+        mut visit: impl FnMut(UserId, Option<(bool, View)>),
     ) {
-        let mut places: Vec<(usize, u64, usize)> = Vec::with_capacity(users.len());
-        places.extend(users.iter().enumerate().map(|(place, user)| {
+        let shards = self.shards.each_ref().map(RwLock::read);
+        // Step by step for all of them, so that one's cache miss is fetched while the next one is looked for.
+        let likely = users.iter().map(|user| {
             let (shard, hash) = self.shard(*user);
-            (shard, hash, place)
-        }));
-        places.sort_unstable_by_key(|(shard, ..)| *shard);
-        for together in places.chunk_by(|one, other| one.0 == other.0) {
-            let shard = self.shards[together[0].0].read();
-            // Step by step for all of them, so that one's cache miss is fetched while the next one is looked for.
-            let likely: Vec<Option<u32>> = together.iter().map(|(_, hash, _)| shard.likely(*hash)).collect();
-            for (likely, (_, hash, place)) in likely.into_iter().zip(together) {
-                let user = users[*place];
-                let slot =
-                    likely.and_then(|index| shard.slot_if(index, user).or_else(|| shard.find(*hash, user)));
-                visit(*place, slot.map(|slot| (slot.is_listed(), slot.view(now, &shard.records))));
-            }
+            (shard, hash, shards[shard].likely(hash))
+        });
+        let likely: Vec<(usize, u64, Option<u32>)> = likely.collect();
+        for (user, (shard, hash, likely)) in users.iter().zip(likely) {
+            let shard = &shards[shard];
+            let slot =
+                likely.and_then(|index| shard.slot_if(index, *user).or_else(|| shard.find(hash, *user)));
+            visit(*user, slot.map(|slot| (slot.is_listed(), slot.view(now, &shard.records))));
         }
     }
 

@@ -69,9 +69,9 @@ impl Tenant {
 
     /// Whether each of many users is somebody, and their views at `now`: in their order, read together.
     pub fn look_at_all(&self, users: &[UserId], now: Timestamp) -> Vec<(bool, View)> {
-        let mut found = vec![(false, View::default()); users.len()];
-        self.users.visit(users, now, |place, slot| {
-            found[place] = slot.unwrap_or_else(|| (self.directory.contains(users[place]), View::default()));
+        let mut found = Vec::with_capacity(users.len());
+        self.users.visit(users, now, |user, slot| {
+            found.push(slot.unwrap_or_else(|| (self.directory.contains(user), View::default())));
         });
         found
     }
