@@ -1,6 +1,7 @@
 //! Many presences by id.
 
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 
 use porchlight_engine::View;
 use porchlight_presence::{Timestamp, UserId};
@@ -57,7 +58,9 @@ fn answer(call: &Call<'_>, ids: Vec<Id<'_>>, select: &Select, level: MetadataLev
 /// Who was asked for, and what was seen of them.
 struct Found<'b> {
     ids: Vec<Id<'b>>,
-    /// Of each id that means a user, in their order: whether that is somebody, and the view.
+    /// The users of those ids that mean one, in their order.
+    users: Vec<UserId>,
+    /// Of each of them: whether that is somebody, and the view.
     seen: Vec<(bool, View)>,
     now: Timestamp,
 }
@@ -81,24 +84,22 @@ fn find<'b>(call: &Call<'_>, mut ids: Vec<Id<'b>>) -> Result<Found<'b>, Error> {
     if !(ids.iter().all(is_own) && seen.iter().all(|(is_somebody, _)| *is_somebody)) {
         call.caller.may_read_everybody()?;
     }
-    Ok(Found { ids, seen, now })
+    Ok(Found { ids, users, seen, now })
 }
 
 impl Found<'_> {
     /// Appends an element for everybody who was asked for, and for every id that nobody has, where it stood first.
     fn write(&self, out: &mut Vec<u8>, call: &Call<'_>, select: &Select, annotations: Annotations<'_>) {
-        let mut known: HashSet<UserId, RandomState> =
-            HashSet::with_capacity_and_hasher(self.ids.len(), RandomState::new());
-        let mut unknown = HashSet::new();
-        let mut seen = self.seen.iter();
+        let (mut known, mut unknown) = (Known::among(&self.users), HashSet::new());
+        let mut seen = self.seen.iter().enumerate();
         let start = out.len();
         for id in &self.ids {
             let found = id.user.and_then(|user| {
-                let (is_somebody, view) = seen.next()?;
-                is_somebody.then_some((user, view))
+                let (place, (is_somebody, view)) = seen.next()?;
+                is_somebody.then_some((place, user, view))
             });
             let is_first = match found {
-                Some((user, _)) => known.insert(user),
+                Some((place, ..)) => known.is_first(place),
                 None => unknown.insert(id.text().to_ascii_lowercase()),
             };
             if !is_first {
@@ -108,10 +109,63 @@ impl Found<'_> {
                 out.push(b',');
             }
             match found {
-                Some((user, view)) => view.show(self.now, |seen| {
+                Some((_, user, view)) => view.show(self.now, |seen| {
                     presence::write(out, user, seen, call.caller.reader(user), select, annotations);
                 }),
                 None => presence::write_unknown(out, id.text(), select),
+            }
+        }
+    }
+}
+
+/// Which users of a list were met before: a set from which nothing is ever taken, in a few kilobytes.
+struct Known<'u> {
+    users: &'u [UserId],
+    hash: RandomState,
+    /// Places in the list, counted from one: each at the hash of its user, or behind, where the first zero was. At
+    /// least half of them stay zero.
+    places: Vec<u32>,
+}
+
+impl Known<'_> {
+    fn among(users: &[UserId]) -> Known<'_> {
+        let places = vec![0; 2 * users.len().next_power_of_two()];
+        Known { users, hash: RandomState::new(), places }
+    }
+
+    /// Whether the user at this place in the list is met for the first time.
+    fn is_first(&mut self, place: usize) -> bool {
+        let user = self.users[place];
+        let mask = self.places.len() - 1;
+        let mut at = self.hash.hash_one(user) as usize & mask;
+        loop {
+            match self.places[at] {
+                0 => {
+                    self.places[at] = place as u32 + 1;
+                    return true;
+                }
+                known if self.users[known as usize - 1] == user => return false,
+                _ => at = (at + 1) & mask,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_user_is_met_for_the_first_time_once(users in vec(0..40_u128, 0..100)) {
+            let users: Vec<UserId> = users.into_iter().map(|user| UserId(Uuid::from_u128(user))).collect();
+            let mut known = Known::among(&users);
+            for (place, user) in users.iter().enumerate() {
+                prop_assert_eq!(known.is_first(place), !users[..place].contains(user));
             }
         }
     }
