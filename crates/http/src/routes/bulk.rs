@@ -94,13 +94,12 @@ impl Found<'_> {
         let mut seen = self.seen.iter().enumerate();
         let start = out.len();
         for id in &self.ids {
-            let found = id.user.and_then(|user| {
-                let (place, (is_somebody, view)) = seen.next()?;
-                is_somebody.then_some((place, user, view))
-            });
-            let is_first = match found {
-                Some((place, ..)) => known.is_first(place),
-                None => unknown.insert(id.text().to_ascii_lowercase()),
+            let (is_first, found) = match id.user {
+                None => (unknown.insert(id.text().to_ascii_lowercase()), None),
+                Some(user) => {
+                    let (place, (is_somebody, view)) = seen.next().expect("every user was looked at");
+                    (known.is_first(place), is_somebody.then_some((user, view)))
+                }
             };
             if !is_first {
                 continue;
@@ -109,7 +108,7 @@ impl Found<'_> {
                 out.push(b',');
             }
             match found {
-                Some((_, user, view)) => view.show(self.now, |seen| {
+                Some((user, view)) => view.show(self.now, |seen| {
                     presence::write(out, user, seen, call.caller.reader(user), select, annotations);
                 }),
                 None => presence::write_unknown(out, id.text(), select),
