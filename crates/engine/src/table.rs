@@ -168,12 +168,13 @@ impl Table {
         }
     }
 
-    /// Looks at many users, in their order: `visit` gets each with whether they are in the directory and the view at
-    /// `now`; no word of either for one who has no slot. The searches do not wait for one another's cache misses.
+    /// Looks at many users, in their order: `visit` gets each with whether they are in the directory and the
+    /// view at `now`; no word of either for one who has no slot. The searches do not wait for one another's
+    /// cache misses.
     ///
-    /// All shards are locked meanwhile, for some microseconds: shard by shard, each lock would wait until the misses
-    /// before it are over. Everybody else locks one shard at a time, and whoever does this here locks them in the same
-    /// order, so nobody waits in a circle.
+    /// All shards are locked meanwhile, for some microseconds: shard by shard, each lock would wait until the
+    /// misses before it are over. Everybody else locks one shard at a time, and whoever does this here locks
+    /// them in the same order, so nobody waits in a circle.
     pub(crate) fn visit(
         &self,
         users: &[UserId],

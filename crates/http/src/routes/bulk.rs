@@ -88,7 +88,8 @@ fn find<'b>(call: &Call<'_>, mut ids: Vec<Id<'b>>) -> Result<Found<'b>, Error> {
 }
 
 impl Found<'_> {
-    /// Appends an element for everybody who was asked for, and for every id that nobody has, where it stood first.
+    /// Appends an element for everybody who was asked for, and for every id that nobody has, where it stood
+    /// first.
     fn write(&self, out: &mut Vec<u8>, call: &Call<'_>, select: &Select, annotations: Annotations<'_>) {
         let (mut known, mut unknown) = (Known::among(&self.users), HashSet::new());
         let mut seen = self.seen.iter().enumerate();
@@ -121,8 +122,8 @@ impl Found<'_> {
 struct Known<'u> {
     users: &'u [UserId],
     hash: RandomState,
-    /// Places in the list, counted from one: each at the hash of its user, or behind, where the first zero was. At
-    /// least half of them stay zero.
+    /// Places in the list, counted from one: each at the hash of its user, or behind, where the first zero
+    /// was. At least half of them stay zero.
     places: Vec<u32>,
 }
 

@@ -27,8 +27,8 @@ pub(crate) fn text(id: Uuid) -> [u8; LENGTH] {
     text
 }
 
-/// Puts the digits of a GUID over those of another one's text. Byte by byte from a table: a sixth of the library's
-/// steps, and an answer of many presences takes it as often.
+/// Puts the digits of a GUID over those of another one's text. Byte by byte from a table: a sixth of the
+/// library's steps, and an answer of many presences takes it as often.
 pub(crate) fn put(id: Uuid, text: &mut [u8; LENGTH]) {
     for (byte, place) in id.as_bytes().iter().zip(PLACES) {
         text[place..place + 2].copy_from_slice(&DIGITS[usize::from(*byte)]);
@@ -40,8 +40,9 @@ pub(crate) fn parse(text: &str) -> Option<Uuid> {
     decode(text.as_bytes().try_into().ok()?)
 }
 
-/// The same of a text of that length, which need not be ASCII. It stays in registers until it is whole: the library's
-/// way has to wait, for each id of a bulk read, until single bytes can be read again as the words that they make up.
+/// The same of a text of that length, which need not be ASCII. It stays in registers until it is whole: the
+/// library's way has to wait, for each id of a bulk read, until single bytes can be read again as the words
+/// that they make up.
 pub(crate) fn decode(text: &[u8; LENGTH]) -> Option<Uuid> {
     let eight = |place: usize| Some(u64::from_le_bytes(*text[place..].first_chunk()?));
     let four = |place: usize| Some(u64::from(u32::from_le_bytes(*text[place..].first_chunk()?)));
@@ -56,10 +57,10 @@ pub(crate) fn decode(text: &[u8; LENGTH]) -> Option<Uuid> {
     Some(Uuid::from_bytes(id.to_le_bytes()))
 }
 
-/// The four bytes that eight digits stand for, the first one lowest in both; `None` if one of them is no digit.
+/// The four bytes that eight digits stand for, the first one lowest in both; `None` if one is no digit.
 fn four_bytes(digits: u64) -> Option<u32> {
     let each = |byte: u8| u64::from(byte) * 0x0101_0101_0101_0101;
-    // The top bit of each byte that is at least so large; of those below 0x80, and there are no others among digits.
+    // The top bit of each byte that is at least so large; of those below 0x80, and no digit is another.
     let reaching = |texts: u64, least: u8| texts.wrapping_add(each(0x80 - least));
     let lower = digits | each(0x20);
     let numbers = reaching(digits, b'0') ^ reaching(digits, b'9' + 1);

@@ -206,8 +206,8 @@ pub(crate) fn sequence_number(changed_at: Timestamp) -> [u8; SEQUENCE_NUMBER_LEN
     number
 }
 
-/// The eight decimal digits of a number below 10^8. It is halved three times, all parts of it in one word: one digit
-/// after the other, each would wait for the division before it.
+/// The eight decimal digits of a number below 10^8. It is halved three times, all parts of it in one word:
+/// one digit after the other, each would wait for the division before it.
 fn digits(number: u64) -> [u8; 8] {
     let fours = (number / 10_000) | (number % 10_000) << 32;
     let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;

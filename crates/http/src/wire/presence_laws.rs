@@ -98,7 +98,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
-    /// Every pair by itself is copied as it would be written, whatever stands in front of it and whoever reads.
+    /// Every pair by itself is copied as it would be written, whatever stands before it and whoever reads.
     #[test]
     fn a_stencil_says_what_its_members_say_one_by_one(
         user in any::<u128>(),

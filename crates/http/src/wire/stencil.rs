@@ -1,7 +1,7 @@
 //! The members of a presence that is a pair and nothing else, copied rather than written.
 //!
-//! Nearly every presence is one. Its members are written once for each pair, and what is each user's own is put over
-//! the copies.
+//! Nearly every presence is one. Its members are written once for each pair, and what is each user's own is
+//! put over the copies.
 
 use std::sync::LazyLock;
 
