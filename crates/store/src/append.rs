@@ -52,28 +52,29 @@ pub enum AppendError {
 #[derive(Debug)]
 pub struct Receipt(oneshot::Receiver<Result<Revision, AppendError>>);
 
-/// What a log keeps of an append until its outcome is known: the caller's hold and the way to answer it.
-pub(crate) struct Owner {
+/// What a log keeps of an append until its outcome is known: the caller's hold and the way to answer it. For whoever
+/// implements [`Log`](crate::Log).
+pub struct Owner {
     hold: Hold,
     answer: oneshot::Sender<Result<Revision, AppendError>>,
 }
 
 impl Owner {
     /// The log's end and the caller's end of one append.
-    pub(crate) fn new(hold: Hold) -> (Owner, Receipt) {
+    pub fn new(hold: Hold) -> (Owner, Receipt) {
         let (answer, receiver) = oneshot::channel();
         (Owner { hold, answer }, Receipt(receiver))
     }
 
     /// Drops the hold, then answers: whoever sees the answer finds the hold gone.
-    pub(crate) fn settle(self, outcome: Result<Revision, AppendError>) {
+    pub fn settle(self, outcome: Result<Revision, AppendError>) {
         drop(self.hold);
         // Nobody listens any more when the receipt was dropped, which is the caller's good right.
         let _ = self.answer.send(outcome);
     }
 
     /// Answers that the outcome is unknown, and hands back the hold, to be dropped when it is known.
-    pub(crate) fn unknown(self) -> Hold {
+    pub fn unknown(self) -> Hold {
         let _ = self.answer.send(Err(AppendError::Unknown));
         self.hold
     }

@@ -22,7 +22,7 @@ mod memory;
 mod record;
 mod tombstones;
 
-pub use append::{Append, AppendError, Hold, Receipt};
+pub use append::{Append, AppendError, Hold, Owner, Receipt};
 pub use cluster::{Cluster, Leases, Node};
 pub use embedded::{
     Compacted, Durability, Embedded, OpenError, Options, Repair, RepairError, compact, repair,
