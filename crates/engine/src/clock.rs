@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one place that reads the system's time")]
 
+use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -25,11 +26,22 @@ pub struct Clock {
     jumps: watch::Sender<u64>,
 }
 
-#[derive(Debug)]
 enum Source {
     System,
     /// Stands still but for [`Clock::advance`].
     Manual(i64),
+    /// Somebody else's time, at the pace of tokio's.
+    Given(Box<dyn Fn() -> Timestamp + Send + Sync>),
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::System => formatter.write_str("System"),
+            Source::Manual(start) => formatter.debug_tuple("Manual").field(start).finish(),
+            Source::Given(_) => formatter.write_str("Given"),
+        }
+    }
 }
 
 impl Clock {
@@ -41,6 +53,12 @@ impl Clock {
     /// A clock that stands at `start` until it is advanced.
     pub fn manual(start: Timestamp) -> Clock {
         Clock::new(Source::Manual(start.as_millis()))
+    }
+
+    /// A clock that shows what `source` says, which goes at the pace of tokio's time: for simulations, where both are
+    /// virtual and a machine's clock may be off.
+    pub fn given(source: impl Fn() -> Timestamp + Send + Sync + 'static) -> Clock {
+        Clock::new(Source::Given(Box::new(source)))
     }
 
     fn new(source: Source) -> Clock {
@@ -99,8 +117,8 @@ impl Clock {
     pub async fn wait(&self, at: Option<Timestamp>, jumps: &mut watch::Receiver<u64>) {
         let sleep = match (&self.source, at) {
             (_, Some(at)) if at <= self.now() => return,
-            (Source::System, Some(at)) => Some(at.since(self.now())),
-            (Source::System, None) | (Source::Manual(_), _) => None,
+            (Source::System | Source::Given(_), Some(at)) => Some(at.since(self.now())),
+            (Source::System | Source::Given(_), None) | (Source::Manual(_), _) => None,
         };
         let elapsed = async {
             match sleep {
@@ -124,8 +142,9 @@ impl Clock {
     }
 
     fn source_millis(&self) -> i64 {
-        match self.source {
-            Source::Manual(start) => start,
+        match &self.source {
+            Source::Manual(start) => *start,
+            Source::Given(now) => now().as_millis(),
             Source::System => {
                 let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
@@ -145,6 +164,14 @@ mod tests {
         assert_eq!(clock.now(), Timestamp::from_millis(5_000));
         clock.advance(Duration::from_millis(4_500));
         assert_eq!(clock.now(), Timestamp::from_millis(5_500));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_given_clock_is_waited_for_by_tokios_time() {
+        let begun = tokio::time::Instant::now();
+        let clock = Clock::given(move || Timestamp::from_millis(1_000).plus(begun.elapsed()));
+        clock.wait(Some(Timestamp::from_millis(3_000)), &mut clock.jumps()).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(2));
     }
 
     #[tokio::test]
