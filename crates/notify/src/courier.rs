@@ -50,13 +50,28 @@ struct Done {
     took: Duration,
 }
 
+/// Where the records are looked through for whoever has to catch up, which may take a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scanning {
+    /// On threads of their own: meanwhile others are told.
+    Beside,
+    /// Where everything else is done.
+    Here,
+}
+
 /// Runs until `stop`, then keeps the cursors.
-pub(crate) async fn run(mut office: Office, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn run(
+    mut office: Office,
+    shared: Arc<Shared>,
+    scanning: Scanning,
+    mut stop: watch::Receiver<bool>,
+) {
     tokio::spawn(leave_if_incomplete(Arc::clone(&shared)));
     let mut courier = Courier {
         engine: shared.engine.clone(),
         shared,
         posts: JoinSet::new(),
+        scanning,
         scans: JoinSet::new(),
         writes: JoinSet::new(),
         rotating: None,
@@ -125,6 +140,7 @@ struct Courier {
     engine: Engine,
     shared: Arc<Shared>,
     posts: JoinSet<Done>,
+    scanning: Scanning,
     scans: JoinSet<(Scan, Changes)>,
     writes: JoinSet<()>,
     /// The signing keys are being changed.
@@ -157,10 +173,14 @@ impl Courier {
         }
         while let Some(scan) = office.scan() {
             let engine = self.engine.clone();
-            self.scans.spawn_blocking(move || {
+            let run = move || {
                 let changes = scan.run(&engine);
                 (scan, changes)
-            });
+            };
+            match self.scanning {
+                Scanning::Beside => self.scans.spawn_blocking(run),
+                Scanning::Here => self.scans.spawn(async move { run() }),
+            };
         }
         self.rotate_keys();
         for count in self.shared.counts() {

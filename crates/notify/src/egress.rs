@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use http::Uri;
+use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
@@ -54,6 +56,33 @@ pub(crate) struct SystemResolver;
 impl Resolver for SystemResolver {
     fn resolve(&self, host: String, port: u16) -> Resolving {
         Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
+    }
+}
+
+/// Makes connections to addresses that were vetted.
+pub trait Dialer: Send + Sync {
+    /// A connection to this address.
+    fn dial(&self, address: SocketAddr) -> Dialing;
+}
+
+/// A connection, as soon as it has come about.
+pub type Dialing = Pin<Box<dyn Future<Output = io::Result<Box<dyn Line>>> + Send>>;
+
+/// The bytes of a connection, both ways.
+pub trait Line: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<L: AsyncRead + AsyncWrite + Send + Unpin> Line for L {}
+
+/// The system's own connections.
+pub(crate) struct SystemDialer;
+
+impl Dialer for SystemDialer {
+    fn dial(&self, address: SocketAddr) -> Dialing {
+        Box::pin(async move {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream) as Box<dyn Line>)
+        })
     }
 }
 
@@ -212,7 +241,7 @@ impl Connector {
         self.connects.load(Ordering::Relaxed)
     }
 
-    async fn connect(self, uri: Uri) -> Result<TcpStream, ConnectError> {
+    async fn connect(self, uri: Uri) -> Result<Dialed, ConnectError> {
         let uri = self.egress.check(&uri.to_string()).map_err(ConnectError::Url)?;
         let port = port(&uri).ok_or(ConnectError::Url(UrlError::Port))?;
         let addresses = if let Ok(address) = host(&uri).parse::<IpAddr>() {
@@ -228,11 +257,8 @@ impl Connector {
         let mut failed = io::Error::other("the name has no address");
         for address in addresses {
             self.connects.fetch_add(1, Ordering::Relaxed);
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    stream.set_nodelay(true).map_err(ConnectError::Connection)?;
-                    return Ok(stream);
-                }
+            match self.egress.dialer.dial(address).await {
+                Ok(line) => return Ok(Dialed(line)),
                 Err(error) => failed = error,
             }
         }
@@ -241,9 +267,9 @@ impl Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Dialed>;
     type Error = ConnectError;
-    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<TcpStream>, ConnectError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Dialed>, ConnectError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
         Poll::Ready(Ok(()))
@@ -252,6 +278,55 @@ impl Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connector = self.clone();
         Box::pin(async move { connector.connect(uri).await.map(TokioIo::new) })
+    }
+}
+
+/// A connection that was dialed, as the client of HTTP wants it.
+pub(crate) struct Dialed(Box<dyn Line>);
+
+impl Connection for Dialed {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl AsyncRead for Dialed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Dialed {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
     }
 }
 

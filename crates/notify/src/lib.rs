@@ -51,7 +51,7 @@ mod vectors;
 pub use attempts::Attempt;
 pub use certificate::CertificateError;
 pub use cursor::StoredCursor;
-pub use egress::{Resolver, Resolving, UrlError};
+pub use egress::{Dialer, Dialing, Line, Resolver, Resolving, UrlError};
 pub use letter::{Event, Letter, Reason};
 pub use notifier::{Created, Faults, KeepError, Notifier, Refused, StartError, Update, VALIDATIONS_MAX};
 pub use outcome::Outcome;

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::attempts::{Attempt, Attempts};
 use crate::certificate::{self, CertificateError};
-use crate::courier;
+use crate::courier::{self, Scanning};
 use crate::cursor::StoredCursor;
 use crate::egress::UrlError;
 use crate::office::Office;
@@ -172,25 +172,38 @@ impl Notifier {
         keeps_bodies: bool,
     ) -> Result<Notifier, StartError> {
         let shared = Arc::new(Shared::new(engine, settings, keeps_bodies)?);
-        let office = Office::new(
-            engine.clone(),
-            Arc::clone(&shared.settings),
-            Arc::clone(&shared.registry),
-            words,
-            Arc::clone(&shared.signer),
-            shared.slots.clone(),
-        );
+        let office = shared.office(words);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(LOOKUPS_MAX)
             .build()
             .map_err(StartError::Thread)?;
         let (handle, stop) = (runtime.handle().clone(), watch::Sender::new(false));
-        let courier = courier::run(office, Arc::clone(&shared), stop.subscribe());
+        let courier = courier::run(office, Arc::clone(&shared), Scanning::Beside, stop.subscribe());
         let thread = std::thread::Builder::new().name("notify".to_owned());
         let thread = thread.spawn(move || runtime.block_on(courier)).map_err(StartError::Thread)?;
         shared.slots.take();
         Ok(Notifier { shared, runtime: handle, stop, thread: Arc::new(Mutex::new(Some(thread))) })
+    }
+
+    /// The same without a thread: telling goes on for as long as the future is polled, by the runtime in which this was
+    /// called. For simulations, in which nothing happens at the same time. [`Notifier::stop`] does not wait for its end.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`].
+    pub fn attend(
+        engine: &Engine,
+        settings: Settings,
+        words: Arc<dyn Words>,
+        keeps_bodies: bool,
+    ) -> Result<(Notifier, impl Future<Output = ()> + Send + use<>), StartError> {
+        let shared = Arc::new(Shared::new(engine, settings, keeps_bodies)?);
+        let (office, stop) = (shared.office(words), watch::Sender::new(false));
+        let courier = courier::run(office, Arc::clone(&shared), Scanning::Here, stop.subscribe());
+        shared.slots.take();
+        let (runtime, thread) = (Handle::current(), Arc::default());
+        Ok((Notifier { shared, runtime, stop, thread }, courier))
     }
 
     /// The settings in force.
@@ -405,6 +418,18 @@ impl Shared {
             faults: Mutex::default(),
             counts: Mutex::default(),
         })
+    }
+
+    /// Who plans what is told.
+    fn office(&self, words: Arc<dyn Words>) -> Office {
+        Office::new(
+            self.engine.clone(),
+            Arc::clone(&self.settings),
+            Arc::clone(&self.registry),
+            words,
+            Arc::clone(&self.signer),
+            self.slots.clone(),
+        )
     }
 
     pub(crate) fn faults(&self) -> Faults {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use porchlight_engine::Spans;
 
-use crate::egress::{Resolver, SystemResolver};
+use crate::egress::{Dialer, Resolver, SystemDialer, SystemResolver};
 
 /// How subscriptions and their telling work.
 #[derive(Clone)]
@@ -56,6 +56,8 @@ pub struct Egress {
     pub client_certificate: Option<(PathBuf, PathBuf)>,
     /// Who turns names into addresses.
     pub resolver: Arc<dyn Resolver>,
+    /// Who makes connections.
+    pub dialer: Arc<dyn Dialer>,
 }
 
 impl Egress {
@@ -75,6 +77,7 @@ impl Default for Egress {
             ca: None,
             client_certificate: None,
             resolver: Arc::new(SystemResolver),
+            dialer: Arc::new(SystemDialer),
         }
     }
 }

@@ -127,5 +127,6 @@ fn egress(section: &EgressSection, dev: bool) -> Result<Egress, Failure> {
         ca: section.ca.clone(),
         client_certificate,
         resolver: usual.resolver,
+        dialer: usual.dialer,
     })
 }
