@@ -69,7 +69,7 @@ pub use board::{BoardSettings, SignIn};
 pub use doors::Listener;
 pub use issuer::IssuerKey;
 pub use recorder::{install_recorder, maintain_recorder};
-pub use server::Server;
+pub use server::{Server, converse};
 pub use settings::{Development, HttpLimits, ODataTypeCase, Profile, Settings, Traces};
 pub use tls::{Identity, Tls, TlsError};
 pub use wire::notification::NotificationWords;

@@ -11,20 +11,25 @@ use std::sync::Arc;
 use porchlight_engine::Tenant;
 use porchlight_presence::TenantId;
 use rapidhash::fast::RandomState;
+use tokio::runtime;
 use tokio::sync::watch;
 
 thread_local! {
     /// Those of this thread; each has somebody who follows it, or is about to end.
-    static RELAYS: RefCell<HashMap<TenantId, watch::Sender<u64>, RandomState>> = RefCell::default();
+    static RELAYS: RefCell<HashMap<Place, watch::Sender<u64>, RandomState>> = RefCell::default();
 }
+
+/// Whose relay it is: a thread may run one runtime after another, and with each go the tasks that passed word on.
+type Place = (runtime::Id, TenantId);
 
 /// Word of every change from now on, a moment late; what it says has no meaning. Must be called within a runtime of one
 /// thread.
 pub(crate) fn follow(tenant: &Arc<Tenant>) -> watch::Receiver<u64> {
+    let place = (runtime::Handle::current().id(), tenant.id());
     RELAYS.with_borrow_mut(|relays| {
-        let relay = relays.entry(tenant.id()).or_insert_with(|| {
+        let relay = relays.entry(place).or_insert_with(|| {
             let relay = watch::Sender::new(0);
-            tokio::spawn(pass_on(Arc::clone(tenant), tenant.feed().follow(), relay.clone()));
+            tokio::spawn(pass_on(place, tenant.feed().follow(), relay.clone()));
             relay
         });
         relay.subscribe()
@@ -32,7 +37,7 @@ pub(crate) fn follow(tenant: &Arc<Tenant>) -> watch::Receiver<u64> {
 }
 
 /// Passes word on until nobody follows any more.
-async fn pass_on(tenant: Arc<Tenant>, mut news: watch::Receiver<u64>, relay: watch::Sender<u64>) {
+async fn pass_on(place: Place, mut news: watch::Receiver<u64>, relay: watch::Sender<u64>) {
     loop {
         tokio::select! {
             changed = news.changed() => {
@@ -48,7 +53,7 @@ async fn pass_on(tenant: Arc<Tenant>, mut news: watch::Receiver<u64>, relay: wat
             break;
         }
     }
-    RELAYS.with_borrow_mut(|relays| relays.remove(&tenant.id()));
+    RELAYS.with_borrow_mut(|relays| relays.remove(&place));
 }
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use hyper::rt::Timer;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -273,12 +274,31 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Visit { api, watcher, timer, place, .. } = visit;
-    let limits = &api.settings().limits;
-    let mut builder = http1::Builder::new();
-    builder.timer(timer).header_read_timeout(limits.header_timeout).max_buf_size(HEAD_BYTES);
+    let builder = http_1(&api, timer);
     let service = service_fn(async |request| answer(&api, request, &connection).await);
     let _ = watcher.watch(builder.serve_connection(Socket::new(stream), service)).await;
     drop(place);
+}
+
+/// How HTTP/1.1 is spoken.
+fn http_1(api: &Api, timer: impl Timer + Send + Sync + 'static) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    let patience = api.settings().limits.header_timeout;
+    builder.timer(timer).header_read_timeout(patience).max_buf_size(HEAD_BYTES);
+    builder
+}
+
+/// Serves HTTP/1.1 to its end on a connection that has come by no listener: for simulations, whose network lies within
+/// the process.
+pub async fn converse<S>(api: Arc<Api>, peer: IpAddr, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = Connection::new(peer, false);
+    let builder = http_1(&api, TokioTimer::new());
+    let service = service_fn(async |request| answer(&api, request, &connection).await);
+    // How it ends is its client's business.
+    let _ = builder.serve_connection(Socket::new(stream), service).await;
 }
 
 /// Serves HTTP/2 on a connection that has got that far.
