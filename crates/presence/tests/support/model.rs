@@ -2,7 +2,7 @@
 //!
 //! It keeps every write ever made and drops nothing. Whatever it is asked, it looks through the whole history again:
 //! at every instant at which anything written could make a difference, and once more after every write.
-//! Time is a plain number of milliseconds here.
+//! Time is a plain number of milliseconds here. The simulation of the whole server has the same model.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -119,17 +119,29 @@ impl Fact {
 /// A view, and since when; it holds until the next one of its timeline.
 #[derive(Debug)]
 pub(crate) struct Moment {
-    at: i64,
+    /// In Unix milliseconds; the first moment lies before all time.
+    pub(crate) at: i64,
     pub(crate) view: View,
     /// Whether the person is hidden, which is a change like any other.
     hidden: bool,
     pub(crate) stamps: Stamps,
 }
 
+impl Moment {
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.hidden
+    }
+}
+
 /// Every change that a history has seen, and those that it will see if nothing more is written.
 pub(crate) struct Timeline(Vec<Moment>);
 
 impl Timeline {
+    /// All of them, in their order.
+    pub(crate) fn moments(&self) -> &[Moment] {
+        &self.0
+    }
+
     pub(crate) fn at(&self, now: Timestamp) -> &Moment {
         self.0
             .iter()
