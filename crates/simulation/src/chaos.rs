@@ -1,0 +1,86 @@
+//! What goes wrong on purpose.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::dice::Dice;
+use crate::disk::DiskFault;
+use crate::journal::Machine;
+use crate::time;
+use crate::town::Town;
+
+/// What the scheduler is to do to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Kill it after so many more polls.
+    Kill {
+        /// Which.
+        node: usize,
+        /// How many.
+        polls: u64,
+    },
+    /// Start it.
+    Start {
+        /// Which.
+        node: usize,
+    },
+}
+
+/// The orders that were not obeyed yet. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Orders(Arc<Mutex<VecDeque<Order>>>);
+
+impl Orders {
+    fn give(&self, order: Order) {
+        self.0.lock().push_back(order);
+    }
+
+    /// The next one.
+    pub(crate) fn next(&self) -> Option<Order> {
+        self.0.lock().pop_front()
+    }
+}
+
+/// Lets things go wrong with a node until the run has gone on for so long; then the node runs.
+pub(crate) async fn storm(
+    town: Arc<Town>,
+    orders: Orders,
+    (node, machine): (usize, Arc<Machine>),
+    mut dice: Dice,
+    until: Duration,
+) {
+    while time::elapsed() < until {
+        tokio::time::sleep(dice.millis(300, 5_000)).await;
+        let fault = match dice.below(8) {
+            0 | 1 => {
+                orders.give(Order::Kill { node, polls: dice.below(200) });
+                tokio::time::sleep(dice.millis(1, 3_000)).await;
+                orders.give(Order::Start { node });
+                continue;
+            }
+            2 => DiskFault::Write,
+            3 => DiskFault::Sync,
+            4 => {
+                let room = dice.place(4_000);
+                machine.disk.lock().limit(Some(room));
+                noted(&town, node, "has a full disk");
+                tokio::time::sleep(dice.millis(500, 6_000)).await;
+                machine.disk.lock().limit(None);
+                continue;
+            }
+            _ => continue,
+        };
+        noted(&town, node, &format!("is about to fail: {fault:?}"));
+        machine.disk.lock().inject(fault);
+    }
+    machine.disk.lock().heal();
+    orders.give(Order::Start { node });
+}
+
+fn noted(town: &Town, node: usize, what: &str) {
+    town.chronicle.note(None, || format!("node {node} {what}"));
+    town.chronicle.count(|counts| counts.faults += 1);
+}

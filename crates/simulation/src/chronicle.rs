@@ -1,0 +1,370 @@
+//! What was asked, what became durable and what was seen, and whether that agrees: the laws that can be checked at
+//! once are checked here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use porchlight_presence::{Command, Limits, Pair, Stamps, TenantId, Timestamp, User, UserId};
+use porchlight_store::{Entry, Key, Revision, Value};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use crate::laws::{Broken, Law};
+use crate::model::{Model, Timeline, View};
+use crate::tagged::Operation;
+use crate::time;
+use crate::trace::Trace;
+
+/// How far ahead of the world the clocks of nodes may be that share a log.
+const AHEAD: Duration = Duration::from_millis(2_500);
+
+/// How far ahead of others a part of the world may be that has its turn.
+const TURN: Duration = Duration::from_millis(100);
+
+/// For how long after its last write others may tell of what a record would have done without the next one.
+const FORESEEN: Duration = Duration::from_secs(30);
+
+/// What somebody was shown of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    /// `availability/activity`.
+    pub(crate) pair: String,
+    /// Since when.
+    pub(crate) changed_at: Timestamp,
+}
+
+impl Shown {
+    /// Who and what a presence in JSON shows; `None` when it is none.
+    pub(crate) fn read(json: &Json) -> Option<(UserId, Shown)> {
+        let text = |name: &str| json[name].as_str();
+        let user = UserId(Uuid::parse_str(text("id")?).ok()?);
+        let millis = text("sequenceNumber")?.strip_prefix('A')?.parse().ok()?;
+        let pair = format!("{}/{}", text("availability")?, text("activity")?);
+        Some((user, Shown { pair, changed_at: Timestamp::from_millis(millis) }))
+    }
+}
+
+/// How often what has happened.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    /// Requests to write.
+    pub(crate) operations: u64,
+    /// Records that became durable.
+    pub(crate) writes: u64,
+    /// Writes that were acknowledged.
+    pub(crate) acknowledged: u64,
+    /// Presences that were seen by whoever reads, follows or is told.
+    pub(crate) seen: u64,
+    /// Requests to webhooks that arrived.
+    pub(crate) deliveries: u64,
+    /// Nodes that have died.
+    pub(crate) crashes: u64,
+    /// What else went wrong on purpose.
+    pub(crate) faults: u64,
+}
+
+/// The chronicle of a run. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Chronicle(Arc<Mutex<Pages>>);
+
+struct Pages {
+    limits: Limits,
+    tenant: TenantId,
+    /// Whether nodes share a log: then others may tell of what a write prevents.
+    is_shared: bool,
+    lives: BTreeMap<UserId, Life>,
+    operations: Vec<(UserId, Command)>,
+    /// The newest durable entry of each key.
+    durable: BTreeMap<Key, Entry>,
+    counts: Counts,
+    trace: Trace,
+    broken: Option<Broken>,
+}
+
+/// What became of one user.
+struct Life {
+    model: Model,
+    timeline: Timeline,
+    /// The stamp that each durable record showed when it was written, by its revision.
+    stamps: BTreeMap<Revision, Timestamp>,
+    /// Everything that any of the records so far has shown or would have.
+    foreseen: BTreeMap<Timestamp, Vec<Pair>>,
+    /// What whoever asks is to be shown at least.
+    floor: Timestamp,
+    /// The server has stamped a record anew, which the model does not do: its stamps count no more.
+    is_restamped: bool,
+}
+
+impl Life {
+    fn new(limits: &Limits) -> Life {
+        let model = Model::new(limits);
+        Life {
+            timeline: model.replay(),
+            model,
+            stamps: BTreeMap::new(),
+            foreseen: BTreeMap::new(),
+            floor: Timestamp::ZERO,
+            is_restamped: false,
+        }
+    }
+
+    /// Whether this was shown by a durable record by now, or may have been foreseen.
+    fn has_shown(&self, shown: &Shown, by: Timestamp) -> bool {
+        let is_pair = |pair: Pair| pair.to_string() == shown.pair;
+        if self.is_restamped {
+            let has_been = |pairs: &Vec<Pair>| pairs.iter().any(|pair| is_pair(*pair));
+            return self.foreseen.values().any(has_been) || shown.changed_at == Timestamp::ZERO;
+        }
+        let was = self.timeline.moments().iter().rev().any(|moment| {
+            moment.at <= by.as_millis()
+                && moment.stamps.changed_at == shown.changed_at
+                && is_pair(moment.view.pair)
+        });
+        let foreseen = self.foreseen.get(&shown.changed_at);
+        was || foreseen.is_some_and(|pairs| pairs.iter().any(|pair| is_pair(*pair)))
+    }
+}
+
+impl Chronicle {
+    /// An empty one about these people.
+    pub(crate) fn new(limits: &Limits, tenant: TenantId, people: &[UserId], is_shared: bool) -> Chronicle {
+        let mut limits = limits.clone();
+        if is_shared {
+            // What every engine that shares its log has.
+            limits.foresight = Duration::from_secs(10);
+        }
+        Chronicle(Arc::new(Mutex::new(Pages {
+            lives: people.iter().map(|user| (*user, Life::new(&limits))).collect(),
+            limits,
+            tenant,
+            is_shared,
+            operations: Vec::new(),
+            durable: BTreeMap::new(),
+            counts: Counts::default(),
+            trace: Trace::default(),
+            broken: None,
+        })))
+    }
+
+    /// Notes that something has happened.
+    pub(crate) fn note(&self, user: Option<UserId>, what: impl FnOnce() -> String) {
+        self.0.lock().trace.note(user, &what());
+    }
+
+    /// Notes that a law was broken; the first one counts.
+    pub(crate) fn breaks(&self, law: Law, user: Option<UserId>, how: String) {
+        self.0.lock().breaks(law, user, how);
+    }
+
+    /// The law that was broken, if one was.
+    pub(crate) fn broken(&self) -> Option<Broken> {
+        self.0.lock().broken.clone()
+    }
+
+    /// Counts something.
+    pub(crate) fn count(&self, what: impl FnOnce(&mut Counts)) {
+        what(&mut self.0.lock().counts);
+    }
+
+    /// What was counted.
+    pub(crate) fn counts(&self) -> Counts {
+        self.0.lock().counts
+    }
+
+    /// What the trace has come to: its digest and its lines.
+    pub(crate) fn digest(&self) -> (u64, u64) {
+        let pages = self.0.lock();
+        (pages.trace.digest(), pages.trace.count())
+    }
+
+    /// The last lines about a user, or about everybody.
+    pub(crate) fn last_of(&self, user: Option<UserId>) -> Vec<String> {
+        self.0.lock().trace.last_of(user).into_iter().map(str::to_owned).collect()
+    }
+
+    /// How many writes to a user are durable.
+    pub(crate) fn writes_of(&self, user: UserId) -> usize {
+        self.0.lock().lives.get(&user).map_or(0, |life| life.stamps.len())
+    }
+
+    /// Somebody is about to ask for this.
+    pub(crate) fn begins(&self, user: UserId, command: &Command) -> Operation {
+        let mut pages = self.0.lock();
+        let number = pages.operations.len();
+        pages.operations.push((user, command.clone()));
+        pages.counts.operations += 1;
+        pages.trace.note(Some(user), &format!("asks {number}: {command:?}"));
+        number
+    }
+
+    /// An operation was answered with success and this revision.
+    pub(crate) fn is_acknowledged(&self, operation: Operation, revision: Revision) {
+        let pages = &mut *self.0.lock();
+        let (user, _) = pages.operations[operation];
+        pages.counts.acknowledged += 1;
+        pages.trace.note(Some(user), &format!("acknowledged {operation}, at {revision}"));
+        let life = pages.lives.get_mut(&user).expect("operations are about people");
+        if let Some(stamp) = life.stamps.get(&revision) {
+            life.floor = life.floor.max(*stamp);
+        } else if !life.is_restamped {
+            let how = format!("revision {revision} was acknowledged and is not durable");
+            pages.breaks(Law::Kept, Some(user), how);
+        }
+    }
+
+    /// What whoever asks for a user from now on is to be shown at least, by the node that has acknowledged it.
+    pub(crate) fn floor(&self, user: UserId) -> Timestamp {
+        let pages = self.0.lock();
+        if pages.is_shared {
+            // Another node may be behind.
+            return Timestamp::ZERO;
+        }
+        pages.lives.get(&user).map_or(Timestamp::ZERO, |life| life.floor)
+    }
+
+    /// Somebody was shown this.
+    pub(crate) fn is_seen(&self, user: UserId, shown: &Shown, floor: Timestamp, by: &str) {
+        let pages = &mut *self.0.lock();
+        pages.counts.seen += 1;
+        let by_now = time::now().plus(if pages.is_shared { AHEAD } else { TURN });
+        pages
+            .trace
+            .note(Some(user), &format!("{by} sees {} since {}", shown.pair, shown.changed_at.as_millis()));
+        let Some(life) = pages.lives.get(&user) else { return };
+        let broken = if !life.has_shown(shown, by_now) {
+            Some((Law::Seen, format!("{by} sees {shown:?}, which no durable record has shown")))
+        } else if shown.changed_at < floor && !life.is_restamped {
+            let floor = floor.as_millis();
+            Some((Law::Fresh, format!("{by} sees {shown:?}, and what shows since {floor} was acknowledged")))
+        } else {
+            None
+        };
+        if let Some((law, how)) = broken {
+            pages.breaks(law, Some(user), how);
+        }
+    }
+
+    /// What the model says that a user shows at this instant, and the stamps of it.
+    pub(crate) fn truth(&self, user: UserId, at: Timestamp) -> Option<(Pair, Stamps)> {
+        let pages = self.0.lock();
+        let moment = pages.lives.get(&user)?.timeline.at(at);
+        Some((moment.view.pair, moment.stamps))
+    }
+
+    /// Whether the stamps of a user are those of the model.
+    pub(crate) fn knows_stamps(&self, user: UserId) -> bool {
+        self.0.lock().lives.get(&user).is_some_and(|life| !life.is_restamped)
+    }
+
+    /// Compares a record, the newest one that is durable, with the model at an instant.
+    pub(crate) fn compare(&self, user: UserId, record: &User, at: Timestamp) {
+        self.0.lock().compare(user, record, at);
+    }
+
+    /// An entry is durable from now on; an operation of a client has written it, or the server by itself.
+    pub(crate) fn is_durable(&self, entry: &Entry, operation: Option<Operation>) {
+        let pages = &mut *self.0.lock();
+        let known = pages.durable.get(&entry.key).map_or(Revision::NONE, |known| known.revision);
+        if entry.revision <= known {
+            return;
+        }
+        pages.durable.insert(entry.key.clone(), entry.clone());
+        if let Some(user) = pages.user_of(&entry.key) {
+            match &entry.value {
+                Value::Live(record) => pages.is_written(user, entry.revision, record, operation),
+                Value::Tombstone { .. } => {
+                    let life = Life::new(&pages.limits);
+                    pages.lives.insert(user, life);
+                }
+            }
+        }
+    }
+
+    /// A log was opened again, and has these entries.
+    pub(crate) fn reopened(&self, entries: &[Entry]) {
+        let pages = &mut *self.0.lock();
+        let found: BTreeMap<&Key, &Entry> = entries.iter().map(|entry| (&entry.key, entry)).collect();
+        let is_lost = |known: &&Entry| {
+            found.get(&known.key).is_none_or(|found| {
+                found.revision < known.revision
+                    || found.revision == known.revision && found.value != known.value
+            })
+        };
+        let lost = pages.durable.values().find(is_lost).map(|entry| (entry.key.clone(), entry.revision));
+        if let Some((key, revision)) = lost {
+            let user = pages.user_of(&key);
+            pages.breaks(Law::Kept, user, format!("'{key}' was durable at {revision} and is gone"));
+        }
+    }
+}
+
+impl Pages {
+    fn breaks(&mut self, law: Law, user: Option<UserId>, how: String) {
+        self.trace.note(user, &format!("broken: {law:?}: {how}"));
+        self.broken.get_or_insert(Broken { law, how, user });
+    }
+
+    /// Whose record has this key.
+    fn user_of(&self, key: &Key) -> Option<UserId> {
+        let rest = key.as_str().strip_prefix("user/")?;
+        let (tenant, user) = rest.split_once('/')?;
+        (Uuid::parse_str(tenant).ok()? == self.tenant.0).then_some(())?;
+        Uuid::parse_str(user).ok().map(UserId)
+    }
+
+    fn is_written(&mut self, user: UserId, revision: Revision, record: &[u8], operation: Option<Operation>) {
+        self.counts.writes += 1;
+        let Ok(record) = User::decode(record) else {
+            self.breaks(Law::Model, Some(user), format!("the record of revision {revision} cannot be read"));
+            return;
+        };
+        let at = record.as_of();
+        self.trace.note(Some(user), &format!("durable at {revision}, as of {}", at.as_millis()));
+        let life = self.lives.entry(user).or_insert_with(|| Life::new(&self.limits));
+        let asked = operation.map(|operation| &self.operations[operation]);
+        let was_hidden = life.timeline.at(at).is_hidden();
+        let command = match asked {
+            Some((whose, command)) if *whose == user => Some(command.clone()),
+            // A person was disabled or enabled.
+            _ if record.is_hidden() != was_hidden => Some(Command::SetHidden(record.is_hidden())),
+            _ => None,
+        };
+        let mut broken = None;
+        match command {
+            Some(command) => {
+                let refusal = life.model.refusal(&command, at);
+                broken = refusal.map(|refusal| format!("{command:?} was taken in spite of {refusal:?}"));
+                life.model.write(&command, at);
+            }
+            None if self.is_shared => life.is_restamped = true,
+            None => broken = Some(format!("nobody asked for what revision {revision} says")),
+        }
+        life.timeline = life.model.replay();
+        life.stamps.insert(revision, record.stamps_at_write().changed_at);
+        if self.is_shared {
+            let until = at.plus(FORESEEN).as_millis();
+            for moment in life.timeline.moments().iter().take_while(|moment| moment.at <= until) {
+                let pairs = life.foreseen.entry(moment.stamps.changed_at).or_default();
+                if !pairs.contains(&moment.view.pair) {
+                    pairs.push(moment.view.pair);
+                }
+            }
+        }
+        if let Some(how) = broken {
+            self.breaks(Law::Model, Some(user), how);
+        }
+        self.compare(user, &record, at);
+    }
+
+    fn compare(&mut self, user: UserId, record: &User, at: Timestamp) {
+        let Some(life) = self.lives.get(&user) else { return };
+        let (shown, said) = (record.presence(at), life.timeline.at(at));
+        let agree = View::of(&shown) == said.view && (life.is_restamped || shown.stamps == said.stamps);
+        if !agree {
+            let how = format!("at {} the record shows {shown:?}, and the model {said:?}", at.as_millis());
+            self.breaks(Law::Model, Some(user), how);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Clients: they write and read, go away in the middle of it, and see that answers are as they should be.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use porchlight_presence::{Command, Timestamp, UserId};
+use serde_json::{Value, json};
+
+use crate::chronicle::Shown;
+use crate::deed::Deed;
+use crate::dice::Dice;
+use crate::laws::Law;
+use crate::talk::{Answer, Lost, Question};
+use crate::town::{APPLICATIONS, Town, WRITES_MAX};
+
+/// Writers write to the first of the people alone, so that writes meet; the others stay as they were.
+const WRITTEN: usize = 8;
+
+/// One client, which does so many things.
+pub(crate) async fn act(town: Arc<Town>, mut dice: Dice, steps: u64) {
+    for _ in 0..steps {
+        tokio::time::sleep(dice.millis(0, 1_200)).await;
+        let user = *dice.pick(&town.people[..WRITTEN]);
+        if dice.one_in(3) || town.chronicle.writes_of(user) >= WRITES_MAX {
+            look(&town, &mut dice).await;
+        } else {
+            write(&town, &mut dice, user).await;
+        }
+    }
+}
+
+async fn write(town: &Town, dice: &mut Dice, user: UserId) {
+    let deed = Deed::draw(dice, user);
+    let operation = town.chronicle.begins(user, &deed.command);
+    let node = dice.place(town.doors.len());
+    let asked = town.ask(node, Some(operation), &deed.question);
+    let answer = if town.network.is_stormy() && dice.one_in(8) {
+        // It goes away.
+        tokio::time::timeout(dice.millis(0, 40), asked).await.unwrap_or(Err(Lost))
+    } else {
+        asked.await
+    };
+    match answer {
+        Ok(answer) if answer.status.is_success() => match answer.revision() {
+            Some(revision) => town.chronicle.is_acknowledged(operation, revision),
+            None => unexpected(town, user, &deed, &answer),
+        },
+        Ok(answer) => {
+            let status = answer.status;
+            town.chronicle.note(Some(user), || format!("refused {operation}: {status}"));
+            if !may_be_refused(&deed.command, status) {
+                unexpected(town, user, &deed, &answer);
+            }
+        }
+        Err(Lost) => town.chronicle.note(Some(user), || format!("lost {operation}")),
+    }
+}
+
+/// Whether a command may be answered so. What the log does not take is answered 503.
+fn may_be_refused(command: &Command, status: StatusCode) -> bool {
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => true,
+        // The session has ended.
+        StatusCode::NOT_FOUND => matches!(command, Command::ClearPresence(_)),
+        // There are as many sessions as may be.
+        StatusCode::BAD_REQUEST => matches!(command, Command::SetPresence(_)),
+        _ => false,
+    }
+}
+
+fn unexpected(town: &Town, user: UserId, deed: &Deed, answer: &Answer) {
+    let how = format!("{:?} is answered {}: {}", deed.question, answer.status, answer.text());
+    town.chronicle.breaks(Law::Answered, Some(user), how);
+}
+
+/// Reads the presence of one or of many.
+async fn look(town: &Town, dice: &mut Dice) {
+    let asks = *dice.pick(&town.people);
+    let token = Town::token(asks, *dice.pick(&APPLICATIONS));
+    let (users, question) = match dice.below(3) {
+        0 => {
+            let user = *dice.pick(&town.people);
+            (vec![user], Question::get(format!("/v1.0/users/{user}/presence"), &token))
+        }
+        1 => {
+            let mut users = town.people.clone();
+            dice.shuffle(&mut users);
+            users.truncate(1 + dice.place(town.people.len()));
+            let ids: Vec<String> = users.iter().map(ToString::to_string).collect();
+            let path = "/v1.0/communications/getPresencesByUserId";
+            (users, Question::send(Method::POST, path, &token, json!({"ids": ids})))
+        }
+        _ => (town.people.clone(), Question::get("/v1.0/communications/presences", &token)),
+    };
+    let floors: BTreeMap<UserId, Timestamp> =
+        users.iter().map(|user| (*user, town.chronicle.floor(*user))).collect();
+    let node = dice.place(town.doors.len());
+    let Ok(answer) = town.ask(node, None, &question).await else { return };
+    if answer.status != StatusCode::OK {
+        let how = format!("{question:?} is answered {}: {}", answer.status, answer.text());
+        town.chronicle.breaks(Law::Answered, None, how);
+        return;
+    }
+    let seen = answer.json();
+    let presences = seen["value"].as_array().cloned().unwrap_or_else(|| vec![seen]);
+    see(town, &presences, &floors);
+}
+
+fn see(town: &Town, presences: &[Value], floors: &BTreeMap<UserId, Timestamp>) {
+    for (user, shown) in presences.iter().filter_map(Shown::read) {
+        let floor = floors.get(&user).copied().unwrap_or_default();
+        town.chronicle.is_seen(user, &shown, floor, "a reader");
+    }
+    if presences.iter().filter_map(Shown::read).count() != floors.len() {
+        let how = format!("{} presences were asked for, and these came: {presences:?}", floors.len());
+        town.chronicle.breaks(Law::Answered, None, how);
+    }
+}
+
+/// Once everything has calmed down, each write is taken at once: nothing that went wrong has left a lane closed.
+pub(crate) async fn last_round(town: Arc<Town>) {
+    for (place, user) in town.people.iter().enumerate() {
+        let deed = Deed::last(*user);
+        let operation = town.chronicle.begins(*user, &deed.command);
+        let node = place % town.doors.len();
+        let asked = town.ask(node, Some(operation), &deed.question);
+        let answer = tokio::time::timeout(Duration::from_secs(5), asked).await.unwrap_or(Err(Lost));
+        match answer {
+            Ok(answer) if answer.status.is_success() => {
+                answer.revision().inspect(|revision| town.chronicle.is_acknowledged(operation, *revision));
+            }
+            Ok(answer) => unexpected(&town, *user, &deed, &answer),
+            Err(Lost) => {
+                let how = format!("{:?} is not answered at rest", deed.question);
+                town.chronicle.breaks(Law::Answered, Some(*user), how);
+            }
+        }
+    }
+}

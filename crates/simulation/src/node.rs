@@ -1,0 +1,147 @@
+//! A node: the whole server, from its log to its doors, in one life after another.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use porchlight_engine::{Clock, Engine, Options};
+use porchlight_http::{Api, NotificationWords, Settings};
+use porchlight_notify::{Egress, Notifier};
+use porchlight_store::{Log, Replica};
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+use crate::dice::Dice;
+use crate::journal::{Journal, Machine};
+use crate::place::Place;
+use crate::receivers::{Lines, Names};
+use crate::time;
+use crate::town::{Inside, Town};
+
+/// When to try again what the log did not take at a node's start.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// How long a write waits for the log before it is answered as unknown.
+const APPEND_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A node and its machine.
+pub(crate) struct Node {
+    number: usize,
+    machine: Arc<Machine>,
+    dice: Dice,
+    lives: u64,
+    alive: Option<Alive>,
+}
+
+/// A node that runs.
+struct Alive {
+    place: Place,
+    engine: Engine,
+    /// What the log does by itself.
+    log: AbortHandle,
+}
+
+impl Node {
+    /// A node that was never started.
+    pub(crate) fn new(number: usize, mut dice: Dice) -> Node {
+        Node { number, machine: Machine::new(dice.another()), dice, lives: 0, alive: None }
+    }
+
+    /// What a crash leaves of it.
+    pub(crate) fn machine(&self) -> Arc<Machine> {
+        Arc::clone(&self.machine)
+    }
+
+    /// Where it runs, if it does.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.alive.as_ref().map(|alive| &alive.place)
+    }
+
+    /// Its engine, if it runs.
+    pub(crate) fn engine(&self) -> Option<&Engine> {
+        self.alive.as_ref().map(|alive| &alive.engine)
+    }
+
+    /// Starts it, unless it runs.
+    pub(crate) fn start(&mut self, town: &Arc<Town>, outside: &Handle) {
+        if self.alive.is_some() {
+            return;
+        }
+        self.lives += 1;
+        town.chronicle.note(None, || format!("node {} begins life {}", self.number, self.lives));
+        let place = Place::new();
+        let (machine, chronicle, dice) =
+            (Arc::clone(&self.machine), town.chronicle.clone(), self.dice.another());
+        let mut log = None;
+        let engine = place.within(|| {
+            let options = Options {
+                limits: town.limits.clone(),
+                append_timeout: APPEND_TIMEOUT,
+                accept_clock: false,
+                development: true,
+            };
+            Engine::open(Arc::new(Clock::given(time::now)), options, |replica: Arc<dyn Replica>| {
+                let journal = Journal::open(machine, chronicle, dice, replica);
+                log = Some(outside.spawn(Arc::clone(&journal).commit()).abort_handle());
+                Ok::<_, Infallible>(journal as Arc<dyn Log>)
+            })
+        });
+        let engine = engine.unwrap_or_else(|error| panic!("a node starts with what it has written: {error}"));
+        // Lives of different nodes are told apart, too.
+        let life = self.lives * 16 + self.number as u64;
+        place.handle().spawn(serve(Arc::clone(town), self.number, life, engine.clone()));
+        let log = log.expect("the engine has opened its log");
+        self.alive = Some(Alive { place, engine, log });
+    }
+
+    /// Kills it, if it runs, after so many polls of what it was about to do. Its machine loses its power.
+    pub(crate) fn kill(&mut self, town: &Town, polls: u64) {
+        let Some(Alive { place, engine, log }) = self.alive.take() else { return };
+        place.poll(polls);
+        town.chronicle.note(None, || format!("node {} dies", self.number));
+        town.chronicle.count(|counts| counts.crashes += 1);
+        town.doors[self.number].close();
+        log.abort();
+        drop((place, engine));
+        self.machine.disk.lock().crash();
+    }
+}
+
+/// Starts everything of a server, as its program does, and opens the door.
+async fn serve(town: Arc<Town>, number: usize, life: u64, engine: Engine) {
+    let timers = engine.clone();
+    tokio::spawn(async move { timers.run_timers().await });
+    for seed in &town.development.seeds {
+        while engine.seed(seed).await.is_err() {
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+    let settings = Settings { development: Some(town.development.clone()), ..Settings::default() };
+    let words = Arc::new(NotificationWords::new(&settings));
+    let attended = Notifier::attend(&engine, telling(&town, life), words, false);
+    let (notifier, courier) = attended.unwrap_or_else(|error| panic!("the notifier starts: {error}"));
+    tokio::spawn(courier);
+    let secret = loop {
+        match engine.secret("cursor").await {
+            Ok(secret) => break secret,
+            Err(_) => tokio::time::sleep(AGAIN).await,
+        }
+    };
+    let api = Api::new(engine.clone(), notifier.clone(), settings, &secret);
+    let api = Arc::new(api.unwrap_or_else(|error| panic!("the API starts: {error}")));
+    town.chronicle.note(None, || format!("node {number} opens its door"));
+    town.doors[number].open(Inside { api, engine, notifier, handle: Handle::current() });
+}
+
+fn telling(town: &Town, life: u64) -> porchlight_notify::Settings {
+    let receivers = Arc::clone(&town.receivers);
+    let egress = Egress {
+        http: true,
+        private: true,
+        ports: Vec::new(),
+        resolver: Arc::new(Names),
+        dialer: Arc::new(Lines { receivers, life }),
+        ..Egress::default()
+    };
+    porchlight_notify::Settings { plain_presence: true, egress, ..porchlight_notify::Settings::default() }
+}

@@ -1,0 +1,79 @@
+//! Subscribers: each makes one subscription, and keeps it alive.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use porchlight_presence::UserId;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::dice::Dice;
+use crate::talk::Question;
+use crate::time;
+use crate::town::{APPLICATIONS, Town};
+
+/// Under `/beta` notifications say since when something shows.
+const SUBSCRIPTIONS: &str = "/beta/subscriptions";
+
+/// How long a subscription is asked for.
+const LIFE: Duration = Duration::from_secs(50 * 60);
+
+/// Changes from so long after its maker was answered on have to be told: clocks differ.
+const AFTER: Duration = Duration::from_secs(3);
+
+/// One subscriber, for ever.
+pub(crate) async fn subscribe(town: Arc<Town>, number: usize, mut dice: Dice) {
+    let token = Town::token(town.people[number], APPLICATIONS[2]);
+    let users = if number.is_multiple_of(2) { town.people.clone() } else { town.people[..5].to_vec() };
+    let id = loop {
+        tokio::time::sleep(dice.millis(100, 3_000)).await;
+        if let Some(id) = make(&town, number, &token, &users, &mut dice).await {
+            break id;
+        }
+    };
+    let since = time::now().plus(AFTER);
+    let watch = town.watches.subscribe(format!("subscriber {number}"), &users, since);
+    town.receivers.claim(id, watch);
+    town.chronicle.note(None, || format!("subscriber {number} has {id}"));
+    loop {
+        tokio::time::sleep(dice.millis(10_000, 60_000)).await;
+        let body = json!({"expirationDateTime": end()});
+        let renewal = Question::send(Method::PATCH, format!("{SUBSCRIPTIONS}/{id}"), &token, body);
+        // It lives long enough without.
+        let _ = town.ask(dice.place(town.doors.len()), None, &renewal).await;
+    }
+}
+
+/// Makes a subscription, or finds the one that it has made without being told so.
+async fn make(town: &Town, number: usize, token: &str, users: &[UserId], dice: &mut Dice) -> Option<Uuid> {
+    let url = format!("http://hook{number}.example/hook");
+    let resource = if users.len() == town.people.len() {
+        "/communications/presences".to_owned()
+    } else {
+        let ids: Vec<String> = users.iter().map(|user| format!("'{user}'")).collect();
+        format!("/communications/presences?$filter=id in ({})", ids.join(","))
+    };
+    let order = json!({
+        "changeType": "updated",
+        "notificationUrl": url,
+        "resource": resource,
+        "expirationDateTime": end(),
+    });
+    let order = Question::send(Method::POST, SUBSCRIPTIONS, token, order);
+    let made = town.ask(dice.place(town.doors.len()), None, &order).await.ok();
+    if let Some(answer) = made.filter(|answer| answer.status == StatusCode::CREATED) {
+        return Uuid::parse_str(answer.json()["id"].as_str()?).ok();
+    }
+    let list =
+        town.ask(dice.place(town.doors.len()), None, &Question::get(SUBSCRIPTIONS, token)).await.ok()?;
+    let list = list.json();
+    let mine = list["value"].as_array()?.iter().find(|one| one["notificationUrl"] == url.as_str())?;
+    Uuid::parse_str(mine["id"].as_str()?).ok()
+}
+
+/// The end of a subscription that is made now.
+fn end() -> String {
+    let at = jiff::Timestamp::from_millisecond(time::now().plus(LIFE).as_millis());
+    at.expect("a run does not go on for centuries").to_string()
+}
