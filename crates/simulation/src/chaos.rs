@@ -9,6 +9,8 @@ use parking_lot::Mutex;
 use crate::dice::Dice;
 use crate::disk::DiskFault;
 use crate::journal::Machine;
+use crate::member::Wire;
+use crate::node::Store;
 use crate::time;
 use crate::town::Town;
 
@@ -48,36 +50,57 @@ impl Orders {
 pub(crate) async fn storm(
     town: Arc<Town>,
     orders: Orders,
-    (node, machine): (usize, Arc<Machine>),
+    (node, store): (usize, Store),
     mut dice: Dice,
     until: Duration,
 ) {
     while time::elapsed() < until {
         tokio::time::sleep(dice.millis(300, 5_000)).await;
-        let fault = match dice.below(8) {
-            0 | 1 => {
-                orders.give(Order::Kill { node, polls: dice.below(200) });
-                tokio::time::sleep(dice.millis(1, 3_000)).await;
-                orders.give(Order::Start { node });
-                continue;
-            }
-            2 => DiskFault::Write,
-            3 => DiskFault::Sync,
-            4 => {
-                let room = dice.place(4_000);
-                machine.disk.lock().limit(Some(room));
-                noted(&town, node, "has a full disk");
-                tokio::time::sleep(dice.millis(500, 6_000)).await;
-                machine.disk.lock().limit(None);
-                continue;
-            }
-            _ => continue,
-        };
-        noted(&town, node, &format!("is about to fail: {fault:?}"));
-        machine.disk.lock().inject(fault);
+        if dice.one_in(4) {
+            orders.give(Order::Kill { node, polls: dice.below(200) });
+            tokio::time::sleep(dice.millis(1, 3_000)).await;
+            orders.give(Order::Start { node });
+            continue;
+        }
+        match &store {
+            Store::Alone(machine) => fail(&town, node, machine, &mut dice).await,
+            Store::Shared(_, wire) => cut_off(&town, node, wire, &mut dice).await,
+        }
     }
-    machine.disk.lock().heal();
+    if let Store::Alone(machine) = store {
+        machine.disk.lock().heal();
+    }
     orders.give(Order::Start { node });
+}
+
+/// Lets a disk fail.
+async fn fail(town: &Town, node: usize, machine: &Machine, dice: &mut Dice) {
+    let fault = match dice.below(6) {
+        0 => DiskFault::Write,
+        1 => DiskFault::Sync,
+        2 => {
+            let room = dice.place(4_000);
+            machine.disk.lock().limit(Some(room));
+            noted(town, node, "has a full disk");
+            tokio::time::sleep(dice.millis(500, 6_000)).await;
+            machine.disk.lock().limit(None);
+            return;
+        }
+        _ => return,
+    };
+    noted(town, node, &format!("is about to fail: {fault:?}"));
+    machine.disk.lock().inject(fault);
+}
+
+/// Cuts a node off from the log for a while.
+async fn cut_off(town: &Town, node: usize, wire: &Wire, dice: &mut Dice) {
+    if dice.one_in(2) {
+        noted(town, node, "is cut off");
+        wire.cut(true);
+        tokio::time::sleep(dice.millis(200, 12_000)).await;
+        wire.cut(false);
+        town.chronicle.note(None, || format!("node {node} is not cut off any more"));
+    }
 }
 
 fn noted(town: &Town, node: usize, what: &str) {

@@ -25,7 +25,7 @@ use crate::tagged::{self, Operation};
 const WAITING_MAX: usize = 64;
 
 /// The identity of the one log of a run.
-const ID: LogId = LogId(Uuid::from_u128(0x109));
+pub(crate) const ID: LogId = LogId(Uuid::from_u128(0x109));
 
 /// What a crash leaves of a node.
 pub(crate) struct Machine {

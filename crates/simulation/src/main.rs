@@ -9,6 +9,7 @@
 //! | `run`, `world`, `place`, `time` | a run, the scheduler, and virtual time |
 //! | `randomness`, `dice` | chance, by the seed |
 //! | `journal`, `batch`, `disk` | the log of a node by itself, on a disk that fails |
+//! | `stream`, `member`, `shares` | the log that several nodes share, and their handles on it |
 //! | `link`, `talk`, `receivers` | the network, who asks and who is told |
 //! | `node`, `chaos` | a node's lives, and what ends them |
 //! | `client`, `deed`, `followers`, `subscriber` | those around the server |
@@ -25,6 +26,7 @@ mod followers;
 mod journal;
 mod laws;
 mod link;
+mod member;
 #[expect(dead_code, reason = "the tests of the domain ask more of it")]
 #[path = "../../presence/tests/support/model.rs"]
 mod model;
@@ -35,6 +37,8 @@ mod randomness;
 mod receivers;
 mod run;
 mod series;
+mod shares;
+mod stream;
 mod subscriber;
 mod tagged;
 mod talk;
@@ -75,12 +79,11 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let held = match arguments.seed {
-        Some(seed) => one(seed, Shape { nodes: arguments.nodes.unwrap_or(1).max(1), steps: arguments.steps }),
-        None => {
-            let length = arguments.minutes.map_or(arguments.seconds, |minutes| minutes * 60);
-            series::run(Duration::from_secs(length), arguments.nodes, arguments.steps)
-        }
+    let held = if let Some(seed) = arguments.seed {
+        one(seed, Shape { nodes: arguments.nodes.unwrap_or(1).max(1), steps: arguments.steps })
+    } else {
+        let length = arguments.minutes.map_or(arguments.seconds, |minutes| minutes * 60);
+        series::run(Duration::from_secs(length), arguments.nodes, arguments.steps)
     };
     if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -11,10 +11,13 @@ use porchlight_store::{Log, Replica};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
+use crate::chronicle::Chronicle;
 use crate::dice::Dice;
 use crate::journal::{Journal, Machine};
+use crate::member::{Member, Wire};
 use crate::place::Place;
 use crate::receivers::{Lines, Names};
+use crate::stream::Stream;
 use crate::time;
 use crate::town::{Inside, Town};
 
@@ -24,10 +27,24 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// How long a write waits for the log before it is answered as unknown.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A node and its machine.
+/// How far a node's clock may be off where several share a log, in milliseconds either way.
+const SKEW_MAX_MS: u64 = 2_000;
+
+/// What a node's log is kept by, which outlives the node.
+#[derive(Clone)]
+pub(crate) enum Store {
+    /// A disk of its own.
+    Alone(Arc<Machine>),
+    /// Servers that it shares with others, at the end of a wire.
+    Shared(Arc<Stream>, Arc<Wire>),
+}
+
+/// A node and what keeps its log.
 pub(crate) struct Node {
     number: usize,
-    machine: Arc<Machine>,
+    store: Store,
+    /// How far its clock is ahead, and how far it is behind.
+    skew: (Duration, Duration),
     dice: Dice,
     lives: u64,
     alive: Option<Alive>,
@@ -43,13 +60,18 @@ struct Alive {
 
 impl Node {
     /// A node that was never started.
-    pub(crate) fn new(number: usize, mut dice: Dice) -> Node {
-        Node { number, machine: Machine::new(dice.another()), dice, lives: 0, alive: None }
+    pub(crate) fn new(number: usize, store: Store, mut dice: Dice) -> Node {
+        let skew = match &store {
+            Store::Alone(_) => Duration::ZERO,
+            Store::Shared(..) => dice.millis(0, SKEW_MAX_MS),
+        };
+        let skew = if dice.one_in(2) { (skew, Duration::ZERO) } else { (Duration::ZERO, skew) };
+        Node { number, store, skew, dice, lives: 0, alive: None }
     }
 
-    /// What a crash leaves of it.
-    pub(crate) fn machine(&self) -> Arc<Machine> {
-        Arc::clone(&self.machine)
+    /// What keeps its log.
+    pub(crate) fn store(&self) -> Store {
+        self.store.clone()
     }
 
     /// Where it runs, if it does.
@@ -70,8 +92,8 @@ impl Node {
         self.lives += 1;
         town.chronicle.note(None, || format!("node {} begins life {}", self.number, self.lives));
         let place = Place::new();
-        let (machine, chronicle, dice) =
-            (Arc::clone(&self.machine), town.chronicle.clone(), self.dice.another());
+        let (store, chronicle, dice) = (self.store.clone(), town.chronicle.clone(), self.dice.another());
+        let (ahead, behind) = self.skew;
         let mut log = None;
         let engine = place.within(|| {
             let options = Options {
@@ -80,10 +102,11 @@ impl Node {
                 accept_clock: false,
                 development: true,
             };
-            Engine::open(Arc::new(Clock::given(time::now)), options, |replica: Arc<dyn Replica>| {
-                let journal = Journal::open(machine, chronicle, dice, replica);
-                log = Some(outside.spawn(Arc::clone(&journal).commit()).abort_handle());
-                Ok::<_, Infallible>(journal as Arc<dyn Log>)
+            let clock = Clock::given(move || time::now().plus(ahead).minus(behind));
+            Engine::open(Arc::new(clock), options, |replica: Arc<dyn Replica>| {
+                let (opened, task) = store.open(chronicle, dice, replica, outside);
+                log = Some(task);
+                Ok::<_, Infallible>(opened)
             })
         });
         let engine = engine.unwrap_or_else(|error| panic!("a node starts with what it has written: {error}"));
@@ -103,7 +126,33 @@ impl Node {
         town.doors[self.number].close();
         log.abort();
         drop((place, engine));
-        self.machine.disk.lock().crash();
+        if let Store::Alone(machine) = &self.store {
+            machine.disk.lock().crash();
+        }
+    }
+}
+
+impl Store {
+    /// Opens the log, and lets it do what it does by itself.
+    fn open(
+        self,
+        chronicle: Chronicle,
+        dice: Dice,
+        replica: Arc<dyn Replica>,
+        outside: &Handle,
+    ) -> (Arc<dyn Log>, AbortHandle) {
+        match self {
+            Store::Alone(machine) => {
+                let journal = Journal::open(machine, chronicle, dice, replica);
+                let task = outside.spawn(Arc::clone(&journal).commit()).abort_handle();
+                (journal, task)
+            }
+            Store::Shared(stream, wire) => {
+                let (member, queue) = Member::open(stream, wire, replica);
+                let task = outside.spawn(Arc::clone(&member).run(queue)).abort_handle();
+                (member, task)
+            }
+        }
     }
 }
 
@@ -127,10 +176,10 @@ async fn serve(town: Arc<Town>, number: usize, life: u64, engine: Engine) {
             Err(_) => tokio::time::sleep(AGAIN).await,
         }
     };
-    let api = Api::new(engine.clone(), notifier.clone(), settings, &secret);
+    let api = Api::new(engine, notifier.clone(), settings, &secret);
     let api = Arc::new(api.unwrap_or_else(|error| panic!("the API starts: {error}")));
     town.chronicle.note(None, || format!("node {number} opens its door"));
-    town.doors[number].open(Inside { api, engine, notifier, handle: Handle::current() });
+    town.doors[number].open(Inside { api, notifier, handle: Handle::current() });
 }
 
 fn telling(town: &Town, life: u64) -> porchlight_notify::Settings {

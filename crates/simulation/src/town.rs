@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use porchlight_engine::Engine;
 use porchlight_http::{Api, Development, converse};
 use porchlight_notify::Notifier;
 use porchlight_presence::{ApplicationId, Fade, Limits, UserId};
@@ -82,7 +81,6 @@ pub(crate) struct Door(Mutex<Option<Inside>>);
 #[derive(Clone)]
 pub(crate) struct Inside {
     pub(crate) api: Arc<Api>,
-    pub(crate) engine: Engine,
     pub(crate) notifier: Notifier,
     /// For what is done on the node.
     pub(crate) handle: Handle,

@@ -10,12 +10,15 @@ use porchlight_presence::Timestamp;
 use crate::chaos::{Order, Orders};
 use crate::chronicle::Chronicle;
 use crate::dice::Dice;
+use crate::journal::Machine;
 use crate::laws::Law;
 use crate::link::Network;
-use crate::node::Node;
+use crate::member::Wire;
+use crate::node::{Node, Store};
 use crate::panics;
 use crate::place::Place;
 use crate::receivers::Receivers;
+use crate::stream::Stream;
 use crate::time;
 use crate::town::{self, Door, Town};
 use crate::watches::Watches;
@@ -48,14 +51,24 @@ impl World {
         let network = Network::new(dice.another(), outside.handle());
         let watches = Watches::default();
         let receivers = Receivers::new(Arc::clone(&network), chronicle.clone(), watches.clone());
-        let doors = (0..nodes).map(|_| Door::default()).collect();
+        let stream = Arc::new(Stream::new(chronicle.clone()));
+        let mut node = |number| {
+            let store = if nodes > 1 {
+                Store::Shared(Arc::clone(&stream), Wire::new(Arc::clone(&network)))
+            } else {
+                Store::Alone(Machine::new(dice.another()))
+            };
+            Node::new(number, store, dice.another())
+        };
+        let nodes: Vec<Node> = (0..nodes).map(&mut node).collect();
+        let doors = nodes.iter().map(|_| Door::default()).collect();
         let town = Town { development, limits, people, doors, network, chronicle, receivers, watches };
         World {
             town: Arc::new(town),
             orders: Orders::default(),
             outside,
-            nodes: (0..nodes).map(|number| Node::new(number, dice.another())).collect(),
-            overdue: vec![None; nodes],
+            overdue: vec![None; nodes.len()],
+            nodes,
             dice: dice.another(),
             reached: Duration::ZERO,
             turns: 0,
