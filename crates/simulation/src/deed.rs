@@ -70,8 +70,8 @@ fn session(dice: &mut Dice, application: ApplicationId) -> SessionKey {
 
 /// A few seconds or some minutes, in whole seconds.
 fn life(dice: &mut Dice) -> Duration {
-    let seconds = if dice.one_in(5) { dice.millis(60, 300) } else { dice.millis(1, 30) };
-    Duration::from_secs(u64::try_from(seconds.as_millis()).unwrap_or(1))
+    let seconds = if dice.one_in(5) { 60 + dice.below(241) } else { 1 + dice.below(30) };
+    Duration::from_secs(seconds)
 }
 
 fn said(pair: Pair, duration: Option<Duration>) -> Value {

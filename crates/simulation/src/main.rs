@@ -1,8 +1,10 @@
 //! The whole server in one thread: engine, notifier and HTTP over a simulated log, network and clock, with clients,
 //! followers and receivers of webhooks around it, and everything failing as a seed says.
 //!
-//!     cargo run --release -p simulation -- --seed 7        # the same run, whenever and wherever
-//!     cargo run --release -p simulation -- --minutes 10    # other seeds, one after another
+//! ```sh
+//! cargo run --release -p simulation -- --seed 7        # the same run, whenever and wherever
+//! cargo run --release -p simulation -- --minutes 10    # other seeds, one after another
+//! ```
 //!
 //! | module | what is in it |
 //! |---|---|
@@ -101,7 +103,9 @@ fn one(seed: u64, shape: Shape) -> bool {
     let mut out = std::io::stdout().lock();
     let mut say = |line: &str| writeln!(out, "{line}").expect("there is somebody who reads");
     if let Some(broken) = &report.broken {
-        report.last.iter().for_each(|line| say(line));
+        for line in &report.last {
+            say(line);
+        }
         say(&broken.to_string());
     }
     say(&report.to_string());

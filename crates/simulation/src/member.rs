@@ -105,7 +105,11 @@ impl Wire {
 
     /// Whether what is sent now arrives.
     fn carries(&self) -> bool {
-        !self.is_cut() && !(self.network.is_stormy() && self.dice.lock().one_in(25))
+        if self.is_cut() {
+            return false;
+        }
+        let is_lost = self.network.is_stormy() && self.dice.lock().one_in(25);
+        !is_lost
     }
 
     async fn pause(&self, first: u64, last: u64) {
