@@ -246,11 +246,11 @@ impl Chronicle {
         }
     }
 
-    /// What the model says that a user shows at this instant, and the stamps of it.
-    pub(crate) fn truth(&self, user: UserId, at: Timestamp) -> Option<(Pair, Stamps)> {
+    /// What the model says that a user shows at this instant, and the stamps of it; no pair for who is hidden.
+    pub(crate) fn truth(&self, user: UserId, at: Timestamp) -> Option<(Option<Pair>, Stamps)> {
         let pages = self.0.lock();
         let moment = pages.lives.get(&user)?.timeline.at(at);
-        Some((moment.view.pair, moment.stamps))
+        Some(((!moment.is_hidden()).then_some(moment.view.pair), moment.stamps))
     }
 
     /// Whether the stamps of a user are those of the model.

@@ -1,6 +1,7 @@
 //! Clients: they write and read, go away in the middle of it, and see that answers are as they should be.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,12 +19,23 @@ use crate::town::{APPLICATIONS, Town, WRITES_MAX};
 /// Writers write to the first of the people alone, so that writes meet; the others stay as they were.
 const WRITTEN: usize = 8;
 
+/// Those of them whose accounts are disabled now and then; nobody watches in their name.
+const DISABLED: Range<usize> = 5..8;
+
+/// Who asks: people whose accounts stay enabled.
+const ASKING: usize = 4;
+
 /// One client, which does so many things.
 pub(crate) async fn act(town: Arc<Town>, mut dice: Dice, steps: u64) {
     for _ in 0..steps {
         tokio::time::sleep(dice.millis(0, 1_200)).await;
         let user = *dice.pick(&town.people[..WRITTEN]);
-        if dice.one_in(3) || town.chronicle.writes_of(user) >= WRITES_MAX {
+        if dice.one_in(25) {
+            let person = DISABLED.start + dice.place(DISABLED.len());
+            let (is_enabled, node) = (dice.one_in(2), dice.place(town.doors.len()));
+            // What comes of it shows in the record.
+            let _ = enable(&town, node, person, is_enabled).await;
+        } else if dice.one_in(3) || town.chronicle.writes_of(user) >= WRITES_MAX {
             look(&town, &mut dice).await;
         } else {
             write(&town, &mut dice, user).await;
@@ -50,12 +62,24 @@ async fn write(town: &Town, dice: &mut Dice, user: UserId) {
         Ok(answer) => {
             let status = answer.status;
             town.chronicle.note(Some(user), || format!("refused {operation}: {status}"));
-            if !may_be_refused(&deed.command, status) {
+            if !may_be_refused(&deed.command, status) && !may_be_disabled(town, user) {
                 unexpected(town, user, &deed, &answer);
             }
         }
         Err(Lost) => town.chronicle.note(Some(user), || format!("lost {operation}")),
     }
+}
+
+/// Enables or disables somebody's account.
+async fn enable(town: &Town, node: usize, person: usize, is_enabled: bool) -> Result<Answer, Lost> {
+    let token = Town::token(town.people[0], APPLICATIONS[0]);
+    let (user, body) = (town.people[person], json!({"accountEnabled": is_enabled}));
+    town.chronicle.note(Some(user), || format!("asks that the account is enabled: {is_enabled}"));
+    town.ask(node, None, &Question::send(Method::PATCH, format!("/v1.0/users/{user}"), &token, body)).await
+}
+
+fn may_be_disabled(town: &Town, user: UserId) -> bool {
+    town.people[DISABLED].contains(&user)
 }
 
 /// Whether a command may be answered so. What the log does not take is answered 503.
@@ -77,7 +101,7 @@ fn unexpected(town: &Town, user: UserId, deed: &Deed, answer: &Answer) {
 
 /// Reads the presence of one or of many.
 async fn look(town: &Town, dice: &mut Dice) {
-    let asks = *dice.pick(&town.people);
+    let asks = *dice.pick(&town.people[..ASKING]);
     let token = Town::token(asks, *dice.pick(&APPLICATIONS));
     let (users, question) = match dice.below(3) {
         0 => {
@@ -98,6 +122,9 @@ async fn look(town: &Town, dice: &mut Dice) {
         users.iter().map(|user| (*user, town.chronicle.floor(*user))).collect();
     let node = dice.place(town.doors.len());
     let Ok(answer) = town.ask(node, None, &question).await else { return };
+    if answer.status == StatusCode::NOT_FOUND && floors.keys().all(|user| may_be_disabled(town, *user)) {
+        return;
+    }
     if answer.status != StatusCode::OK {
         let how = format!("{question:?} is answered {}: {}", answer.status, answer.text());
         town.chronicle.breaks(Law::Answered, None, how);
@@ -113,7 +140,9 @@ fn see(town: &Town, presences: &[Value], floors: &BTreeMap<UserId, Timestamp>) {
         let floor = floors.get(&user).copied().unwrap_or_default();
         town.chronicle.is_seen(user, &shown, floor, "a reader");
     }
-    if presences.iter().filter_map(Shown::read).count() != floors.len() {
+    let seen = presences.iter().filter_map(Shown::read).count();
+    let hidden = floors.keys().filter(|user| may_be_disabled(town, **user)).count();
+    if !(floors.len() - hidden..=floors.len()).contains(&seen) {
         let how = format!("{} presences were asked for, and these came: {presences:?}", floors.len());
         town.chronicle.breaks(Law::Answered, None, how);
     }
@@ -121,6 +150,15 @@ fn see(town: &Town, presences: &[Value], floors: &BTreeMap<UserId, Timestamp>) {
 
 /// Once everything has calmed down, each write is taken at once: nothing that went wrong has left a lane closed.
 pub(crate) async fn last_round(town: Arc<Town>) {
+    for person in DISABLED {
+        match enable(&town, person % town.doors.len(), person, true).await {
+            Ok(answer) if answer.status.is_success() => {}
+            answer => {
+                let how = format!("an account is enabled at rest, and the answer is {answer:?}");
+                town.chronicle.breaks(Law::Answered, Some(town.people[person]), how);
+            }
+        }
+    }
     for (place, user) in town.people.iter().enumerate() {
         let deed = Deed::last(*user);
         let operation = town.chronicle.begins(*user, &deed.command);

@@ -8,6 +8,7 @@
 #![expect(unsafe_code, reason = "a function of C's library is replaced, and a thread is given a stack")]
 
 use std::ffi::{c_uint, c_void};
+use std::hash::{BuildHasher, RandomState};
 use std::panic::AssertUnwindSafe;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,13 +27,21 @@ static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
 ///
 /// When somebody still gets the system's: the linker has not preferred ours.
 pub(crate) fn begin(seed: u64) {
-    let mut drawn = [[0; 8]; 2];
-    for drawn in &mut drawn {
+    HAS_BEGUN.store(true, Ordering::Relaxed);
+    let [one, other] = [(); 2].map(|()| {
         STATE.store(seed, Ordering::Relaxed);
-        HAS_BEGUN.store(true, Ordering::Relaxed);
-        getrandom::fill(drawn).expect("the seed has random numbers");
-    }
-    assert_eq!(drawn[0], drawn[1], "the seed decides the system's random numbers");
+        // Of another thread, since the standard library asks once for each.
+        std::thread::spawn(drawn).join().expect("to draw random numbers does not panic")
+    });
+    assert_eq!(one, other, "the seed decides the system's random numbers");
+    STATE.store(seed, Ordering::Relaxed);
+}
+
+/// What two of those draw that ask the system.
+fn drawn() -> ([u8; 8], u64) {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).expect("there are random numbers");
+    (bytes, RandomState::new().hash_one(0))
 }
 
 /// A seed by the system's randomness; before [`begin`] alone.

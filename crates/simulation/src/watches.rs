@@ -98,16 +98,19 @@ impl Watch {
     fn behind(&self, chronicle: &Chronicle, now: Timestamp) -> Option<(UserId, String)> {
         self.users.iter().find_map(|user| {
             let (pair, stamps) = chronicle.truth(*user, now)?;
-            if self.pair_alone && stamps.state_since <= self.since {
-                return None;
-            }
             let known = self.known.get(user);
-            let is_right = known.is_some_and(|known| {
-                let counts = if self.pair_alone { stamps.state_since } else { stamps.changed_at };
-                known.pair == pair.to_string()
-                    && (known.changed_at >= counts || !chronicle.knows_stamps(*user))
-            });
-            let how = || format!("{} knows {known:?}, and it is {pair} since {stamps:?}", self.name);
+            let is_right = match (pair, known) {
+                // Who is hidden is not told of, and is taken back where that can be done.
+                (None, known) => self.pair_alone || known.is_none(),
+                (Some(_), _) if self.pair_alone && stamps.state_since <= self.since => true,
+                (Some(_), None) => false,
+                (Some(pair), Some(known)) => {
+                    let counts = if self.pair_alone { stamps.state_since } else { stamps.changed_at };
+                    known.pair == pair.to_string()
+                        && (known.changed_at >= counts || !chronicle.knows_stamps(*user))
+                }
+            };
+            let how = || format!("{} knows {known:?}, and it is {pair:?} since {stamps:?}", self.name);
             (!is_right).then(|| (*user, how()))
         })
     }
