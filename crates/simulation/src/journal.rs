@@ -29,6 +29,7 @@ pub(crate) const ID: LogId = LogId(Uuid::from_u128(0x109));
 
 /// What a crash leaves of a node.
 pub(crate) struct Machine {
+    /// Where the journal lies.
     pub(crate) disk: Mutex<Disk>,
     /// Which operation has written what, by revision.
     operations: Mutex<BTreeMap<Revision, Operation>>,
