@@ -395,11 +395,27 @@ impl Shard {
         if let Some(index) = self.find_index(hash, user) {
             return index;
         }
+        if self.index.len() == self.index.capacity() {
+            self.grow(hasher);
+        }
         let index = u32::try_from(self.slots.len()).expect("a shard holds fewer than four billion users");
         self.slots.push(Slot::new(user, listed()));
         let slots = &self.slots;
         self.index.insert_unique(hash, index, |index| hasher.hash_one(slots[*index as usize].user()));
         index
+    }
+
+    /// Makes the index twice as large, which every slot is in. It is made anew in the order of the slots: left to itself
+    /// it would go by its own order, and wait for the memory of nearly every slot.
+    fn grow(&mut self, hasher: RandomState) {
+        let Shard { index, slots, .. } = self;
+        // First, so that there are never two.
+        *index = HashTable::new();
+        *index = HashTable::with_capacity(slots.len() + 1);
+        for (number, slot) in (0..).zip(slots.iter()) {
+            let hash = |number: &u32| hasher.hash_one(slots[*number as usize].user());
+            index.insert_unique(hasher.hash_one(slot.user()), number, hash);
+        }
     }
 }
 
