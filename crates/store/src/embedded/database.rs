@@ -29,7 +29,7 @@ use std::thread;
 use std::time::Duration;
 
 use fjall::config::{BlockSizePolicy, CompressionPolicy, FilterPolicy};
-use fjall::{Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{AbstractTree, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::error::OpenError;
 use super::folder::Folder;
@@ -154,11 +154,13 @@ impl Database {
         if all_in_tables { journal::empty(&storage).map_err(failed) } else { Ok(()) }
     }
 
-    /// Has what is in memory alone written to tables, and synced there. Whether that came about in time.
+    /// Has everything that is in memtables written to tables, and synced there. Whether that came about in time: only
+    /// then is the journal of no more use, and nothing would tell if it was missing, since the head in the tables is of
+    /// the same batch as the entries there.
     fn flush(&self) -> Result<bool, OpenError> {
         self.entries.rotate_memtable().map_err(|cause| OpenError::storage(&self.path, cause))?;
         for _ in 0..FLUSH_LOOKS {
-            if self.entries.sealed_memtable_count() == 0 {
+            if self.entries.tree.get_highest_memtable_seqno().is_none() {
                 return Ok(true);
             }
             thread::sleep(FLUSH_LOOK_EVERY);
