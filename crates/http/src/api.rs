@@ -6,6 +6,8 @@ mod origin;
 mod page;
 
 use std::borrow::Cow;
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 
@@ -14,7 +16,7 @@ use futures_util::FutureExt;
 use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http_body_util::combinators::UnsyncBoxBody;
 use porchlight_engine::{Engine, Part};
 use porchlight_notify::{Notifier, RootsError};
 use tokio::sync::watch;
@@ -172,8 +174,20 @@ impl Api {
         self.stop.subscribe()
     }
 
+    /// Answers one request that came by no socket and whose body is there already; `peer` is whom it is taken to come
+    /// from. For those who test the whole API, by the thousand, in one process.
+    #[doc(hidden)]
+    pub async fn answer_whole(
+        &self,
+        request: Request<Bytes>,
+        peer: IpAddr,
+    ) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
+        let connection = Connection::new(peer, false);
+        self.answer(request.map(Body::Whole), &connection).await.map(UnsyncBoxBody::new)
+    }
+
     /// Answers one request of a connection.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, connection: &Connection) -> Response<Sent> {
+    pub(crate) async fn answer(&self, request: Request<Body>, connection: &Connection) -> Response<Sent> {
         let begun = Instant::now();
         let (parts, body) = request.into_parts();
         let headers = Headers::of(&parts.headers);
@@ -209,7 +223,7 @@ impl Api {
         &self,
         parts: &Parts,
         headers: &Headers<'_>,
-        body: Incoming,
+        body: Body,
         ids: &RequestIds,
         connection: &Connection,
         journey: &mut Journey,
@@ -228,7 +242,7 @@ impl Api {
         }
         // What is seldom asked for is answered in a future of its own: a read would carry its state about for nothing.
         if let Some(below) = scim {
-            let answer = self.scim(below, parts, headers, Body::Stream(body), ids, connection);
+            let answer = self.scim(below, parts, headers, body, ids, connection);
             return journey.run(ids.request, answer).boxed().await;
         }
         if let Some(operation) = path.strip_prefix("/porchlight/") {
@@ -236,7 +250,7 @@ impl Api {
                 return answer;
             }
             journey.route = Route::Operations;
-            let answer = self.operate(parts, operation, headers, Body::Stream(body), ids, connection);
+            let answer = self.operate(parts, operation, headers, body, ids, connection);
             return journey.run(ids.request, answer).boxed().await;
         }
         let (version, below) = match resource::split_version(path) {
@@ -247,7 +261,6 @@ impl Api {
                 }
                 let place = self.unversioned(path).ok_or_else(|| path_error(error))?;
                 journey.route = place.route();
-                let body = Body::Stream(body);
                 return self.answer_at(place, parts, headers, body, ids, connection).boxed().await;
             }
         };
@@ -283,7 +296,7 @@ impl Api {
             graph::check_method(&parts.method, &resource, self.settings.profile)?;
             let context = context(authority(parts, headers)?);
             // Its steps have request ids of their own.
-            let answer = self.batch(&context, &caller, Body::Stream(body));
+            let answer = self.batch(&context, &caller, body);
             return journey.errand().run(answer).boxed().await;
         }
         // Only the steps of a batch name hosts of their own.
@@ -294,7 +307,7 @@ impl Api {
             graph::admit(&call, &resource)?;
             return stream::open(&call, &resource).boxed().await;
         }
-        graph::answer(&call, &resource, Body::Stream(body)).await
+        graph::answer(&call, &resource, body).await
     }
 
     fn call<'c>(

@@ -16,7 +16,7 @@ use crate::settings::HttpLimits;
 pub(crate) enum Body {
     /// The connection.
     Stream(Incoming),
-    /// A step of a batch.
+    /// Nowhere: it is there already, as that of a step of a batch.
     Whole(Bytes),
 }
 

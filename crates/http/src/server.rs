@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_rustls::server::TlsStream;
 
 use crate::api::Api;
+use crate::body::Body;
 use crate::connection::Connection;
 use crate::doors::{Accepted, Doors, Listener, Place};
 use crate::reply::Sent;
@@ -332,7 +333,7 @@ async fn answer(
     connection: &Connection,
 ) -> Result<Response<Sent>, Infallible> {
     TURN.set(TURN.get() + 1);
-    Ok(api.answer(request, connection).await)
+    Ok(api.answer(request.map(Body::Stream), connection).await)
 }
 
 enum Version {
