@@ -133,8 +133,19 @@ impl Person {
         }
     }
 
+    /// The person with this id whose entry these bytes are, in any format that was ever released.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them.
+    #[doc(hidden)]
+    pub fn decode(id: UserId, entry: &[u8]) -> Result<Person, String> {
+        decode(entry).map(|fields| fields.person(id))
+    }
+
     /// The entry, in the oldest format that holds all of it: a program of before reads it too.
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    #[doc(hidden)]
+    pub fn encode(&self) -> Vec<u8> {
         let first = PersonV1 {
             user_principal_name: &self.user_principal_name,
             display_name: &self.display_name,

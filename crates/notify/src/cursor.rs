@@ -33,11 +33,19 @@ impl StoredCursor {
         Key::new(format!("cursor/{subscription}"))
     }
 
-    pub(crate) fn encode(self) -> Bytes {
+    /// The record of a cursor.
+    #[doc(hidden)]
+    pub fn encode(self) -> Bytes {
         postcard::to_stdvec(&self).expect("a vector takes any number of bytes").into()
     }
 
-    pub(crate) fn decode(record: &[u8]) -> Result<StoredCursor, String> {
+    /// Reads a record.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    #[doc(hidden)]
+    pub fn decode(record: &[u8]) -> Result<StoredCursor, String> {
         postcard::from_bytes(record).map_err(|error| format!("the cursor is damaged: {error}"))
     }
 

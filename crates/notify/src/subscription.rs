@@ -141,7 +141,8 @@ impl Subscription {
     }
 
     /// Its record.
-    pub(crate) fn encode(&self) -> Bytes {
+    #[doc(hidden)]
+    pub fn encode(&self) -> Bytes {
         let later = Later { renewed_at: self.renewed_at, revoked: self.revoked };
         let encoded = postcard::to_extend(self, vec![VERSION]);
         let encoded = encoded.and_then(|fields| postcard::to_extend(&later, fields));
@@ -154,7 +155,8 @@ impl Subscription {
     /// # Errors
     ///
     /// What is wrong with it.
-    pub(crate) fn decode(record: &[u8]) -> Result<Subscription, String> {
+    #[doc(hidden)]
+    pub fn decode(record: &[u8]) -> Result<Subscription, String> {
         match record.split_first() {
             Some((&VERSION, fields)) => {
                 Subscription::read(fields).map_err(|error| format!("the subscription is damaged: {error}"))

@@ -57,7 +57,7 @@ impl RecordError {
 }
 
 /// Makes `stored` the bytes to store for this value of this revision; what was in it is gone.
-pub(crate) fn encode(revision: Revision, value: &Value, stored: &mut Vec<u8>) {
+pub fn encode(revision: Revision, value: &Value, stored: &mut Vec<u8>) {
     stored.clear();
     stored.push(VERSION);
     stored.extend_from_slice(&revision.0.to_le_bytes());
@@ -65,7 +65,11 @@ pub(crate) fn encode(revision: Revision, value: &Value, stored: &mut Vec<u8>) {
 }
 
 /// The revision and the value in these stored bytes.
-pub(crate) fn decode(stored: &[u8]) -> Result<(Revision, Value), RecordError> {
+///
+/// # Errors
+///
+/// What is wrong with them.
+pub fn decode(stored: &[u8]) -> Result<(Revision, Value), RecordError> {
     let wrong_length = RecordError::WrongLength { bytes: stored.len() };
     let rest = after_version(stored)?;
     let (revision, rest) = rest.split_first_chunk::<8>().ok_or(wrong_length)?;

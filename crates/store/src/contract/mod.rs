@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::{Log, Replica};
 
+pub use crate::record::{decode, encode};
 pub use laws::*;
 pub use replicas::{Recorder, Witness};
 
