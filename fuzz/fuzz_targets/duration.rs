@@ -1,0 +1,5 @@
+//! Durations.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::duration(data));

@@ -1,0 +1,5 @@
+//! Entries of people.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::person(data));

@@ -1,0 +1,5 @@
+//! Resources of subscriptions.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::resource(data));

@@ -1,0 +1,5 @@
+//! Filters and paths of SCIM.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::scim_filter(data));

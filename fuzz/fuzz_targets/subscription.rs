@@ -1,0 +1,5 @@
+//! Records of subscriptions.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::subscription(data));

@@ -1,0 +1,5 @@
+//! Tokens.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::token(data));

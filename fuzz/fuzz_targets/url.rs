@@ -1,0 +1,5 @@
+//! Notification URLs.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::url(data));

@@ -1,0 +1,5 @@
+//! Records of users.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::user(data));
