@@ -8,6 +8,7 @@
 
 use porchlight_presence::{Activity, Availability};
 
+use super::people_filter;
 use super::reader::{self, Grammar, Joined, Reader};
 use crate::error::Error;
 use crate::settings::Profile;
@@ -26,9 +27,10 @@ pub(crate) enum Filter<I = Vec<String>> {
 impl Filter {
     /// # Errors
     ///
-    /// E28 for what is not in the grammar, E21 for more than `ids_max` ids.
+    /// E28 for what is not in the grammar or has more comparisons with states than people have with members, E21 for
+    /// more than `ids_max` ids.
     pub(crate) fn parse(text: &str, profile: Profile, ids_max: usize) -> Result<Filter, Error> {
-        let mut comparisons = Comparisons { profile, ids_max, ids: 0 };
+        let mut comparisons = Comparisons { profile, ids_max, ids: 0, states: 0 };
         reader::read(text, Grammar::FILTER, &mut |reader| comparisons.read(reader))
     }
 }
@@ -70,11 +72,13 @@ impl Joined for Filter {
     }
 }
 
-/// Reads comparisons, and counts the ids in them.
+/// Reads comparisons, and counts what is in them.
 struct Comparisons {
     profile: Profile,
     ids_max: usize,
     ids: usize,
+    /// Comparisons with an availability or an activity.
+    states: usize,
 }
 
 impl Comparisons {
@@ -83,10 +87,12 @@ impl Comparisons {
             "id" if reader.keyword("eq") => Ok(Filter::IdIn(vec![self.id(reader)?])),
             "id" if reader.keyword("in") => reader.list(|reader| self.id(reader)).map(Filter::IdIn),
             "availability" if reader.keyword("eq") => {
+                people_filter::count(&mut self.states)?;
                 let availability = Availability::from_name(&reader.text()?);
                 availability.map(Filter::Availability).ok_or_else(|| reader.invalid())
             }
             "activity" if reader.keyword("eq") => {
+                people_filter::count(&mut self.states)?;
                 let activity = Activity::from_name(&reader.text()?);
                 activity.map(Filter::Activity).ok_or_else(|| reader.invalid())
             }
@@ -134,6 +140,19 @@ mod tests {
         let both = parse("id eq a or id in (b,c)").unwrap();
         assert_eq!(both.candidates().map(|ids| ids.into_iter().flatten().count()), Some(3));
         assert_eq!(parse("id eq a or activity eq 'Busy'").unwrap().candidates(), None);
+    }
+
+    #[test]
+    fn a_filter_has_a_hundred_comparisons_with_states_at_most() {
+        let filter = |count| vec!["availability eq 'Busy' or activity eq 'Away'"; count].join(" or ");
+        assert!(parse(&filter(50)).is_ok());
+        let refused = Err(Error::BadQuery("An expression can have at most 100 comparisons.".to_owned()));
+        assert_eq!(parse(&filter(51)), refused);
+        assert_eq!(
+            parse(&vec!["id eq a"; 650].join(" or ")).map(drop),
+            Ok(()),
+            "ids have a limit of their own"
+        );
     }
 
     #[test]

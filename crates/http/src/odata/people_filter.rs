@@ -89,11 +89,15 @@ impl Joined for PeopleFilter {
     }
 }
 
-/// Comparisons of one expression: each of them is made with everybody.
+/// Comparisons of one expression, here and with states of presences: each of them is made with everybody.
 pub(crate) const COMPARISONS_MAX: usize = 100;
 
 /// One more comparison.
-fn count(comparisons: &mut usize) -> Result<(), Error> {
+///
+/// # Errors
+///
+/// E28 when there are more than there may be.
+pub(super) fn count(comparisons: &mut usize) -> Result<(), Error> {
     *comparisons += 1;
     if *comparisons <= COMPARISONS_MAX {
         Ok(())

@@ -111,6 +111,11 @@ pub(crate) fn limits_in_force(
             COMPARISONS_MAX.into(),
             "400 BadRequest; in one $filter or $search of users",
         ),
+        limit(
+            "comparisonsOfStates",
+            COMPARISONS_MAX.into(),
+            "400 BadRequest; with an availability or an activity, in one $filter of presences",
+        ),
         limit("batchSteps", http.batch_steps_max.into(), "400 MaximumValueExceeded"),
         limit("presencesPerPage", 650.into(), "400 InvalidArgument"),
         limit("usersPerPage", 999.into(), "400 InvalidArgument"),
