@@ -114,10 +114,12 @@ impl Egress {
         if !self.ports.is_empty() && !self.ports.contains(&port) {
             return Err(UrlError::Port);
         }
-        if host(&uri).parse::<IpAddr>().is_ok_and(|address| !self.allows(address)) {
-            return Err(UrlError::Address);
-        }
-        Ok(uri)
+        let is_allowed = match host(&uri).parse::<IpAddr>() {
+            Ok(address) => self.allows(address),
+            // An address in another spelling: which one it means would be the resolver's to say.
+            Err(_) => !authority.host().starts_with('[') && !ends_in_a_number(host(&uri)),
+        };
+        if is_allowed { Ok(uri) } else { Err(UrlError::Address) }
     }
 
     /// Whether requests may go to this address.
@@ -134,6 +136,16 @@ impl Egress {
 /// The host without the brackets of an IPv6 address.
 fn host(uri: &Uri) -> &str {
     uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
+}
+
+/// Whether a host's last part is a number, which that of no name is: `127.1`, `0x7f000001`, `127.0.0.1.`. Source: WHATWG,
+/// URL, "ends in a number checker".
+fn ends_in_a_number(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_decimal = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+    let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    is_decimal || hexadecimal.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// The port, also one that is not written; `None` for one that is no port.
@@ -380,6 +392,15 @@ mod tests {
             ("https://127.0.0.1/", Some(UrlError::Address)),
             ("https://[::ffff:127.0.0.1]/", Some(UrlError::Address)),
             ("https://169.254.169.254/", Some(UrlError::Address)),
+            ("https://127.1/", Some(UrlError::Address)),
+            ("https://127.0.0.1./", Some(UrlError::Address)),
+            ("https://2130706433/", Some(UrlError::Address)),
+            ("https://0X7F.0.0.0x1/", Some(UrlError::Address)),
+            ("https://0177.0.0.1/", Some(UrlError::Address)),
+            ("https://[::1%25lo]/", Some(UrlError::Address)),
+            ("https://[]/", Some(UrlError::Address)),
+            ("https://7.example.org/", None),
+            ("https://0x7f.example/", None),
         ];
         for (url, error) in table {
             assert_eq!(egress.check(url).err(), error, "{url}");
