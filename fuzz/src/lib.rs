@@ -11,6 +11,7 @@ mod answer;
 mod date_time;
 mod duration;
 mod encoding;
+mod ids;
 mod notification_url;
 mod operation;
 mod path;
@@ -27,6 +28,7 @@ mod world;
 
 pub use date_time::date_time;
 pub use duration::duration;
+pub use ids::ids;
 pub use notification_url::url;
 pub use operation::operation;
 pub use path::path;

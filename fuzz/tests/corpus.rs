@@ -57,7 +57,7 @@ macro_rules! replayed {
 }
 
 replayed! {
-    path presences_filter people_filter select duration date_time request operation
+    path presences_filter people_filter select duration date_time request operation ids
     user person subscription cursor stored token scim_filter resource url
 }
 
