@@ -12,6 +12,9 @@ use crate::exit::Failure;
 /// The longest user principal name, in characters.
 const NAME_CHARS_MAX: usize = 256;
 
+/// The longest user principal name, in bytes of UTF-8: a key of the log has room for it beside its tenant.
+const NAME_BYTES_MAX: usize = 960;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -61,6 +64,11 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Seed>, Failure> {
         {
             return Err(wrong(format!(
                 "the userPrincipalName '{name:.80}' must have 1 to {NAME_CHARS_MAX} characters"
+            )));
+        }
+        if name.len() > NAME_BYTES_MAX {
+            return Err(wrong(format!(
+                "the userPrincipalName '{name:.80}' must have at most {NAME_BYTES_MAX} bytes"
             )));
         }
     }

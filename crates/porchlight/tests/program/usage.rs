@@ -259,6 +259,10 @@ fn names_in_a_seed_file_are_names_and_each_belongs_to_one_person() {
             format!("{TENANT}      - userPrincipalName: ''\n"),
             "the userPrincipalName '' must have 1 to 256 characters",
         ),
+        (
+            format!("{TENANT}      - userPrincipalName: '{}'\n", "𝔸".repeat(250)),
+            "' must have at most 960 bytes",
+        ),
     ];
     for (seed, expected) in table {
         std::fs::write(&file, &seed).expect("the file can be written");
