@@ -176,9 +176,7 @@ async fn work(api: Arc<Api>, mut connections: mpsc::Receiver<Accepted>, mut stop
                 None => break,
             },
         };
-        let Ok(stream) = stream.set_nodelay(true).and_then(|()| TcpStream::from_std(stream)) else {
-            continue;
-        };
+        let Ok(stream) = prepare(stream, api.settings().limits.answer_timeout) else { continue };
         let visit = Visit {
             api: Arc::clone(&api),
             peer,
@@ -196,6 +194,21 @@ async fn work(api: Arc<Api>, mut connections: mpsc::Receiver<Accepted>, mut stop
     if tokio::time::timeout(FINISH, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not finish in time");
     }
+}
+
+/// Makes an accepted socket one that this thread serves.
+///
+/// The kernel keeps count of how long a client takes nothing: we would not see a little of what it takes, since we are
+/// woken only when a third of the socket's buffer is free. It ends the connection, and the next write says so.
+fn prepare(stream: std::net::TcpStream, answer_timeout: Duration) -> io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    {
+        // The kernel takes no more, and 0 for no limit.
+        let millis = answer_timeout.as_millis().clamp(1, i32::MAX as u128) as u32;
+        rustix::net::sockopt::set_tcp_user_timeout(&stream, millis)?;
+    }
+    TcpStream::from_std(stream)
 }
 
 /// Serves one connection without TLS to its end. How that comes is its client's business.

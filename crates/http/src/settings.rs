@@ -161,6 +161,9 @@ pub struct HttpLimits {
     pub header_timeout: Duration,
     /// How long the body of a request may take to arrive. Later: 408. Default 30 s.
     pub body_timeout: Duration,
+    /// How long a client may take nothing of what it is sent, from 1 ms to 24 days; anything that it takes begins the time
+    /// anew. Longer: the connection is closed. Default 60 s.
+    pub answer_timeout: Duration,
     /// Open connections. More: they wait to be accepted. Default 50,000.
     pub connections_max: usize,
     /// Open connections of one address; those of IPv6 count by their first 64 bits. More are closed at once. 0: no limit.
@@ -192,6 +195,7 @@ impl Default for HttpLimits {
             batch_steps_max: 20,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
+            answer_timeout: Duration::from_secs(60),
             connections_max: 50_000,
             connections_per_address: 10_000,
             wait_max: Duration::from_secs(60),

@@ -105,6 +105,7 @@ struct LimitsSection {
     header_bytes: Option<usize>,
     header_time: Option<Iso>,
     body_time: Option<Iso>,
+    answer_time: Option<Iso>,
     connections: Option<usize>,
     connections_per_address: Option<usize>,
     wait: Option<Iso>,
@@ -318,10 +319,11 @@ fn settings(
     let limits = HttpLimits::default();
     let section = &file.limits;
     let time = |iso: Option<Iso>, usual: Duration| iso.map_or(usual, |iso| iso.0);
-    let times = [section.header_time, section.body_time, section.stream_heartbeat];
+    let times = [section.header_time, section.body_time, section.answer_time, section.stream_heartbeat];
     if times.into_iter().flatten().any(|time| time.0.is_zero()) {
         return Err(Failure::usage(
-            "limits.header_time, limits.body_time and limits.stream_heartbeat must be more than zero",
+            "limits.header_time, limits.body_time, limits.answer_time and limits.stream_heartbeat must be \
+             more than zero",
         ));
     }
     let profile = match flags.profile.or(file.profile) {
@@ -349,6 +351,7 @@ fn settings(
             header_bytes_max: section.header_bytes.unwrap_or(limits.header_bytes_max),
             header_timeout: time(section.header_time, limits.header_timeout),
             body_timeout: time(section.body_time, limits.body_timeout),
+            answer_timeout: time(section.answer_time, limits.answer_timeout),
             connections_max: section.connections.unwrap_or(limits.connections_max).max(1),
             connections_per_address: section
                 .connections_per_address

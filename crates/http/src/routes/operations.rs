@@ -86,6 +86,11 @@ pub(crate) fn limits_in_force(
         limit("headers", 100.into(), "431 without a body"),
         limit("streamsPerConnection", 256.into(), "HTTP/2: more wait"),
         limit("bodyTime", duration(http.body_timeout).into(), "408"),
+        limit(
+            "answerTime",
+            duration(http.answer_timeout).into(),
+            "the connection is closed; anything that its client takes begins the time anew",
+        ),
         limit("wait", duration(http.wait_max).into(), "Prefer: wait=N: more is taken for as much"),
         limit("openStreams", http.streams_max.into(), "503 with Retry-After"),
         limit(

@@ -109,6 +109,7 @@ fn limits(config: &Config) -> Value {
         "header_bytes": limits.header_bytes_max,
         "header_time": time(limits.header_timeout),
         "body_time": time(limits.body_timeout),
+        "answer_time": time(limits.answer_timeout),
         "connections": limits.connections_max,
         "connections_per_address": limits.connections_per_address,
         "wait": time(limits.wait_max),

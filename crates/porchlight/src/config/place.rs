@@ -36,7 +36,8 @@ mod tests {
         let table = [
             ("limits.requests must be at least 1", Some(5)),
             (
-                "limits.header_time, limits.body_time and limits.stream_heartbeat must be more than zero",
+                "limits.header_time, limits.body_time, limits.answer_time and limits.stream_heartbeat must be \
+                 more than zero",
                 Some(4),
             ),
             ("auth.issuer 'x': issuer must be what the tokens say", Some(7)),

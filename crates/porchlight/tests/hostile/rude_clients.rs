@@ -1,12 +1,15 @@
 //! Clients that are slow, fall silent, hang up, push ahead, or never read what they asked for.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use porchlight_testkit::TestServer;
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::task::JoinHandle;
 
 use crate::support::{Connection, ME, Message, ask, pair, presence, within};
 
@@ -153,22 +156,34 @@ async fn documents(address: SocketAddr) -> usize {
     line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_default()
 }
 
-#[tokio::test]
-async fn answers_that_nobody_reads_do_not_pile_up() {
-    const REQUESTS: usize = 10_000;
-    let server = TestServer::start().await;
-    let address = server.address();
+/// Far more than the sockets between a client and a server hold the answers of.
+const REQUESTS: usize = 10_000;
+
+/// Asks for something [`REQUESTS`] times over one connection and reads no answer. The task ends when the server has taken
+/// all requests, or the connection has ended.
+async fn ask_without_reading(
+    address: SocketAddr,
+    path: &str,
+) -> (OwnedReadHalf, JoinHandle<(OwnedWriteHalf, io::Result<()>)>) {
     // So that what the sockets hold is a small part of all answers.
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(64 * 1024).expect("a small buffer");
     let stream = within("a connection", socket.connect(address)).await.expect("the server listens");
-    let (_never_read, mut writer) = stream.into_split();
-    let requests = Message::anonymous("GET", "/v1.0/$metadata").bytes().repeat(REQUESTS);
+    let (reader, mut writer) = stream.into_split();
+    let requests = Message::anonymous("GET", path).bytes().repeat(REQUESTS);
     let writing = tokio::spawn(async move {
-        writer.write_all(&requests).await.ok();
+        let written = writer.write_all(&requests).await;
         // Kept, or the server would see that nothing more comes.
-        writer
+        (writer, written)
     });
+    (reader, writing)
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_do_not_pile_up() {
+    let server = TestServer::start().await;
+    let address = server.address();
+    let (_never_read, writing) = ask_without_reading(address, "/v1.0/$metadata").await;
     // Until the server has stopped working on it: the number stays the same for a while.
     let (mut sent, mut unchanged) = (0, 0);
     for _ in 0..2_000 {
@@ -184,6 +199,40 @@ async fn answers_that_nobody_reads_do_not_pile_up() {
     writing.abort();
     writing.await.ok();
     assert!(sent < REQUESTS / 2, "{sent} answers of 8 KB were made, and nobody has read any");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answers_does_not_keep_its_connection() {
+    let one = |settings: &mut porchlight_http::Settings| {
+        settings.limits.answer_timeout = SHORT;
+        settings.limits.connections_max = 1;
+    };
+    let server = TestServer::builder().settings(one).start().await;
+    let (_never_read, writing) = ask_without_reading(server.address(), "/porchlight/limits").await;
+    // The only place is free again.
+    assert_eq!(pair(&presence(server.address(), "ada").await), "Offline/Offline");
+    let (_, written) = within("the end of the requests", writing).await.expect("it does not panic");
+    written.expect_err("nobody takes the rest of the requests");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_client_that_reads_slowly_keeps_its_connection() {
+    let second = |settings: &mut porchlight_http::Settings| {
+        settings.limits.answer_timeout = Duration::from_secs(1);
+    };
+    let server = TestServer::builder().settings(second).start().await;
+    let (mut reader, writing) = ask_without_reading(server.address(), "/porchlight/limits").await;
+    let mut piece = vec![0; 64 * 1024];
+    // Three seconds, in which there is always more than the sockets hold.
+    for _ in 0..60 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let bytes = within("more of the answers", reader.read(&mut piece)).await;
+        assert_ne!(bytes.expect("the connection holds"), 0);
+    }
+    writing.abort();
+    writing.await.ok();
 }
 
 #[tokio::test]

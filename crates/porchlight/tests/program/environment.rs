@@ -224,6 +224,7 @@ async fn every_key_of_the_file_is_in_force() {
         header_bytes = 4096
         header_time = "PT5S"
         body_time = "PT6S"
+        answer_time = "PT9S"
         connections = 100
         connections_per_address = 50
         wait = "PT7S"
@@ -264,6 +265,7 @@ async fn every_key_of_the_file_is_in_force() {
         ("headerBytes", json!(4096)),
         ("headerTime", json!("PT5S")),
         ("bodyTime", json!("PT6S")),
+        ("answerTime", json!("PT9S")),
         ("connections", json!(100)),
         ("connectionsPerAddress", json!(50)),
         ("wait", json!("PT7S")),

@@ -161,7 +161,8 @@ fn rules_over_several_keys_name_the_keys() {
         ("[presence]\nsessions = 0", "presence.sessions must be at least 1"),
         (
             "[limits]\nbody_time = \"PT0S\"",
-            "limits.header_time, limits.body_time and limits.stream_heartbeat must be more than zero",
+            "limits.header_time, limits.body_time, limits.answer_time and limits.stream_heartbeat must be \
+             more than zero",
         ),
         ("[limits]\nrequests = 0", "limits.requests must be at least 1"),
         ("[limits]\nrequests_window = \"PT0.5S\"", "limits.requests_window must be from PT1S to P1D"),
