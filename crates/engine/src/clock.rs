@@ -8,6 +8,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use porchlight_presence::Timestamp;
 use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How often the system's clock is looked at for jumps.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How much further than the time that was waited the system's clock has to have moved between two looks to have
+/// jumped. Clocks that are being set right little by little move less.
+const JUMP_MIN: Duration = Duration::from_millis(50);
 
 /// Says what time it is, for meaning; waiting is tokio's business.
 ///
@@ -132,6 +140,25 @@ impl Clock {
         }
     }
 
+    /// Wakes everything that waits for an instant when the system's clock is set ahead. Never returns.
+    ///
+    /// Waiting goes by a clock that nobody sets: whoever waits would sleep on past their instant. Time through which the
+    /// whole machine slept is such a jump, too. A clock that is set back wakes nobody: here time stands still.
+    pub async fn notice_jumps(&self) {
+        if matches!(self.source, Source::Manual(_)) {
+            return std::future::pending().await;
+        }
+        let (mut wall, mut waited) = (self.source_millis(), Instant::now());
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let before = (wall, waited);
+            (wall, waited) = (self.source_millis(), Instant::now());
+            if has_jumped(wall - before.0, waited - before.1) {
+                self.jumped();
+            }
+        }
+    }
+
     /// Word of every jump, for [`Clock::wait`].
     pub fn jumps(&self) -> watch::Receiver<u64> {
         self.jumps.subscribe()
@@ -153,6 +180,11 @@ impl Clock {
     }
 }
 
+/// Whether a clock that has moved by so many milliseconds has been set ahead meanwhile.
+fn has_jumped(moved_millis: i64, waited: Duration) -> bool {
+    u64::try_from(moved_millis).is_ok_and(|moved| Duration::from_millis(moved) > waited + JUMP_MIN)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,6 +204,15 @@ mod tests {
         let clock = Clock::given(move || Timestamp::from_millis(1_000).plus(begun.elapsed()));
         clock.wait(Some(Timestamp::from_millis(3_000)), &mut clock.jumps()).await;
         assert_eq!(begun.elapsed(), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_ahead_has_jumped_and_one_that_is_late_or_set_back_has_not() {
+        let second = Duration::from_secs(1);
+        assert!(has_jumped(3_601_000, second) && has_jumped(1_100, second));
+        // Looked at late, by both clocks; set right little by little; set back.
+        let late = Duration::from_secs(5);
+        assert!(!has_jumped(5_000, late) && !has_jumped(1_010, second) && !has_jumped(-3_600_000, second));
     }
 
     #[tokio::test]

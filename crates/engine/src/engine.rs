@@ -206,7 +206,7 @@ impl Engine {
     /// Runs the timers for ever: announces every change that time alone makes. In a cluster it also stamps anew what
     /// has turned out durable late.
     pub async fn run_timers(&self) {
-        tokio::join!(self.announce_fades(), self.restamp_late_writes());
+        tokio::join!(self.announce_fades(), self.restamp_late_writes(), self.clock().notice_jumps());
     }
 
     async fn announce_fades(&self) {

@@ -6,6 +6,7 @@ use http::header::{ETAG, HeaderName, VARY};
 use http::{HeaderValue, StatusCode};
 use porchlight_engine::Written;
 use porchlight_presence::{Command, LocationSource, UserId};
+use tokio::time::{Instant, sleep_until};
 
 use super::rights;
 use crate::body::Body;
@@ -45,13 +46,16 @@ pub(crate) async fn get_changed(
     let mut news = tenant.feed().follow_users(&[rights::readable(call, tenant, &path.key)?]);
     let clock = call.engine.clock();
     let (until, mut jumps) = (clock.now().plus(wait), clock.jumps());
+    // The clock stands still when the machine's is set back, and nobody waits longer for that.
+    let deadline = Instant::now() + wait;
     let (known, mut reply) = look(call, path)?;
     let _held = call.instruments.hold();
     let is_news = call.headers.if_none_match.first.is_some() && reply.status != StatusCode::NOT_MODIFIED;
-    while !is_news && clock.now() < until {
+    while !is_news && clock.now() < until && Instant::now() < deadline {
         tokio::select! {
             _ = news.changed() => {}
             () = clock.wait(Some(until), &mut jumps) => {}
+            () = sleep_until(deadline) => {}
             () = call.stopped() => break,
         }
         let tag;
