@@ -52,10 +52,7 @@ impl Client {
 
     /// Sends a request and refuses any answer but 2xx.
     pub(crate) async fn send(&mut self, ask: &Ask) -> Result<Answer> {
-        let answer = timeout(PATIENCE, self.exchange(ask))
-            .await
-            .with_context(|| format!("no answer to {ask} within {PATIENCE:?}"))?
-            .with_context(|| format!("failed to get an answer to {ask}"))?;
+        let answer = self.try_send(ask).await?;
         ensure!(
             answer.status.is_success(),
             "{ask} was answered with {}: {}",
@@ -63,6 +60,14 @@ impl Client {
             String::from_utf8_lossy(&answer.body)
         );
         Ok(answer)
+    }
+
+    /// Sends a request and takes any answer.
+    pub(crate) async fn try_send(&mut self, ask: &Ask) -> Result<Answer> {
+        timeout(PATIENCE, self.exchange(ask))
+            .await
+            .with_context(|| format!("no answer to {ask} within {PATIENCE:?}"))?
+            .with_context(|| format!("failed to get an answer to {ask}"))
     }
 
     async fn exchange(&mut self, ask: &Ask) -> Result<Answer> {

@@ -53,32 +53,41 @@ Examples:
   cargo run --release -p bench -- --only get,bulk       two rows
   cargo run --release -p bench -- --only cluster-scale  a million users in NATS, in about 20 minutes
   cargo run --release -p bench -- --json > run.json     for programs
+  cargo run --release -p bench -- rude                  rude clients beside polite ones, in about six minutes
+  cargo run --release -p bench -- disk-full             a full disk, as root
+  cargo run --release -p bench -- clock-jumps           a clock that is set ahead and back
 
 The rows about NATS, from cluster-write on, need nats-server: ./test installs it, PORCHLIGHT_NATS_SERVER names another."
 )]
 struct Cli {
     #[command(subcommand)]
-    command: Option<Hidden>,
+    command: Option<Task>,
     /// Small and short: for a look after every change, not for figures to quote.
-    #[arg(long)]
+    #[arg(long, global = true)]
     quick: bool,
     /// JSON on standard output and nothing else there.
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
     /// Interleaved runs of each row that has a peer; their median counts. Default 7, with --quick 2.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     runs: Option<u32>,
-    /// Only these rows, separated by commas. Default: all but cluster-scale.
+    /// Only these rows, separated by commas. Default: all but cluster-scale and those of commands of their own.
     #[arg(long, value_name = "ROW", value_enum, value_delimiter = ',')]
     only: Vec<Row>,
     /// Where the throw-away data folders go; a real disk, or durable writes mean nothing. Default: beside this
     /// program.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     folder: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
-enum Hidden {
+enum Task {
+    /// Rude clients beside polite ones: slow loris, header bombs, idle connections and others.
+    Rude,
+    /// A disk that is full for a while.
+    DiskFull,
+    /// A machine's clock that is set ahead and back.
+    ClockJumps,
     /// The bare server, in a process of its own so that its CPU time can be told.
     #[command(hide = true)]
     Bare {
@@ -94,8 +103,11 @@ enum Hidden {
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     match cli.command {
-        Some(Hidden::Bare { answers }) => bare::serve(&answers).map(|()| ExitCode::SUCCESS),
-        Some(Hidden::RawPublish(raw)) => raw.publish().map(|()| ExitCode::SUCCESS),
+        Some(Task::Bare { answers }) => bare::serve(&answers).map(|()| ExitCode::SUCCESS),
+        Some(Task::RawPublish(raw)) => raw.publish().map(|()| ExitCode::SUCCESS),
+        Some(Task::Rude) => measure(Cli { command: None, only: Row::RUDE.to_vec(), ..cli }),
+        Some(Task::DiskFull) => measure(Cli { command: None, only: vec![Row::DiskFull], ..cli }),
+        Some(Task::ClockJumps) => measure(Cli { command: None, only: vec![Row::ClockJumps], ..cli }),
         None => measure(cli),
     }
 }

@@ -40,8 +40,16 @@ pub(crate) fn peak_memory(pid: u32) -> Result<u64> {
     status_bytes(pid, "VmHWM:")
 }
 
-fn memory(pid: u32) -> Result<u64> {
+/// The memory that a process holds now (resident set), in bytes.
+pub(crate) fn memory(pid: u32) -> Result<u64> {
     status_bytes(pid, "VmRSS:")
+}
+
+/// How many sockets of this machine's have closed and keep their ports until no packet of theirs can come any more.
+pub(crate) fn sockets_in_time_wait() -> Result<u64> {
+    let path = "/proc/net/sockstat";
+    let text = read(path)?;
+    time_wait(&text).with_context(|| format!("{path} does not read as expected: {text}"))
 }
 
 fn status_bytes(pid: u32, name: &str) -> Result<u64> {
@@ -71,9 +79,23 @@ fn bytes_in(status: &str, name: &str) -> Option<u64> {
     Some(kib * 1024)
 }
 
+/// The number behind `tw` in the line about TCP.
+fn time_wait(sockstat: &str) -> Option<u64> {
+    let words = sockstat.lines().find_map(|line| line.strip_prefix("TCP:"))?;
+    words.split_whitespace().skip_while(|word| *word != "tw").nth(1)?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sockets_in_time_wait_are_those_of_tcp() {
+        let sockstat =
+            "sockets: used 290\nTCP: inuse 11 orphan 0 tw 4242 alloc 15 mem 3\nUDP: inuse 2 mem 0\n";
+        assert_eq!(time_wait(sockstat), Some(4242));
+        assert_eq!(time_wait("UDP: inuse 2 mem 0"), None);
+    }
 
     #[test]
     fn ticks_are_found_behind_an_odd_command_name() {

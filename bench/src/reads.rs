@@ -43,6 +43,16 @@ struct Shared {
 impl Reads {
     /// Starts reading presences of the first `users`, so many per second.
     pub(crate) async fn start(address: SocketAddr, per_second: u32, users: u32) -> Result<Reads> {
+        Reads::start_asking(address, per_second, users, Ask::presence).await
+    }
+
+    /// The same with something else that is asked of each user in turn.
+    pub(crate) async fn start_asking(
+        address: SocketAddr,
+        per_second: u32,
+        users: u32,
+        ask: fn(u32) -> Ask,
+    ) -> Result<Reads> {
         let shared = Arc::new(Shared::default());
         let every = Duration::from_secs(1) * CONNECTIONS / per_second;
         let start = Instant::now();
@@ -54,6 +64,7 @@ impl Reads {
                 every,
                 user: number * users / CONNECTIONS,
                 users,
+                ask,
                 shared: Arc::clone(&shared),
             };
             tasks.push(tokio::spawn(reader.run()));
@@ -61,10 +72,11 @@ impl Reads {
         Ok(Reads { tasks, shared, since: Stopwatch::start() })
     }
 
-    /// Forgets the reads so far.
-    pub(crate) fn forget(&mut self) {
-        self.shared.took.lock().clear();
+    /// Forgets the reads so far, and says how long they took.
+    pub(crate) fn lap(&mut self) -> Took {
+        let elapsed = self.since.elapsed();
         self.since = Stopwatch::start();
+        Took::of(&std::mem::take(&mut *self.shared.took.lock()), elapsed)
     }
 
     /// Stops reading, once all reads under way are answered.
@@ -74,13 +86,20 @@ impl Reads {
         for task in self.tasks {
             task.await.context("a reader has died")??;
         }
-        let took = sorted(self.shared.took.lock().iter().map(|took| took.as_secs_f64() * 1e3));
-        Ok(Took {
-            per_second: took.len() as f64 / elapsed.as_secs_f64(),
-            p50_ms: percentile(&took, 0.5),
-            p99_ms: percentile(&took, 0.99),
-            max_ms: percentile(&took, 1.0),
-        })
+        let took = Took::of(&self.shared.took.lock(), elapsed);
+        Ok(took)
+    }
+}
+
+impl Took {
+    fn of(took: &[Duration], elapsed: Duration) -> Took {
+        let millis = sorted(took.iter().map(|took| took.as_secs_f64() * 1e3));
+        Took {
+            per_second: millis.len() as f64 / elapsed.as_secs_f64(),
+            p50_ms: percentile(&millis, 0.5),
+            p99_ms: percentile(&millis, 0.99),
+            max_ms: percentile(&millis, 1.0),
+        }
     }
 }
 
@@ -91,6 +110,7 @@ struct Reader {
     every: Duration,
     user: u32,
     users: u32,
+    ask: fn(u32) -> Ask,
     shared: Arc<Shared>,
 }
 
@@ -98,7 +118,7 @@ impl Reader {
     async fn run(mut self) -> Result<()> {
         while !self.shared.stop.load(Ordering::Relaxed) {
             let begun = turn(self.due).await;
-            self.client.send(&Ask::presence(self.user)).await?;
+            self.client.send(&(self.ask)(self.user)).await?;
             self.shared.took.lock().push(begun.elapsed());
             self.user = (self.user + 1) % self.users;
             self.due += self.every;

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use hyper::Method;
@@ -93,6 +94,24 @@ impl Ask {
         }
     }
 
+    /// Reads the presences of everybody, a page of them.
+    pub(crate) fn everybody() -> Ask {
+        Ask { path: "/v1.0/communications/presences".to_owned(), ..Ask::presence(0) }
+    }
+
+    /// As it goes over the wire.
+    pub(crate) fn wire(&self, address: SocketAddr) -> Vec<u8> {
+        let mut lines = vec![format!("{} {} HTTP/1.1", self.method, self.path), format!("Host: {address}")];
+        lines.extend(self.authorization.iter().map(|value| format!("Authorization: {value}")));
+        lines.extend(self.headers.iter().map(|(name, value)| format!("{name}: {value}")));
+        if !self.body.is_empty() {
+            lines.push("Content-Type: application/json".to_owned());
+            lines.push(format!("Content-Length: {}", self.body.len()));
+        }
+        let head = lines.join("\r\n") + "\r\n\r\n";
+        [head.as_bytes(), &self.body].concat()
+    }
+
     /// Keeps a user's session alive.
     pub(crate) fn set_presence(user: u32) -> Ask {
         Ask {
@@ -101,6 +120,18 @@ impl Ask {
             authorization: Some(AUTHORIZATION.into()),
             headers: &HEADERS,
             body: Bytes::from_static(SET_BODY.as_bytes()),
+        }
+    }
+
+    /// Sets what a user says of themselves: plain text without quotes.
+    pub(crate) fn say(user: u32, text: &str) -> Ask {
+        let message = format!(r#"{{"message":{{"content":"{text}","contentType":"text"}}}}"#);
+        Ask {
+            method: Method::POST,
+            path: format!("{}/setStatusMessage", PRESENCE.replace(ID, &user_id(user))),
+            authorization: Some(AUTHORIZATION.into()),
+            headers: &HEADERS,
+            body: format!(r#"{{"statusMessage":{message}}}"#).into(),
         }
     }
 
@@ -168,6 +199,17 @@ mod tests {
         // Printed by string.format("%08x-0000-4000-8000-%012x", (i * 2654435761) % 4294967296, i) in LuaJIT.
         assert_eq!(user_id(1), "9e3779b1-0000-4000-8000-000000000001");
         assert_eq!(user_id(1_234_567), "5d6d2257-0000-4000-8000-00000012d687");
+    }
+
+    #[test]
+    fn a_request_on_the_wire_has_its_token_and_its_length() {
+        let wire = Ask::set_presence(1).wire(SocketAddr::from(([127, 0, 0, 1], 80)));
+        let text = String::from_utf8(wire).unwrap();
+        assert!(text.starts_with(
+            "POST /v1.0/users/9e3779b1-0000-4000-8000-000000000001/presence/setPresence HTTP/1.1\r\n"
+        ));
+        assert!(text.contains(&format!("\r\nAuthorization: {AUTHORIZATION}\r\n")));
+        assert!(text.ends_with(&format!("\r\nContent-Length: {}\r\n\r\n{SET_BODY}", SET_BODY.len())));
     }
 
     #[test]

@@ -96,7 +96,8 @@ impl Server {
         Server::start(&mut command).context("failed to start the bare server")
     }
 
-    fn start(command: &mut Command) -> Result<Server> {
+    /// Starts what says on standard output where it listens.
+    pub(crate) fn start(command: &mut Command) -> Result<Server> {
         let started = Stopwatch::start();
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let mut process = Process(child);
@@ -118,6 +119,11 @@ impl Server {
                 Err(anyhow!("it ended before it listened{said}"))
             }
         }
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.0.id()
     }
 
     /// Where it listens.
@@ -168,12 +174,17 @@ impl Server {
 
     /// The processor time it has used so far, in seconds.
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
-        procfs::cpu_seconds(self.process.0.id())
+        procfs::cpu_seconds(self.id())
     }
 
     /// The memory it holds once that has stopped moving, in bytes.
     pub(crate) fn settled_memory(&self) -> Result<u64> {
-        procfs::settled_memory(self.process.0.id())
+        procfs::settled_memory(self.id())
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(crate) fn kill(self) {
+        drop(self);
     }
 
     /// Asks it to stop, and waits until it has.
@@ -194,7 +205,7 @@ impl Server {
 }
 
 /// `porchlight serve` on a free port.
-fn serve(binary: &Path, seed: Option<&Path>) -> Command {
+pub(crate) fn serve(binary: &Path, seed: Option<&Path>) -> Command {
     let mut command = Command::new(binary);
     command.args(["serve", "--listen", "127.0.0.1:0", "--access-log", "false"]);
     if let Some(seed) = seed {

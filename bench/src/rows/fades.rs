@@ -130,7 +130,7 @@ async fn watch(address: SocketAddr, fades: u32, last: Timestamp) -> Result<(Late
 async fn jump(address: SocketAddr) -> Result<(Duration, Took)> {
     let mut reads = Reads::start(address, READS_PER_SECOND, READERS).await?;
     sleep(Duration::from_secs(1)).await;
-    reads.forget();
+    reads.lap();
     let jumped = Stopwatch::start();
     client::fetch(address, &Ask::advance_clock("PT2H")).await?;
     let drained = drained(address, jumped).await?;
@@ -140,7 +140,7 @@ async fn jump(address: SocketAddr) -> Result<(Duration, Took)> {
 }
 
 /// The time since `jumped` at which no timer was overdue any more.
-async fn drained(address: SocketAddr, jumped: Stopwatch) -> Result<Duration> {
+pub(super) async fn drained(address: SocketAddr, jumped: Stopwatch) -> Result<Duration> {
     /// None overdue may also mean that the timers have not looked at the clock yet: it must stay so for a while.
     const LOOKS: u32 = 5;
     let mut none_overdue = 0;

@@ -1,12 +1,15 @@
 //! What is measured: one function for each row or group of rows of the table.
 
 mod batch;
+mod clock_jumps;
 mod cluster;
 mod compared;
+mod disk_full;
 mod fades;
 mod growth;
 mod memory;
 mod propagation;
+mod rude;
 mod sessions;
 mod start;
 mod streams;
@@ -74,6 +77,22 @@ pub(crate) enum Row {
     Sessions,
     /// What many users in NATS cost, and many overwrites of a few of them. A quarter of an hour: only when named.
     ClusterScale,
+    /// Rude clients that send a byte a second.
+    SlowLoris,
+    /// Rude clients that send heads that are far too large.
+    HeaderBombs,
+    /// As many idle connections as an address may have.
+    Idle,
+    /// Connections that are used once.
+    Churn,
+    /// Rude clients that take nothing of what they have asked for.
+    NeverRead,
+    /// Floods of requests that wait for no answer.
+    Pipelined,
+    /// A disk that is full for a while.
+    DiskFull,
+    /// A machine's clock that is set ahead and back.
+    ClockJumps,
 }
 
 /// Everything that the rows share.
@@ -108,12 +127,26 @@ impl Row {
             Row::Propagation => "propagation",
             Row::Sessions => "sessions",
             Row::ClusterScale => "cluster-scale",
+            Row::SlowLoris => "slow-loris",
+            Row::HeaderBombs => "header-bombs",
+            Row::Idle => "idle",
+            Row::Churn => "churn",
+            Row::NeverRead => "never-read",
+            Row::Pipelined => "pipelined",
+            Row::DiskFull => "disk-full",
+            Row::ClockJumps => "clock-jumps",
         }
     }
 
+    /// Those about rude clients.
+    pub(crate) const RUDE: [Row; 6] =
+        [Row::SlowLoris, Row::HeaderBombs, Row::Idle, Row::Churn, Row::NeverRead, Row::Pipelined];
+
     /// Those that are measured when none is named.
     pub(crate) fn usual() -> Vec<Row> {
-        Row::value_variants().iter().copied().filter(|row| *row != Row::ClusterScale).collect()
+        let apart = [Row::ClusterScale, Row::DiskFull, Row::ClockJumps];
+        let is_usual = |row: &Row| !apart.contains(row) && !Row::RUDE.contains(row);
+        Row::value_variants().iter().copied().filter(is_usual).collect()
     }
 
     /// What it is about.
@@ -136,6 +169,14 @@ impl Row {
             Row::Propagation => "from a write on one node to another node",
             Row::Sessions => "sessions of three tenants in different cells",
             Row::ClusterScale => "many users in NATS, many overwrites of a few",
+            Row::SlowLoris => "connections that send a byte a second",
+            Row::HeaderBombs => "heads that are far too large",
+            Row::Idle => "idle connections",
+            Row::Churn => "connections that are used once",
+            Row::NeverRead => "clients that take nothing of their answers",
+            Row::Pipelined => "floods of requests",
+            Row::DiskFull => "a disk that is full for a while",
+            Row::ClockJumps => "a machine's clock that is set ahead and back",
         }
     }
 
@@ -173,6 +214,14 @@ impl Row {
             Row::Propagation => propagation::measure(bench),
             Row::Sessions => sessions::measure(bench),
             Row::ClusterScale => growth::measure(bench),
+            Row::SlowLoris => rude::beside(bench, self, rude::slow_loris::come),
+            Row::HeaderBombs => rude::beside(bench, self, rude::header_bombs::come),
+            Row::Idle => rude::beside(bench, self, rude::idle::come),
+            Row::Churn => rude::beside(bench, self, rude::churn::come),
+            Row::NeverRead => rude::beside(bench, self, rude::never_read::come),
+            Row::Pipelined => rude::beside(bench, self, rude::pipelined::come),
+            Row::DiskFull => disk_full::measure(bench),
+            Row::ClockJumps => clock_jumps::measure(bench),
         }
     }
 }
@@ -206,7 +255,7 @@ impl Bench {
     }
 
     /// A new folder, gone with the value.
-    fn folder(&self) -> Result<TempDir> {
+    pub(crate) fn folder(&self) -> Result<TempDir> {
         folder_in(self.root.path())
     }
 
