@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use bytes::Bytes;
 use hyper::Method;
@@ -51,6 +52,15 @@ pub(crate) const HEADERS: [(&str, &str); 4] = [
 pub(crate) fn user_id(index: u32) -> String {
     let scattered = index.wrapping_mul(2_654_435_761);
     format!("{scattered:08x}-0000-4000-8000-{index:012x}")
+}
+
+/// The index of the user with this id; `None`: it is nobody's.
+pub(crate) fn user_of(id: &str) -> Option<u32> {
+    let number = |range: Range<usize>| u32::from_str_radix(id.get(range)?, 16).ok();
+    let (scattered, index) = (number(0..8)?, number(28..36)?);
+    let middle = id.get(8..28)?;
+    let is_one = id.len() == 36 && middle == "-0000-4000-8000-0000";
+    (is_one && scattered == index.wrapping_mul(2_654_435_761)).then_some(index)
 }
 
 /// One request.
@@ -199,6 +209,8 @@ mod tests {
         // Printed by string.format("%08x-0000-4000-8000-%012x", (i * 2654435761) % 4294967296, i) in LuaJIT.
         assert_eq!(user_id(1), "9e3779b1-0000-4000-8000-000000000001");
         assert_eq!(user_id(1_234_567), "5d6d2257-0000-4000-8000-00000012d687");
+        assert_eq!(user_of(&user_id(1_234_567)), Some(1_234_567));
+        assert_eq!(user_of("5d6d2257-0000-4000-8000-00000012d688"), None);
     }
 
     #[test]

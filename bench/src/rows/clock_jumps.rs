@@ -221,7 +221,7 @@ fn how_faded(answer: &Answer) -> Result<u8> {
 }
 
 fn stamp(answer: &Answer) -> Result<u64> {
-    let (_, stamp) = key(&String::from_utf8_lossy(&answer.body)).context("no presence was answered")?;
+    let (_, stamp) = key(&answer.body).context("no presence was answered")?;
     Ok(stamp)
 }
 
@@ -251,7 +251,7 @@ async fn write(mut client: Client, writer: u32, stop: Arc<AtomicBool>) -> Result
 async fn all_there(address: SocketAddr, written: &[Answer]) -> Result<()> {
     let mut client = Client::connect(address).await?;
     for answer in written {
-        let wrote = key(&String::from_utf8_lossy(&answer.body)).context("no presence was answered")?;
+        let wrote = key(&answer.body).context("no presence was answered")?;
         let shown = client.send(&Ask::presence(wrote.0)).await?;
         ensure!(stamp(&shown)? >= wrote.1, "an acknowledged write is missing");
     }

@@ -54,7 +54,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     let bucket = "the bound of its bucket";
     let figures = vec![
         figure(&format!("lateness of {crowd} fades in {over:?}, p50"), lateness.p50_ms, None, bucket),
-        figure("lateness of fades, p99", lateness.p99_ms, Some(Bound::AtMost(50.0)), bucket),
+        figure("lateness of fades, p99", lateness.p99_ms, Some(Bound::AtMost(20.0)), bucket),
         figure("lateness of fades, slowest", lateness.max_ms, None, ""),
         figure("reads beside, p50", took.p50_ms, None, &format!("{:.0} reads/s", took.per_second)),
         figure("reads beside, p99", took.p99_ms, None, ""),

@@ -77,6 +77,8 @@ pub(crate) enum Row {
     Sessions,
     /// What many users in NATS cost, and many overwrites of a few of them. A quarter of an hour: only when named.
     ClusterScale,
+    /// Ten times as many users as in the row about memory.
+    TenMillion,
     /// Rude clients that send a byte a second.
     SlowLoris,
     /// Rude clients that send heads that are far too large.
@@ -127,6 +129,7 @@ impl Row {
             Row::Propagation => "propagation",
             Row::Sessions => "sessions",
             Row::ClusterScale => "cluster-scale",
+            Row::TenMillion => "ten-million",
             Row::SlowLoris => "slow-loris",
             Row::HeaderBombs => "header-bombs",
             Row::Idle => "idle",
@@ -144,7 +147,7 @@ impl Row {
 
     /// Those that are measured when none is named.
     pub(crate) fn usual() -> Vec<Row> {
-        let apart = [Row::ClusterScale, Row::DiskFull, Row::ClockJumps];
+        let apart = [Row::ClusterScale, Row::TenMillion, Row::DiskFull, Row::ClockJumps];
         let is_usual = |row: &Row| !apart.contains(row) && !Row::RUDE.contains(row);
         Row::value_variants().iter().copied().filter(is_usual).collect()
     }
@@ -169,6 +172,7 @@ impl Row {
             Row::Propagation => "from a write on one node to another node",
             Row::Sessions => "sessions of three tenants in different cells",
             Row::ClusterScale => "many users in NATS, many overwrites of a few",
+            Row::TenMillion => "memory and start-up with ten times as many users",
             Row::SlowLoris => "connections that send a byte a second",
             Row::HeaderBombs => "heads that are far too large",
             Row::Idle => "idle connections",
@@ -196,11 +200,11 @@ impl Row {
             comparison.measure(bench)
         };
         match self {
-            Row::Get => compare(Kind::Get, 64, Some(0.85), Some(1.25)),
+            Row::Get => compare(Kind::Get, 64, Some(0.92), Some(1.15)),
             Row::Tokens => tokens::measure(bench),
-            Row::Bulk => compare(Kind::Bulk, 64, Some(0.40), None),
+            Row::Bulk => compare(Kind::Bulk, 64, Some(0.70), None),
             Row::Set64 => compare(Kind::Set, 64, None, None),
-            Row::Set256 => compare(Kind::Set, 256, Some(0.50), None),
+            Row::Set256 => compare(Kind::Set, 256, Some(0.65), None),
             Row::Mixed => compare(Kind::Mixed, 64, None, None),
             Row::Start => start::measure(bench),
             Row::Memory => memory::measure(bench),
@@ -214,6 +218,7 @@ impl Row {
             Row::Propagation => propagation::measure(bench),
             Row::Sessions => sessions::measure(bench),
             Row::ClusterScale => growth::measure(bench),
+            Row::TenMillion => memory::measure_ten_million(bench),
             Row::SlowLoris => rude::beside(bench, self, rude::slow_loris::come),
             Row::HeaderBombs => rude::beside(bench, self, rude::header_bombs::come),
             Row::Idle => rude::beside(bench, self, rude::idle::come),

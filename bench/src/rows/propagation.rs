@@ -140,5 +140,5 @@ async fn all_told(told: &Delivered, sent: &[(Key, Instant)]) -> Result<Vec<f64>>
 }
 
 fn key(answer: &Answer) -> Result<Key> {
-    streams::key(&String::from_utf8_lossy(&answer.body)).context("no presence was answered")
+    streams::key(&answer.body).context("no presence was answered")
 }

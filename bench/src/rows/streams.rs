@@ -1,115 +1,104 @@
-//! Many open streams of the whole tenant: what each costs while nothing happens, and how soon all of them are told.
+//! Many open streams of the whole tenant: what each costs while nothing happens, and how soon all of them are
+//! told.
 //!
-//! The readers run in this process, on one thread and on the same cores as the server: what they take to read is in
-//! every figure.
+//! The readers run in this process, on one thread and on the same cores as the server: what they take to read
+//! is in every figure.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::compared::write_people;
 use crate::client::Client;
-use crate::folder::{Fading, write_seed, write_users};
 use crate::report::{Bound, Figure, Outcome};
-use crate::requests::{AUTHORIZATION, Ask, user_id};
+use crate::requests::{AUTHORIZATION, Ask, user_of};
 use crate::rows::Bench;
 use crate::server::Server;
 use crate::spread::{percentile, sorted};
-use crate::stopwatch::{self, Stopwatch};
+use crate::stopwatch::Stopwatch;
 
 const ROW: &str = "streams";
-
-/// The people who are followed; each stream begins by telling of all of them.
-const PEOPLE: u32 = 100;
-
-/// Changes per second.
-const CHANGES_PER_SECOND: u32 = 20;
 
 /// How long a stream may take to begin, and to deliver what is outstanding at the end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Connections that the changes come over: one alone would wait for the disk too often.
+const WRITERS: u32 = 16;
+
+/// Many streams of what changes seldom, or few of what changes often: as many deliveries per second.
+#[derive(Clone, Copy)]
+struct Shape {
+    streams: u32,
+    changes_per_second: u32,
+}
+
+impl Shape {
+    /// Those that are measured, of which the first has `streams`.
+    fn all(streams: u32) -> [Shape; 3] {
+        let shape = |share, changes_per_second| Shape { streams: streams / share, changes_per_second };
+        [shape(1, 20), shape(5, 100), shape(25, 500)]
+    }
+
+    /// The people who are followed; each stream begins by telling of all of them. Nobody changes more than
+    /// once a second: a state that was over before it was told is left out.
+    fn people(self) -> u32 {
+        self.changes_per_second.max(100)
+    }
+
+    fn deliveries_per_second(self) -> f64 {
+        f64::from(self.streams) * f64::from(self.changes_per_second)
+    }
+}
+
 /// One delivery or one change: whose, with which sequence number.
 pub(super) type Key = (u32, u64);
 
-/// Opens the streams, makes changes, and stops the server.
+/// Measures a held read, and then streams in all shapes.
 pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
-    let (streams, seconds) = (bench.scale.streams, bench.scale.seconds * 2);
-    let folder = bench.folder()?;
-    let (data, seed) = (folder.path().join("data"), folder.path().join("users.yaml"));
-    let now = stopwatch::wall();
-    let fading =
-        Fading { first: now.plus(Duration::from_secs(2 * 60 * 60)), over: Duration::from_secs(60 * 60) };
-    write_users(&bench.runtime, &data, PEOPLE, now, fading)?;
-    write_seed(&seed, PEOPLE)?;
-    let server = bench.start(&data, Some(&seed))?;
-    bench.runtime.block_on(server.restored(PEOPLE))?;
-    let empty = server.settled_memory()?;
-    let waited = bench.runtime.block_on(wait(server.address()))?;
-    let found = LocalSet::new().block_on(&bench.runtime, follow(&server, streams, seconds))?;
-    server.stop()?;
+    let shapes = Shape::all(bench.scale.streams);
+    let mut figures = Vec::new();
+    for (index, shape) in shapes.into_iter().enumerate() {
+        let folder = bench.folder()?;
+        let server = start(bench, folder.path(), shape.people())?;
+        if index == 0 {
+            figures.push(held_read(bench, &server)?);
+        }
+        let found = follow(&server, shape, bench.scale.seconds * 2);
+        let found = LocalSet::new().block_on(&bench.runtime, found)?;
+        server.stop()?;
+        figures.extend(found.figures(shape));
+    }
+    Ok(Outcome { compared: vec![], figures })
+}
 
-    let figure = |title: String, value: f64, unit, target, note: String| Figure {
+/// A server with so many people, none of whom fades meanwhile.
+fn start(bench: &Bench, folder: &Path, people: u32) -> Result<Server> {
+    let (data, seed) = write_people(bench, folder, people)?;
+    let server = bench.start(&data, Some(&seed))?;
+    bench.runtime.block_on(server.restored(people))?;
+    Ok(server)
+}
+
+/// How soon a read is answered that waits for a write.
+fn held_read(bench: &Bench, server: &Server) -> Result<Figure> {
+    let waited = bench.runtime.block_on(wait(server.address()))?;
+    Ok(Figure {
         row: ROW,
-        title,
-        value,
-        unit,
-        target,
-        note,
-    };
-    let asked = f64::from(streams) * f64::from(CHANGES_PER_SECOND);
-    Ok(Outcome {
-        compared: vec![],
-        figures: vec![
-            figure(
-                "Prefer: wait, write answered to held read answered, slowest".to_owned(),
-                percentile(&waited, 1.0),
-                "ms",
-                Some(Bound::AtMost(50.0)),
-                format!("{} reads; p50 {:.2} ms", waited.len(), percentile(&waited, 0.5)),
-            ),
-            figure(
-                format!("memory per idle stream, {streams} streams of everybody"),
-                (found.idle_memory.saturating_sub(empty)) as f64 / f64::from(streams),
-                "B",
-                None,
-                "with its connection; once all had been told everything".to_owned(),
-            ),
-            figure(
-                "deliveries per second".to_owned(),
-                found.per_second,
-                "",
-                Some(Bound::AtLeast(asked * 0.99)),
-                format!("{CHANGES_PER_SECOND} changes/s; server CPU {:.1} µs each", found.cpu_micros),
-            ),
-            figure(
-                "write sent to event read, p50".to_owned(),
-                percentile(&found.millis, 0.5),
-                "ms",
-                None,
-                String::new(),
-            ),
-            figure(
-                "write sent to event read, p99".to_owned(),
-                percentile(&found.millis, 0.99),
-                "ms",
-                None,
-                String::new(),
-            ),
-            figure(
-                "write sent to event read, slowest".to_owned(),
-                percentile(&found.millis, 1.0),
-                "ms",
-                None,
-                String::new(),
-            ),
-        ],
+        title: "Prefer: wait, write answered to held read answered, slowest".to_owned(),
+        value: percentile(&waited, 1.0),
+        unit: "ms",
+        target: Some(Bound::AtMost(50.0)),
+        note: format!("{} reads; p50 {:.2} ms", waited.len(), percentile(&waited, 0.5)),
     })
 }
 
@@ -132,7 +121,7 @@ async fn wait(address: SocketAddr) -> Result<Vec<f64>> {
         };
         let ((held, read), (written, wrote)) = tokio::join!(held, written);
         let (held, written) = (held?, written?);
-        let key_of = |body: &[u8]| key(&String::from_utf8_lossy(body)).context("no presence was answered");
+        let key_of = |body: &[u8]| key(body).context("no presence was answered");
         ensure!(key_of(&held.body)? == key_of(&written.body)?, "the held read shows something else");
         waited.push(read.saturating_duration_since(wrote).as_secs_f64() * 1e3);
     }
@@ -140,6 +129,7 @@ async fn wait(address: SocketAddr) -> Result<Vec<f64>> {
 }
 
 struct Found {
+    /// Of all streams, once they had been told everything.
     idle_memory: u64,
     per_second: f64,
     cpu_micros: f64,
@@ -147,20 +137,62 @@ struct Found {
     millis: Vec<f64>,
 }
 
+impl Found {
+    fn figures(&self, shape: Shape) -> Vec<Figure> {
+        let Shape { streams, changes_per_second } = shape;
+        let figure = |what: &str, value: f64, unit, target, note: String| Figure {
+            row: ROW,
+            title: format!("{streams} streams, {changes_per_second} changes/s: {what}"),
+            value,
+            unit,
+            target,
+            note,
+        };
+        let (p50, max) = (percentile(&self.millis, 0.5), percentile(&self.millis, 1.0));
+        vec![
+            figure(
+                "memory per idle stream",
+                self.idle_memory as f64 / f64::from(streams),
+                "B",
+                None,
+                format!(
+                    "of {} people, with its connection; once all had been told everything",
+                    shape.people()
+                ),
+            ),
+            figure(
+                "deliveries per second",
+                self.per_second,
+                "",
+                Some(Bound::AtLeast(shape.deliveries_per_second() * 0.99)),
+                format!("server CPU {:.1} µs each", self.cpu_micros),
+            ),
+            figure(
+                "write sent to event read, p99",
+                percentile(&self.millis, 0.99),
+                "ms",
+                Some(Bound::AtMost(10.0)),
+                format!("p50 {p50:.2} ms, slowest {max:.1} ms"),
+            ),
+        ]
+    }
+}
+
 /// What all readers have read, and when.
 pub(super) type Delivered = Rc<RefCell<Vec<(Key, Instant)>>>;
 
-async fn follow(server: &Server, streams: u32, seconds: u32) -> Result<Found> {
+async fn follow(server: &Server, shape: Shape, seconds: u32) -> Result<Found> {
+    let empty = server.settled_memory()?;
     let delivered = Delivered::default();
-    for _ in 0..streams {
+    for _ in 0..shape.streams {
         let stream = timeout(PATIENCE, open(server.address())).await.context("a stream did not begin")??;
         tokio::task::spawn_local(read(stream, Rc::clone(&delivered)));
     }
     delivered.borrow_mut().clear();
-    let idle_memory = server.settled_memory()?;
+    let idle_memory = server.settled_memory()?.saturating_sub(empty);
     let (cpu, begun) = (server.cpu_seconds()?, Stopwatch::start());
-    let written = write(server.address(), CHANGES_PER_SECOND * seconds).await?;
-    let expected = written.len() * streams as usize;
+    let written = write_all(server.address(), shape, seconds).await?;
+    let expected = written.len() * shape.streams as usize;
     let waiting = Stopwatch::start();
     while delivered.borrow().len() < expected && waiting.elapsed() < PATIENCE {
         sleep(Duration::from_millis(1)).await;
@@ -197,7 +229,8 @@ pub(super) async fn open(address: SocketAddr) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// Notes every presence that comes.
+/// Notes every presence that comes. It looks for two members of each and at nothing else, since it takes its
+/// time from the server's.
 pub(super) async fn read(mut stream: TcpStream, delivered: Delivered) -> Result<()> {
     let mut unread = Vec::new();
     loop {
@@ -205,38 +238,63 @@ pub(super) async fn read(mut stream: TcpStream, delivered: Delivered) -> Result<
             return Ok(());
         }
         let at = Instant::now();
-        let keys: Vec<Key> = match std::str::from_utf8(&unread) {
-            // A piece ends with an empty line, and its chunk with a line break.
-            Ok(text) if text.ends_with("\n\n\r\n") => text.split("event: presence").filter_map(key).collect(),
-            _ => continue,
-        };
-        delivered.borrow_mut().extend(keys.into_iter().map(|key| (key, at)));
-        unread.clear();
+        // A piece ends with an empty line, and its chunk with a line break.
+        if unread.ends_with(b"\n\n\r\n") {
+            delivered.borrow_mut().extend(keys(&unread).map(|key| (key, at)));
+            unread.clear();
+        }
     }
 }
 
-/// Changes one person after another. Says when which change was sent.
-async fn write(address: SocketAddr, changes: u32) -> Result<HashMap<Key, Instant>> {
-    let mut client = Client::connect(address).await?;
-    let every = Duration::from_secs(1) / CHANGES_PER_SECOND;
+/// Changes one person after another, over all connections in turn. Says when which change was sent.
+async fn write_all(address: SocketAddr, shape: Shape, seconds: u32) -> Result<HashMap<Key, Instant>> {
     let begun = Instant::now();
+    let mut writers = Vec::new();
+    for first in 0..WRITERS {
+        let numbers = (first..shape.changes_per_second * seconds).step_by(WRITERS as usize);
+        writers.push(tokio::task::spawn_local(write(address, shape, begun, numbers)));
+    }
     let mut written = HashMap::new();
-    for number in 0..changes {
+    for writer in writers {
+        written.extend(writer.await??);
+    }
+    Ok(written)
+}
+
+/// One connection's part of the changes.
+async fn write(
+    address: SocketAddr,
+    shape: Shape,
+    begun: Instant,
+    numbers: impl Iterator<Item = u32>,
+) -> Result<Vec<(Key, Instant)>> {
+    let mut client = Client::connect(address).await?;
+    let (every, people) = (Duration::from_secs(1) / shape.changes_per_second, shape.people());
+    let mut written = Vec::new();
+    for number in numbers {
         sleep_until(begun + every * number).await;
         let sent = Instant::now();
-        let answer = client.send(&Ask::patch(number % PEOPLE, (number / PEOPLE).is_multiple_of(2))).await?;
-        let text = String::from_utf8_lossy(&answer.body).into_owned();
-        written.insert(key(&text).context("a PATCH was not answered with a presence")?, sent);
+        let answer = client.send(&Ask::patch(number % people, (number / people).is_multiple_of(2))).await?;
+        written.push((key(&answer.body).context("a PATCH was not answered with a presence")?, sent));
     }
     Ok(written)
 }
 
 /// Whose presence this is, and its sequence number.
-pub(super) fn key(text: &str) -> Option<Key> {
-    let id = text.split_once("\"id\":\"")?.1.get(..36)?;
-    let number = text.split_once("\"sequenceNumber\":\"A")?.1.get(..14)?;
-    let user = u32::from_str_radix(id.get(24..)?, 16).ok().filter(|user| user_id(*user) == id)?;
-    Some((user, number.parse().ok()?))
+pub(super) fn key(text: &[u8]) -> Option<Key> {
+    keys(text).next()
+}
+
+/// The same of all presences in a text, in their order.
+fn keys(text: &[u8]) -> impl Iterator<Item = Key> {
+    const ID: &[u8] = b"\"id\":\"";
+    const NUMBER: &[u8] = b"\"sequenceNumber\":\"A";
+    let (ids, numbers) = (memmem::find_iter(text, ID), memmem::find_iter(text, NUMBER));
+    ids.zip(numbers).filter_map(|(id, number)| {
+        let id = str::from_utf8(text.get(id + ID.len()..)?.get(..36)?).ok()?;
+        let number = str::from_utf8(text.get(number + NUMBER.len()..)?.get(..14)?).ok()?;
+        Some((user_of(id)?, number.parse().ok()?))
+    })
 }
 
 fn has(text: &[u8], wanted: &[u8]) -> bool {
@@ -251,8 +309,10 @@ mod tests {
     fn a_presence_is_told_by_user_and_number() {
         let text =
             r#"data: {"id":"9e3779b1-0000-4000-8000-000000000001","sequenceNumber":"A00000000000042"}"#;
-        assert_eq!(key(text), Some((1, 42)));
-        assert_eq!(key(&text.replace("9e3779b1", "9e3779b2")), None);
-        assert_eq!(key("data: {}"), None);
+        assert_eq!(key(text.as_bytes()), Some((1, 42)));
+        assert_eq!(key(text.replace("9e3779b1", "9e3779b2").as_bytes()), None);
+        assert_eq!(key(b"data: {}"), None);
+        let two = format!("{text}\n\n{}", text.replace("42", "43"));
+        assert_eq!(keys(two.as_bytes()).collect::<Vec<Key>>(), [(1, 42), (1, 43)]);
     }
 }

@@ -39,8 +39,8 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
         connections: 64,
         users,
         tokens: Some(&tokens),
-        rate_min: Some(0.80),
-        cpu_max: None,
+        rate_min: Some(0.92),
+        cpu_max: Some(1.15),
     };
     let mut outcome = comparison.compare(bench, folder.path(), &porchlight)?;
     porchlight.stop()?;
