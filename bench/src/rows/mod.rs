@@ -1,6 +1,7 @@
 //! What is measured: one function for each row or group of rows of the table.
 
 mod batch;
+mod breakdown;
 mod clock_jumps;
 mod cluster;
 mod compared;
@@ -77,6 +78,8 @@ pub(crate) enum Row {
     Sessions,
     /// What many users in NATS cost, and many overwrites of a few of them. A quarter of an hour: only when named.
     ClusterScale,
+    /// Where a request's time goes. Needs perf.
+    Breakdown,
     /// Ten times as many users as in the row about memory.
     TenMillion,
     /// Rude clients that send a byte a second.
@@ -129,6 +132,7 @@ impl Row {
             Row::Propagation => "propagation",
             Row::Sessions => "sessions",
             Row::ClusterScale => "cluster-scale",
+            Row::Breakdown => "breakdown",
             Row::TenMillion => "ten-million",
             Row::SlowLoris => "slow-loris",
             Row::HeaderBombs => "header-bombs",
@@ -147,7 +151,7 @@ impl Row {
 
     /// Those that are measured when none is named.
     pub(crate) fn usual() -> Vec<Row> {
-        let apart = [Row::ClusterScale, Row::TenMillion, Row::DiskFull, Row::ClockJumps];
+        let apart = [Row::ClusterScale, Row::Breakdown, Row::TenMillion, Row::DiskFull, Row::ClockJumps];
         let is_usual = |row: &Row| !apart.contains(row) && !Row::RUDE.contains(row);
         Row::value_variants().iter().copied().filter(is_usual).collect()
     }
@@ -172,6 +176,7 @@ impl Row {
             Row::Propagation => "from a write on one node to another node",
             Row::Sessions => "sessions of three tenants in different cells",
             Row::ClusterScale => "many users in NATS, many overwrites of a few",
+            Row::Breakdown => "where a request's time goes",
             Row::TenMillion => "memory and start-up with ten times as many users",
             Row::SlowLoris => "connections that send a byte a second",
             Row::HeaderBombs => "heads that are far too large",
@@ -218,6 +223,7 @@ impl Row {
             Row::Propagation => propagation::measure(bench),
             Row::Sessions => sessions::measure(bench),
             Row::ClusterScale => growth::measure(bench),
+            Row::Breakdown => breakdown::measure(bench),
             Row::TenMillion => memory::measure_ten_million(bench),
             Row::SlowLoris => rude::beside(bench, self, rude::slow_loris::come),
             Row::HeaderBombs => rude::beside(bench, self, rude::header_bombs::come),
