@@ -74,13 +74,15 @@ const STAGES: [(&str, &str); 41] = [
 ];
 
 /// The same for time in the kernel, by who asked it.
-const KERNEL: [(&str, &str); 7] = [
+const KERNEL: [(&str, &str); 9] = [
     ("__send", "kernel: send"),
     ("writev", "kernel: send"),
     ("recv", "kernel: receive"),
     ("fdatasync", "kernel: disk"),
     ("__GI___libc_write", "kernel: disk"),
     ("epoll_wait", "kernel: sleep and wake"),
+    ("sched_yield", "kernel: sleep and wake"),
+    ("nanosleep", "kernel: sleep and wake"),
     ("syscall", "kernel: sleep and wake"),
 ];
 
