@@ -119,7 +119,7 @@ impl Ask {
             lines.push(format!("Content-Length: {}", self.body.len()));
         }
         let head = lines.join("\r\n") + "\r\n\r\n";
-        [head.as_bytes(), &self.body].concat()
+        [head.as_bytes(), &self.body[..]].concat()
     }
 
     /// Keeps a user's session alive.
