@@ -33,6 +33,10 @@ use crate::tls::{HTTP_2, Tls};
 /// gets a proper answer, and so that a filter of 650 ids fits into a request line.
 const HEAD_BYTES: usize = 64 * 1024;
 
+/// Connections that may wait at one listener to be accepted; the kernel may be set to less (`net.core.somaxconn`). The
+/// usual 128 are too few for a crowd that comes at once: whoever finds no room tries again after a second.
+const QUEUED: i32 = 4096;
+
 /// Requests of one HTTP/2 connection that are answered at the same time.
 const STREAMS: u32 = 256;
 
@@ -56,12 +60,14 @@ impl Server {
         let mut addresses = Vec::new();
         for listener in &listeners {
             listener.socket.set_nonblocking(true)?;
+            // It listens already; this makes more room.
+            rustix::net::listen(&listener.socket, QUEUED)?;
             addresses.push(listener.socket.local_addr()?);
         }
         let mut handles = Vec::new();
         let mut workers = Vec::new();
         for number in 0..threads.max(1) {
-            // As many as a listener queues: a worker takes a connection within microseconds.
+            // A worker takes a connection within microseconds; while it does not, the others wait at the listener.
             let (sender, receiver) = mpsc::channel(128);
             let (api, stopping) = (Arc::clone(api), api.stopping());
             let name = format!("http-{number}");

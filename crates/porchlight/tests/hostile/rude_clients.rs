@@ -270,6 +270,24 @@ async fn one_connection_too_many_waits_for_its_turn() {
 }
 
 #[tokio::test]
+async fn a_crowd_that_comes_at_once_finds_room_to_wait() {
+    let one = |settings: &mut porchlight_http::Settings| settings.limits.connections_max = 1;
+    let server = TestServer::builder().settings(one).start().await;
+    let request = Message::by("ada", "GET", ME).bytes();
+    let mut first = Connection::open(server.address()).await;
+    let answer = within("an answer", first.exchange(&request)).await.expect("an answer");
+    assert_eq!(answer.status, 200);
+    // Nobody is accepted meanwhile. Without room a connection would not come about.
+    let mut waiting = Vec::new();
+    for _ in 0..500 {
+        waiting.push(Connection::open(server.address()).await);
+    }
+    drop(first);
+    let answer = within("their turn", waiting[0].exchange(&request)).await.expect("an answer");
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
 async fn rubbish_after_the_beginning_of_http_2_ends_the_connection() {
     let server = TestServer::start().await;
     let rubbish: [&[u8]; 3] = [&[0xff; 100], &[0; 100], b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"];
