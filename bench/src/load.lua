@@ -1,5 +1,5 @@
--- What wrk sends, whichever server it is for. The bench writes this file with HEADERS, AUTHORIZATION, the paths and
--- the bodies in front of it. Requests are made before the clock starts: made one by one they would hold back the load
+-- What wrk sends, whichever server it is for. The bench writes this file with HEADERS, AUTHORIZATION, the paths, the
+-- method of a write and the bodies in front of it. Requests are made before the clock starts: made one by one they would hold back the load
 -- generator.
 
 -- No factor in common with the number of users or of bulk reads, which have those of ten alone: from any start, every
@@ -90,7 +90,7 @@ function init(args)
    if args[5] then tokens = read_tokens(args[5]) end
    local function reads() return in_turn(for_each_user(users, request_text("GET", PRESENCE)), users, start) end
    local function writes()
-      return in_turn(for_each_user(users, request_text("POST", SET_PRESENCE, SET_BODY)), users, start)
+      return in_turn(for_each_user(users, request_text(SET_METHOD, SET_PRESENCE, SET_BODY)), users, start)
    end
    if kind == "get" then
       next_request = reads()

@@ -16,6 +16,7 @@ mod folder;
 mod machine;
 mod metrics;
 mod nats;
+mod peers;
 mod procfs;
 mod publisher;
 mod raw;
@@ -34,10 +35,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::raw::Raw;
-use crate::report::Report;
+use crate::report::{Outcome, Report};
 use crate::rows::{Bench, Row};
 use crate::scale::Scale;
 use crate::stopwatch::Stopwatch;
@@ -56,12 +57,23 @@ Examples:
   cargo run --release -p bench -- rude                  rude clients beside polite ones, in about six minutes
   cargo run --release -p bench -- disk-full             a full disk, as root
   cargo run --release -p bench -- clock-jumps           a clock that is set ahead and back
+  cargo run --release -p bench -- peers                 beside what one would take instead, in about 40 minutes
 
 The rows about NATS, from cluster-write on, need nats-server: ./test installs it, PORCHLIGHT_NATS_SERVER names another."
 )]
 struct Cli {
     #[command(subcommand)]
     command: Option<Task>,
+    #[command(flatten)]
+    scope: Scope,
+    /// Only these rows, separated by commas. Default: all but cluster-scale and those of commands of their own.
+    #[arg(long, value_name = "ROW", value_enum, value_delimiter = ',')]
+    only: Vec<Row>,
+}
+
+/// How much is measured, where, and for whom.
+#[derive(Args)]
+struct Scope {
     /// Small and short: for a look after every change, not for figures to quote.
     #[arg(long, global = true)]
     quick: bool,
@@ -69,11 +81,8 @@ struct Cli {
     #[arg(long, global = true)]
     json: bool,
     /// Interleaved runs of each row that has a peer; their median counts. Default 7, with --quick 2.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     runs: Option<u32>,
-    /// Only these rows, separated by commas. Default: all but cluster-scale and those of commands of their own.
-    #[arg(long, value_name = "ROW", value_enum, value_delimiter = ',')]
-    only: Vec<Row>,
     /// Where the throw-away data folders go; a real disk, or durable writes mean nothing. Default: beside this
     /// program.
     #[arg(long, global = true, value_name = "DIR")]
@@ -88,6 +97,15 @@ enum Task {
     DiskFull,
     /// A machine's clock that is set ahead and back.
     ClockJumps,
+    /// Beside what one would take instead: Fastify with Redis, Synapse, and a server of XMPP.
+    ///
+    /// Installs each from its package into `target/peers`, starts it, has it and Porchlight take turns, stops it, and
+    /// prints the ratios.
+    Peers {
+        /// Only these, separated by commas. Default: all.
+        #[arg(long, value_name = "PEER", value_enum, value_delimiter = ',')]
+        only: Vec<peers::Row>,
+    },
     /// The bare server, in a process of its own so that its CPU time can be told.
     #[command(hide = true)]
     Bare {
@@ -100,34 +118,58 @@ enum Task {
     RawPublish(Raw),
 }
 
+/// One part of a run: what it is called, what it is about, and how it is measured.
+struct Part {
+    name: &'static str,
+    title: &'static str,
+    measure: Box<dyn FnOnce(&Bench) -> Result<Outcome>>,
+}
+
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     match cli.command {
         Some(Task::Bare { answers }) => bare::serve(&answers).map(|()| ExitCode::SUCCESS),
         Some(Task::RawPublish(raw)) => raw.publish().map(|()| ExitCode::SUCCESS),
-        Some(Task::Rude) => measure(Cli { command: None, only: Row::RUDE.to_vec(), ..cli }),
-        Some(Task::DiskFull) => measure(Cli { command: None, only: vec![Row::DiskFull], ..cli }),
-        Some(Task::ClockJumps) => measure(Cli { command: None, only: vec![Row::ClockJumps], ..cli }),
-        None => measure(cli),
+        Some(Task::Rude) => measure(cli.scope, parts(Row::RUDE.to_vec())),
+        Some(Task::DiskFull) => measure(cli.scope, parts(vec![Row::DiskFull])),
+        Some(Task::ClockJumps) => measure(cli.scope, parts(vec![Row::ClockJumps])),
+        Some(Task::Peers { only }) => {
+            let rows = if only.is_empty() { peers::Row::all() } else { only };
+            let part = |row: peers::Row| Part {
+                name: row.name(),
+                title: row.title(),
+                measure: Box::new(move |bench: &Bench| row.measure(bench)),
+            };
+            measure(cli.scope, rows.into_iter().map(part))
+        }
+        None => measure(cli.scope, parts(if cli.only.is_empty() { Row::usual() } else { cli.only })),
     }
 }
 
-fn measure(cli: Cli) -> Result<ExitCode> {
+/// Rows as parts of a report.
+fn parts(rows: Vec<Row>) -> impl Iterator<Item = Part> {
+    rows.into_iter().map(|row| Part {
+        name: row.name(),
+        title: row.title(),
+        measure: Box::new(move |bench: &Bench| row.measure(bench)),
+    })
+}
+
+fn measure(scope: Scope, parts: impl Iterator<Item = Part>) -> Result<ExitCode> {
     ensure!(
         !cfg!(debug_assertions),
         "a debug build says nothing about speed; run `cargo run --release -p bench`"
     );
     let took = Stopwatch::start();
-    let rows = if cli.only.is_empty() { Row::usual() } else { cli.only };
-    let scale = if cli.quick { Scale::quick(cli.runs) } else { Scale::full(cli.runs) };
-    let bench = Bench::prepare(scale, cli.folder)?;
+    let scale = if scope.quick { Scale::quick(scope.runs) } else { Scale::full(scope.runs) };
+    let bench = Bench::prepare(scale, scope.folder)?;
     let mut report = Report::new(bench.machine()?, bench.scale.clone());
-    for row in rows {
-        eprintln!("{:>6.1} s  {}: {}", took.elapsed().as_secs_f64(), row.name(), row.title());
-        report.add(row.name(), row.measure(&bench));
+    for part in parts {
+        eprintln!("{:>6.1} s  {}: {}", took.elapsed().as_secs_f64(), part.name, part.title);
+        report.add(part.name, (part.measure)(&bench));
     }
     report.took = took.elapsed();
-    if cli.json {
+    if scope.json {
         println!("{:#}", report.json());
     } else {
         println!("{report}");

@@ -18,6 +18,38 @@ pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
     Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
 }
 
+/// A process and all that it has started and they in turn, as far as they still run.
+pub(crate) fn family(pid: u32) -> Result<Vec<u32>> {
+    let mut parents = Vec::new();
+    for entry in fs::read_dir("/proc").context("failed to read /proc")? {
+        let Some(child) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        // Whatever has ended meanwhile is nobody's child any more.
+        let parent = read(&format!("/proc/{child}/stat")).ok().and_then(|stat| parent(&stat));
+        parents.extend(parent.map(|parent| (child, parent)));
+    }
+    let mut family = vec![pid];
+    let mut next = 0;
+    while let Some(&member) = family.get(next) {
+        family.extend(parents.iter().filter(|(_, parent)| *parent == member).map(|(child, _)| *child));
+        next += 1;
+    }
+    Ok(family)
+}
+
+/// The processor time of a process and of all that it has started, in seconds: also of those that have ended and were
+/// waited for.
+pub(crate) fn family_cpu_seconds(pid: u32) -> Result<f64> {
+    let mut sum = 0;
+    for member in family(pid)? {
+        // One that has just ended is counted by its parent.
+        sum +=
+            read(&format!("/proc/{member}/stat")).ok().and_then(|stat| all_ticks(&stat)).unwrap_or_default();
+    }
+    Ok(sum as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
 /// The memory that a process holds (resident set), in bytes, once that has stopped moving.
 pub(crate) fn settled_memory(pid: u32) -> Result<u64> {
     const STILL: u64 = 256 * 1024;
@@ -64,12 +96,24 @@ fn read(path: &str) -> Result<String> {
 
 /// User and system time from `/proc/PID/stat`.
 fn ticks(stat: &str) -> Option<u64> {
+    Some(field(stat, 11)? + field(stat, 12)?)
+}
+
+/// The same, with that of the children that were waited for.
+fn all_ticks(stat: &str) -> Option<u64> {
+    Some(ticks(stat)? + field(stat, 13)? + field(stat, 14)?)
+}
+
+/// The parent's id.
+fn parent(stat: &str) -> Option<u32> {
+    field(stat, 1)?.try_into().ok()
+}
+
+/// One of the numbers in `/proc/PID/stat`, counted from the letter that stands for the state.
+fn field(stat: &str, index: usize) -> Option<u64> {
     // The second field is the command in parentheses and may hold blanks and parentheses itself: count behind it.
     let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some(user + system)
+    fields.split_whitespace().nth(index)?.parse().ok()
 }
 
 /// A line such as `VmRSS:` of `/proc/PID/status`.
@@ -87,6 +131,8 @@ fn time_wait(sockstat: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     #[test]
@@ -101,6 +147,25 @@ mod tests {
     fn ticks_are_found_behind_an_odd_command_name() {
         let stat = "7 (a) b (c) S 1 2 3 4 -1 4194304 99 0 0 0 250 17 0 0 20 0 1 0 206127 3133440 381";
         assert_eq!(ticks(stat), Some(267));
+    }
+
+    #[test]
+    fn children_count_once_they_were_waited_for() {
+        let stat = "7 (node) S 3 7 7 0 -1 4194304 99 0 0 0 250 17 40 3 20 0 1 0 206127 3133440 381";
+        assert_eq!((all_ticks(stat), parent(stat)), (Some(310), Some(3)));
+    }
+
+    #[test]
+    fn a_child_of_a_child_is_family() {
+        let mut shell = Command::new("sh").args(["-c", "cat; true"]).stdin(Stdio::piped()).spawn().unwrap();
+        let waiting = Stopwatch::start();
+        while family(shell.id()).unwrap().len() < 2 {
+            assert!(waiting.elapsed() < Duration::from_secs(30), "the shell starts nothing");
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(family(std::process::id()).unwrap().len() >= 3);
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
     }
 
     #[test]

@@ -34,6 +34,12 @@ pub(crate) enum Peer {
     Bare,
     /// The raw publisher.
     Raw,
+    /// A program on Node.js, with Fastify and Redis.
+    Fastify,
+    /// Matrix's homeserver.
+    Synapse,
+    /// A server of XMPP.
+    Xmpp,
 }
 
 /// A row with a peer.
@@ -62,7 +68,8 @@ pub(crate) struct Sample {
     pub(crate) per_second: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
-    /// The processor time per request: of the server, or of those who write and of NATS together.
+    /// The processor time per request: of the server with all its processes, or of those who write and of NATS
+    /// together.
     pub(crate) cpu_micros: f64,
 }
 
@@ -179,33 +186,56 @@ impl Report {
 }
 
 impl Peer {
-    const ALL: [Peer; 2] = [Peer::Bare, Peer::Raw];
+    const ALL: [Peer; 5] = [Peer::Bare, Peer::Raw, Peer::Fastify, Peer::Synapse, Peer::Xmpp];
 
     fn name(self) -> &'static str {
         match self {
             Peer::Bare => "bare",
             Peer::Raw => "raw",
+            Peer::Fastify => "fastify",
+            Peer::Synapse => "synapse",
+            Peer::Xmpp => "prosody",
         }
     }
 
     fn introduction(self, scale: &Scale) -> String {
         let Scale { runs, seconds, users, .. } = scale;
+        let (setting, users) = match self {
+            Peer::Bare => (
+                "Bare is hyper, one current-thread runtime per core, with constant answers of the same sizes.",
+                format!(", {users} users"),
+            ),
+            Peer::Raw => (
+                "Raw is async-nats alone: publishes of 160 bytes with id and expected sequence to 2,000 subjects.",
+                String::new(),
+            ),
+            Peer::Fastify => (
+                "Fastify on Node.js, a worker per core, with Redis and its append-only file.",
+                format!(", {users} users"),
+            ),
+            Peer::Synapse => (
+                "Synapse, Matrix's homeserver, with PostgreSQL; everybody with a token of their own.",
+                String::new(),
+            ),
+            Peer::Xmpp => ("Prosody, a server of XMPP, in memory; Porchlight syncs to disk.", String::new()),
+        };
+        format!(
+            "{setting}\nMedians of {runs} interleaved runs of {seconds} s{users}; a ratio is of neighbouring runs."
+        )
+    }
+
+    fn rate_measure(self) -> &'static str {
         match self {
-            Peer::Bare => format!(
-                "Bare is hyper, one current-thread runtime per core, with constant answers of the same sizes.\n\
-                 Medians of {runs} interleaved runs of {seconds} s, {users} users; a ratio is of neighbouring runs."
-            ),
-            Peer::Raw => format!(
-                "Raw is async-nats alone: publishes of 160 bytes with id and expected sequence to 2,000 subjects.\n\
-                 Medians of {runs} interleaved runs of {seconds} s; a ratio is of neighbouring runs."
-            ),
+            Peer::Bare | Peer::Raw | Peer::Fastify | Peer::Synapse => "requests/s",
+            Peer::Xmpp => "per second",
         }
     }
 
     fn cpu_measure(self) -> &'static str {
         match self {
-            Peer::Bare => "server CPU per request, µs",
+            Peer::Bare | Peer::Fastify | Peer::Synapse => "server CPU per request, µs",
             Peer::Raw => "CPU with NATS per write, µs",
+            Peer::Xmpp => "server CPU each, µs",
         }
     }
 
@@ -232,7 +262,7 @@ impl Peer {
 impl Compared {
     fn lines(&self) -> [Line; 4] {
         [
-            self.line("requests/s", |sample| sample.per_second, self.rate),
+            self.line(self.peer.rate_measure(), |sample| sample.per_second, self.rate),
             self.line("p50, ms", |sample| sample.p50_ms, None),
             self.line("p99, ms", |sample| sample.p99_ms, None),
             self.line(self.peer.cpu_measure(), |sample| sample.cpu_micros, self.cpu),

@@ -145,6 +145,11 @@ impl Ask {
         }
     }
 
+    /// Keeps a user's session alive, with a token.
+    pub(crate) fn set_presence_with(token: &str, user: u32) -> Ask {
+        Ask { authorization: Some(format!("Bearer {token}").into()), ..Ask::set_presence(user) }
+    }
+
     /// Reads the presence of one user, and waits for it to change.
     pub(crate) fn next_presence(user: u32) -> Ask {
         Ask { headers: &[("Prefer", "wait=30")], ..Ask::presence(user) }

@@ -29,7 +29,7 @@ impl Tokens {
     /// Starts an issuer, has it sign tokens on all cores, and writes them into `file`, one a line.
     pub(crate) fn issue(runtime: &Runtime, users: u32, file: PathBuf) -> Result<Tokens> {
         let issuer = runtime.block_on(Issuer::start());
-        let (key, name) = (issuer.key(), format!("{}/{TENANT}/v2.0", issuer.url()));
+        let (key, name) = (issuer.key(), issuer_name(&issuer));
         let now = stopwatch::wall().as_millis() / 1000;
         let sign = &|user: u32| key.token(&claims(&name, user, now));
         let cores = available_parallelism().context("failed to count the cores")?.get() as u32;
@@ -62,6 +62,20 @@ impl Tokens {
             trusted.issuer, trusted.metadata
         )
     }
+
+    /// What another server has to know to take them: the issuer, the audience and the key.
+    pub(crate) fn trust(&self) -> Value {
+        json!({
+            "issuer": issuer_name(&self.issuer),
+            "audience": AUDIENCE,
+            "jwk": self.issuer.key().jwk(),
+        })
+    }
+}
+
+/// What it calls itself in tokens of the tenant.
+fn issuer_name(issuer: &Issuer) -> String {
+    format!("{}/{TENANT}/v2.0", issuer.url())
 }
 
 /// The users whose tokens each core signs: all of them, in their order.
@@ -70,8 +84,8 @@ fn shares(users: u32, cores: u32) -> impl Iterator<Item = Range<u32>> {
     (0..cores).map(move |core| (core * size).min(users)..((core + 1) * size).min(users))
 }
 
-/// What Entra ID writes into an access token of version 2.0 that lets an application read its user's presence. What
-/// only its issuer can read is random here, and as long as there: the length of a token counts.
+/// What Entra ID writes into an access token of version 2.0 that lets an application read and set its user's
+/// presence. What only its issuer can read is random here, and as long as there: the length of a token counts.
 fn claims(issuer: &str, user: u32, now: i64) -> Value {
     json!({
         "aud": AUDIENCE,
@@ -86,7 +100,7 @@ fn claims(issuer: &str, user: u32, now: i64) -> Value {
         "oid": user_id(user),
         "preferred_username": format!("user{user:07}@bench.example"),
         "rh": opaque(62),
-        "scp": "Presence.Read",
+        "scp": "Presence.ReadWrite",
         "sub": opaque(43),
         "tid": TENANT,
         "uti": opaque(22),

@@ -53,6 +53,33 @@ pub(crate) struct Run {
     pub(crate) p99_ms: f64,
 }
 
+/// What a server is asked: paths in which `@ID` stands for a user's id, headers and bodies. All of it is plain ASCII.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dialect {
+    /// A name for files.
+    pub(crate) name: &'static str,
+    pub(crate) headers: &'static [(&'static str, &'static str)],
+    /// Who asks where users have no tokens of their own.
+    pub(crate) authorization: &'static str,
+    pub(crate) presence: &'static str,
+    pub(crate) set_method: &'static str,
+    pub(crate) set_presence: &'static str,
+    pub(crate) set_body: &'static str,
+    pub(crate) bulk: &'static str,
+}
+
+/// What Porchlight is asked, and whoever is to answer the same.
+const GRAPH: Dialect = Dialect {
+    name: "graph",
+    headers: &HEADERS,
+    authorization: AUTHORIZATION,
+    presence: PRESENCE,
+    set_method: "POST",
+    set_presence: SET_PRESENCE,
+    set_body: SET_BODY,
+    bulk: BULK,
+};
+
 /// wrk and its script.
 pub(crate) struct Wrk {
     script: PathBuf,
@@ -78,9 +105,15 @@ impl Wrk {
             install()?;
         }
         let version = version()?.context(HELP).context("wrk was installed and is still missing")?;
-        let script = folder.join("load.lua");
-        fs::write(&script, script_text()).with_context(|| format!("failed to write {}", script.display()))?;
-        Ok(Wrk { script, version })
+        Wrk { script: PathBuf::new(), version }.speaking(folder, &GRAPH)
+    }
+
+    /// The same, asking in another way. Its script goes into `folder`.
+    pub(crate) fn speaking(&self, folder: &Path, dialect: &Dialect) -> Result<Wrk> {
+        let script = folder.join(format!("{}.lua", dialect.name));
+        fs::write(&script, script_text(dialect))
+            .with_context(|| format!("failed to write {}", script.display()))?;
+        Ok(Wrk { script, version: self.version.clone() })
     }
 
     /// Its name and version.
@@ -149,17 +182,18 @@ fn install() -> Result<()> {
 }
 
 /// The script, with what it has to send in front of it.
-fn script_text() -> String {
+fn script_text(dialect: &Dialect) -> String {
+    let Dialect { authorization, presence, set_method, set_presence, set_body, bulk, .. } = dialect;
     // The texts are plain ASCII, for which Rust's quoting is Lua's too.
     let headers: Vec<String> =
-        HEADERS.iter().map(|(name, value)| format!("   [{name:?}] = {value:?},")).collect();
+        dialect.headers.iter().map(|(name, value)| format!("   [{name:?}] = {value:?},")).collect();
     let headers = headers.join("\n");
     let rest = include_str!("load.lua");
     format!(
         "local HEADERS = {{\n{headers}\n}}\n\
-         local AUTHORIZATION = {AUTHORIZATION:?}\n\
-         local PRESENCE, SET_PRESENCE, BULK = {PRESENCE:?}, {SET_PRESENCE:?}, {BULK:?}\n\
-         local SET_BODY = {SET_BODY:?}\n\
+         local AUTHORIZATION = {authorization:?}\n\
+         local PRESENCE, SET_PRESENCE, BULK = {presence:?}, {set_presence:?}, {bulk:?}\n\
+         local SET_METHOD, SET_BODY = {set_method:?}, {set_body:?}\n\
          local BULK_IDS = {BULK_IDS}\n\n\
          {rest}"
     )
@@ -212,9 +246,9 @@ mod tests {
 
     #[test]
     fn the_script_begins_with_what_to_send() {
-        let script = script_text();
+        let script = script_text(&GRAPH);
         assert!(script.starts_with("local HEADERS = {\n   [\"Accept\"] = \"application/json\","));
         assert!(script.contains("local AUTHORIZATION = \"Bearer dev:"));
-        assert!(script.contains(r#"local SET_BODY = "{\"sessionId\":\""#));
+        assert!(script.contains(r#"local SET_METHOD, SET_BODY = "POST", "{\"sessionId\":\""#));
     }
 }

@@ -217,7 +217,7 @@ impl Answers {
 }
 
 /// Writes a data folder with sessions that will not fade while anything runs, and a seed file of the same people.
-pub(super) fn write_people(bench: &Bench, folder: &Path, users: u32) -> Result<(PathBuf, PathBuf)> {
+pub(crate) fn write_people(bench: &Bench, folder: &Path, users: u32) -> Result<(PathBuf, PathBuf)> {
     let (data, seed) = (folder.join("data"), folder.join("users.yaml"));
     let now = stopwatch::wall();
     let fading =

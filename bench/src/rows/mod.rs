@@ -4,7 +4,7 @@ mod batch;
 mod breakdown;
 mod clock_jumps;
 mod cluster;
-mod compared;
+pub(crate) mod compared;
 mod disk_full;
 mod fades;
 mod growth;
@@ -271,7 +271,7 @@ impl Bench {
     }
 
     /// Porchlight in dev mode on a data folder.
-    fn start(&self, data: &Path, seed: Option<&Path>) -> Result<Server> {
+    pub(crate) fn start(&self, data: &Path, seed: Option<&Path>) -> Result<Server> {
         Server::porchlight(&self.porchlight, data, seed)
     }
 
@@ -291,7 +291,12 @@ impl Bench {
     }
 
     /// Porchlight as in production, which takes the tokens of whom `config` names.
-    fn start_in_production(&self, config: &Path, data: &Path, seed: Option<&Path>) -> Result<Server> {
+    pub(crate) fn start_in_production(
+        &self,
+        config: &Path,
+        data: &Path,
+        seed: Option<&Path>,
+    ) -> Result<Server> {
         Server::in_production(&self.porchlight, config, data, seed)
     }
 }
