@@ -89,8 +89,15 @@ function init(args)
    first = tonumber(args[4])
    if args[5] then tokens = read_tokens(args[5]) end
    local function reads() return in_turn(for_each_user(users, request_text("GET", PRESENCE)), users, start) end
+   -- Of several bodies each user sends one after the other, so that no two writes in a row say the same.
    local function writes()
-      return in_turn(for_each_user(users, request_text(SET_METHOD, SET_PRESENCE, SET_BODY)), users, start)
+      local requests = {}
+      for turn, body in ipairs(SET_BODIES) do
+         for index, request in pairs(for_each_user(users, request_text(SET_METHOD, SET_PRESENCE, body))) do
+            requests[(turn - 1) * users + index] = request
+         end
+      end
+      return in_turn(requests, #SET_BODIES * users, start)
    end
    if kind == "get" then
       next_request = reads()

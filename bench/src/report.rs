@@ -194,7 +194,7 @@ impl Peer {
             Peer::Raw => "raw",
             Peer::Fastify => "fastify",
             Peer::Synapse => "synapse",
-            Peer::Xmpp => "prosody",
+            Peer::Xmpp => "ejabberd",
         }
     }
 
@@ -217,7 +217,7 @@ impl Peer {
                 "Synapse, Matrix's homeserver, with PostgreSQL; everybody with a token of their own.",
                 String::new(),
             ),
-            Peer::Xmpp => ("Prosody, a server of XMPP, in memory; Porchlight syncs to disk.", String::new()),
+            Peer::Xmpp => ("ejabberd, a server of XMPP, in memory; Porchlight syncs to disk.", String::new()),
         };
         format!(
             "{setting}\nMedians of {runs} interleaved runs of {seconds} s{users}; a ratio is of neighbouring runs."

@@ -36,6 +36,9 @@ pub(crate) const BULK_IDS: u32 = 650;
 /// A keep-alive.
 pub(crate) const SET_BODY: &str = r#"{"sessionId":"5f0d3b8a-1c2e-4b6f-8a9d-7e6c5b4a3f21","availability":"Available","activity":"Available","expirationDuration":"PT1H"}"#;
 
+/// What the same session may say next, which shows another presence.
+pub(crate) const SET_ANOTHER_BODY: &str = r#"{"sessionId":"5f0d3b8a-1c2e-4b6f-8a9d-7e6c5b4a3f21","availability":"Busy","activity":"InACall","expirationDuration":"PT1H"}"#;
+
 /// Whom dev mode takes a request to come from: the demo application, of its own right.
 pub(crate) const AUTHORIZATION: &str = "Bearer dev:5f0d3b8a-1c2e-4b6f-8a9d-7e6c5b4a3f21:";
 

@@ -64,19 +64,20 @@ pub(crate) struct Dialect {
     pub(crate) presence: &'static str,
     pub(crate) set_method: &'static str,
     pub(crate) set_presence: &'static str,
-    pub(crate) set_body: &'static str,
+    /// What each user sends, one after the other.
+    pub(crate) set_bodies: &'static [&'static str],
     pub(crate) bulk: &'static str,
 }
 
 /// What Porchlight is asked, and whoever is to answer the same.
-const GRAPH: Dialect = Dialect {
+pub(crate) const GRAPH: Dialect = Dialect {
     name: "graph",
     headers: &HEADERS,
     authorization: AUTHORIZATION,
     presence: PRESENCE,
     set_method: "POST",
     set_presence: SET_PRESENCE,
-    set_body: SET_BODY,
+    set_bodies: &[SET_BODY],
     bulk: BULK,
 };
 
@@ -183,17 +184,19 @@ fn install() -> Result<()> {
 
 /// The script, with what it has to send in front of it.
 fn script_text(dialect: &Dialect) -> String {
-    let Dialect { authorization, presence, set_method, set_presence, set_body, bulk, .. } = dialect;
+    let Dialect { authorization, presence, set_method, set_presence, set_bodies, bulk, .. } = dialect;
     // The texts are plain ASCII, for which Rust's quoting is Lua's too.
     let headers: Vec<String> =
         dialect.headers.iter().map(|(name, value)| format!("   [{name:?}] = {value:?},")).collect();
     let headers = headers.join("\n");
+    let bodies: Vec<String> = set_bodies.iter().map(|body| format!("{body:?}")).collect();
+    let bodies = bodies.join(", ");
     let rest = include_str!("load.lua");
     format!(
         "local HEADERS = {{\n{headers}\n}}\n\
          local AUTHORIZATION = {authorization:?}\n\
          local PRESENCE, SET_PRESENCE, BULK = {presence:?}, {set_presence:?}, {bulk:?}\n\
-         local SET_METHOD, SET_BODY = {set_method:?}, {set_body:?}\n\
+         local SET_METHOD, SET_BODIES = {set_method:?}, {{ {bodies} }}\n\
          local BULK_IDS = {BULK_IDS}\n\n\
          {rest}"
     )
@@ -249,6 +252,6 @@ mod tests {
         let script = script_text(&GRAPH);
         assert!(script.starts_with("local HEADERS = {\n   [\"Accept\"] = \"application/json\","));
         assert!(script.contains("local AUTHORIZATION = \"Bearer dev:"));
-        assert!(script.contains(r#"local SET_METHOD, SET_BODY = "POST", "{\"sessionId\":\""#));
+        assert!(script.contains(r#"local SET_METHOD, SET_BODIES = "POST", { "{\"sessionId\":\""#));
     }
 }

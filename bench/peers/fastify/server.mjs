@@ -34,11 +34,15 @@ async function serve() {
     if (!request.caller) return reply.code(401).send({ error: { code: "InvalidAuthenticationToken" } });
   });
 
-  app.get("/v1.0/users/:id/presence", { schema: { params: USER, response: { 200: PRESENCE } } }, async (request) => {
-    const { id } = request.params;
-    const context = `${request.protocol}://${request.host}/v1.0/$metadata#users('${id}')/presence/$entity`;
-    return { "@odata.context": context, ...view(id, await store.sessions(id), Date.now()) };
-  });
+  app.get(
+    "/v1.0/users/:id/presence",
+    { schema: { params: USER, response: { 200: PRESENCE } } },
+    async (request) => {
+      const { id } = request.params;
+      const context = `${metadata(request)}#users('${id}')/presence/$entity`;
+      return { "@odata.context": context, ...view(id, await store.sessions(id), Date.now()) };
+    },
+  );
 
   app.post(
     "/v1.0/users/:id/presence/setPresence",
@@ -58,12 +62,14 @@ async function serve() {
       const { ids } = request.body;
       const found = await store.sessionsOfMany(ids);
       const now = Date.now();
-      return {
-        "@odata.context": `${request.protocol}://${request.host}/v1.0/$metadata#Collection(microsoft.graph.presence)`,
-        value: ids.map((id, index) => view(id, found[index], now)),
-      };
+      const context = `${metadata(request)}#Collection(microsoft.graph.presence)`;
+      return { "@odata.context": context, value: ids.map((id, index) => view(id, found[index], now)) };
     },
   );
 
   await app.listen({ host: "127.0.0.1", port: Number(PORT) });
+}
+
+function metadata(request) {
+  return `${request.protocol}://${request.host}/v1.0/$metadata`;
 }

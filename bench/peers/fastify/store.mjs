@@ -1,42 +1,34 @@
 // Sessions in Redis. A user's are a hash, a field each; beside it stands all of it as one text, since many texts are
 // read by one command and many hashes are not. Both end with the session that ends last.
 
-import { createClient, defineScript } from "redis";
+import { Redis } from "ioredis";
 
-const keep = defineScript({
-  SCRIPT: `
-    redis.call("HSET", KEYS[1], ARGV[1], ARGV[2])
-    local ends = math.max(redis.call("PEXPIRETIME", KEYS[1]), tonumber(ARGV[3]))
-    redis.call("PEXPIREAT", KEYS[1], ends)
-    redis.call("SET", KEYS[2], "[" .. table.concat(redis.call("HVALS", KEYS[1]), ",") .. "]", "PXAT", ends)`,
-  NUMBER_OF_KEYS: 2,
-  parseCommand(parser, user, name, session) {
-    parser.pushKey(`sessions:${user}`);
-    parser.pushKey(`presence:${user}`);
-    parser.push(name, JSON.stringify(session), String(session.until));
-  },
-  transformReply: () => undefined,
-});
+const KEEP = `
+  redis.call("HSET", KEYS[1], ARGV[1], ARGV[2])
+  local ends = math.max(redis.call("PEXPIRETIME", KEYS[1]), tonumber(ARGV[3]))
+  redis.call("PEXPIREAT", KEYS[1], ends)
+  redis.call("SET", KEYS[2], "[" .. table.concat(redis.call("HVALS", KEYS[1]), ",") .. "]", "PXAT", ends)`;
 
 // Opens it; `path` is the socket of a Redis on this machine.
 export async function openStore(path) {
-  const redis = createClient({ socket: { path, tls: false }, scripts: { keep } });
+  const redis = new Redis({ path, lazyConnect: true, scripts: { keep: { lua: KEEP, numberOfKeys: 2 } } });
   redis.on("error", (error) => console.error(error.message));
   await redis.connect();
   return {
-    // Keeps a session of a user under a name of its own. Commands of one turn of the event loop go out together.
-    keep: (user, name, session) => redis.keep(user, name, session),
+    // Keeps a session of a user under a name of its own.
+    keep: (user, name, session) =>
+      redis.keep(`sessions:${user}`, `presence:${user}`, name, JSON.stringify(session), session.until),
 
     async sessions(user) {
       return read(await redis.get(`presence:${user}`));
     },
 
     async sessionsOfMany(users) {
-      const texts = await redis.mGet(users.map((user) => `presence:${user}`));
+      const texts = await redis.mget(users.map((user) => `presence:${user}`));
       return texts.map(read);
     },
 
-    close: () => redis.close(),
+    close: () => redis.quit(),
   };
 }
 

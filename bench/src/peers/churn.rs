@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::peers::turns::in_turns;
 use crate::peers::wire::{Place, Wire};
-use crate::peers::xmpp::{self, Prosody};
+use crate::peers::xmpp::{self, Ejabberd};
 use crate::report::{Compared, Peer, Sample};
 use crate::requests::{APPLICATION, AUTHORIZATION, ID, PRESENCE, SET_BODY, SET_PRESENCE, user_id};
 use crate::scale::Scale;
@@ -28,12 +28,16 @@ const AT_ONCE: [u32; 2] = [64, 256];
 pub(super) const USERS: u32 = AT_ONCE[1];
 
 /// Both in turns.
-pub(super) async fn compare(scale: &Scale, prosody: &Prosody, porchlight: &Server) -> Result<Vec<Compared>> {
+pub(super) async fn compare(
+    scale: &Scale,
+    ejabberd: &Ejabberd,
+    porchlight: &Server,
+) -> Result<Vec<Compared>> {
     let mut compared = Vec::new();
     for at_once in AT_ONCE {
         let theirs = async |seconds| {
-            let place = Place::Prosody(prosody.address());
-            come_and_go(place, at_once, seconds, || prosody.cpu_seconds()).await.context("prosody")
+            let place = Place::Ejabberd(ejabberd.address());
+            come_and_go(place, at_once, seconds, || ejabberd.cpu_seconds()).await.context("ejabberd")
         };
         let ours = async |seconds| {
             let place = Place::Porchlight(porchlight.address());
@@ -90,7 +94,7 @@ async fn again_and_again(place: Place, user: u32, until: Instant, came: Rc<RefCe
                 wire.request(&clear(address, user)).await?;
                 wire.closed().await?;
             }
-            Place::Prosody(address) => {
+            Place::Ejabberd(address) => {
                 let mut wire = xmpp::log_in(address, user).await?;
                 xmpp::appear(&mut wire).await?;
                 came.borrow_mut().push(begun.elapsed().as_secs_f64() * 1e3);
@@ -116,8 +120,8 @@ fn clear(address: SocketAddr, user: u32) -> String {
 /// A request as it stands on the wire.
 pub(super) fn post(address: SocketAddr, path: &str, connection: &str, body: &str) -> String {
     format!(
-        "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {AUTHORIZATION}\r\nConnection: {connection}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {AUTHORIZATION}\r\n\
+         Connection: {connection}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }

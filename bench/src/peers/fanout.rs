@@ -14,9 +14,9 @@ use tokio::time::{Instant, timeout};
 use crate::peers::churn::{self, post};
 use crate::peers::turns::in_turns;
 use crate::peers::wire::{Place, Wire};
-use crate::peers::xmpp::{self, Prosody, appear, jid, log_in};
+use crate::peers::xmpp::{self, Ejabberd, appear, jid, log_in};
 use crate::report::{Compared, Peer, Sample};
-use crate::requests::{APPLICATION, AUTHORIZATION, ID, PRESENCE, SET_PRESENCE, user_id};
+use crate::requests::{AUTHORIZATION, ID, PRESENCE, SET_ANOTHER_BODY, SET_BODY, SET_PRESENCE, user_id};
 use crate::scale::Scale;
 use crate::server::Server;
 use crate::spread::{percentile, sorted};
@@ -48,15 +48,19 @@ impl Crowd {
 }
 
 /// Both in turns, with each crowd.
-pub(super) async fn compare(scale: &Scale, prosody: &Prosody, porchlight: &Server) -> Result<Vec<Compared>> {
+pub(super) async fn compare(
+    scale: &Scale,
+    ejabberd: &Ejabberd,
+    porchlight: &Server,
+) -> Result<Vec<Compared>> {
     let mut compared = Vec::new();
     let mut first = churn::USERS;
     for crowd in CROWDS {
-        let (place, other) = (Place::Prosody(prosody.address()), Place::Porchlight(porchlight.address()));
-        let mut theirs = Gathering::of(place, crowd, first).await.context("prosody")?;
+        let (place, other) = (Place::Ejabberd(ejabberd.address()), Place::Porchlight(porchlight.address()));
+        let mut theirs = Gathering::of(place, crowd, first).await.context("ejabberd")?;
         let mut ours = Gathering::of(other, crowd, first).await.context("porchlight")?;
         let their_turn =
-            async |seconds| theirs.change(seconds, || prosody.cpu_seconds()).await.context("prosody");
+            async |seconds| theirs.change(seconds, || ejabberd.cpu_seconds()).await.context("ejabberd");
         let our_turn =
             async |seconds| ours.change(seconds, || porchlight.cpu_seconds()).await.context("porchlight");
         let Crowd { people, watchers } = crowd;
@@ -111,7 +115,7 @@ impl Gathering {
             for watcher in user + 1..=user + crowd.watchers {
                 let eyes = match place {
                     Place::Porchlight(address) => follow(address, user).await?,
-                    Place::Prosody(address) => subscribe(address, watcher, user, &mut wire).await?,
+                    Place::Ejabberd(address) => subscribe(address, watcher, user, &mut wire).await?,
                 };
                 gathering.watching.spawn_local(watch(eyes, place, Rc::clone(&seen)));
             }
@@ -144,7 +148,7 @@ impl Person {
             let busy = self.seen.expect_another();
             match self.place {
                 Place::Porchlight(address) => self.wire.request(&set(address, self.user, busy)).await?,
-                Place::Prosody(_) => self.wire.say(&show(busy)).await?,
+                Place::Ejabberd(_) => self.wire.say(&show(busy)).await?,
             }
             let told = timeout(PATIENCE, self.seen.by_all.notified()).await;
             told.with_context(|| format!("{} were not told within {PATIENCE:?}", self.seen.waiting.get()))?;
@@ -193,7 +197,7 @@ impl Seen {
 async fn enter(place: Place, user: u32) -> Result<Wire> {
     match place {
         Place::Porchlight(address) => Wire::connect(address).await,
-        Place::Prosody(address) => {
+        Place::Ejabberd(address) => {
             let mut wire = log_in(address, user).await?;
             appear(&mut wire).await?;
             Ok(wire)
@@ -228,7 +232,7 @@ async fn subscribe(address: SocketAddr, watcher: u32, user: u32, person: &mut Wi
 async fn watch(mut wire: Wire, place: Place, seen: Rc<Seen>) -> Result<()> {
     let end = match place {
         Place::Porchlight(_) => "\n\n",
-        Place::Prosody(_) => "</presence>",
+        Place::Ejabberd(_) => "</presence>",
     };
     let mut last = None;
     loop {
@@ -245,18 +249,15 @@ async fn watch(mut wire: Wire, place: Place, seen: Rc<Seen>) -> Result<()> {
 fn busy(place: Place, told: &str) -> Option<bool> {
     let (busy, free) = match place {
         Place::Porchlight(_) => (r#""availability":"Busy""#, r#""availability":"Available""#),
-        Place::Prosody(_) => ("<show>dnd</show>", "<show>away</show>"),
+        Place::Ejabberd(_) => ("<show>dnd</show>", "<show>away</show>"),
     };
     if told.contains(busy) { Some(true) } else { told.contains(free).then_some(false) }
 }
 
 /// How somebody changes over HTTP.
 fn set(address: SocketAddr, user: u32, busy: bool) -> String {
-    let (availability, activity) = if busy { ("Busy", "InACall") } else { ("Available", "Available") };
-    let body = format!(
-        r#"{{"sessionId":"{APPLICATION}","availability":"{availability}","activity":"{activity}","expirationDuration":"PT1H"}}"#
-    );
-    post(address, &SET_PRESENCE.replace(ID, &user_id(user)), "keep-alive", &body)
+    let body = if busy { SET_ANOTHER_BODY } else { SET_BODY };
+    post(address, &SET_PRESENCE.replace(ID, &user_id(user)), "keep-alive", body)
 }
 
 /// How somebody changes over XMPP.
@@ -284,7 +285,7 @@ mod tests {
     #[test]
     fn both_tell_who_is_busy() {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
-        let (ours, theirs) = (Place::Porchlight(address), Place::Prosody(address));
+        let (ours, theirs) = (Place::Porchlight(address), Place::Ejabberd(address));
         assert_eq!(busy(theirs, &show(true)), Some(true));
         assert_eq!(busy(theirs, &show(false)), Some(false));
         assert_eq!(busy(theirs, "<presence type='subscribed'/>"), None);

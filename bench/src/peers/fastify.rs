@@ -84,9 +84,9 @@ fn by_an_application(bench: &Bench, programs: &Programs) -> Result<Vec<Compared>
         bench.runtime.block_on(answer_the_same(&ask, &fastify, &porchlight))?;
     }
     for (kind, title, times_min) in [
-        (Kind::Set, "setPresence, both syncing each (appendfsync always)", 2.0),
         (Kind::Get, "GET one presence", 2.5),
         (Kind::Bulk, "650 ids in one call", 20.0),
+        (Kind::Set, "setPresence, both syncing each (appendfsync always)", 2.0),
     ] {
         let turns = turns(kind, title.to_owned(), users, Some(times_min));
         compared.extend(take(&turns, bench, &fastify, &porchlight, None)?);
@@ -271,6 +271,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_program_shows_what_sessions_say() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/fastify");
+        run(Command::new("node").args(["--test", "presence.test.mjs"]).current_dir(folder)).unwrap();
+    }
 
     #[test]
     fn answers_differ_in_more_than_address_and_stamp_or_they_are_the_same() {

@@ -1,6 +1,7 @@
 //! Peers from their packages, put into `target/peers` and nowhere else. What is there is not installed again.
 
 use std::env::{self, consts::ARCH};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -67,14 +68,15 @@ impl Debian {
         self.root.join(path)
     }
 
-    /// The only entry of a folder of the package, such as one that is named after a version; the last if there are
-    /// several.
-    pub(super) fn only(&self, folder: &str) -> Result<PathBuf> {
+    /// An entry of a folder of the package whose name begins like this and goes on with a version; the last if there
+    /// are several.
+    pub(super) fn named(&self, folder: &str, begin: &str) -> Result<PathBuf> {
         let folder = self.path(folder);
         let entries =
             fs::read_dir(&folder).with_context(|| format!("failed to read {}", folder.display()))?;
-        let entries = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
-        entries.into_iter().max().with_context(|| format!("{} is empty", folder.display()))
+        let names = entries.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<OsString>>>()?;
+        let name = names.into_iter().filter(|name| name.to_string_lossy().starts_with(begin)).max();
+        Ok(folder.join(name.with_context(|| format!("{} has no {begin}", folder.display()))?))
     }
 
     /// Where the package's libraries are, for `LD_LIBRARY_PATH`.

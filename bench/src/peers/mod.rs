@@ -26,7 +26,7 @@ pub(crate) enum Row {
     Fastify,
     /// Matrix's homeserver, over PostgreSQL: PUT and GET of a presence.
     Synapse,
-    /// Prosody, a server of XMPP: sessions that come and go, and those who watch somebody.
+    /// ejabberd, a server of XMPP: sessions that come and go, and those who watch somebody.
     Xmpp,
 }
 
@@ -50,7 +50,7 @@ impl Row {
         match self {
             Row::Fastify => "beside Fastify with Redis",
             Row::Synapse => "beside Synapse",
-            Row::Xmpp => "beside Prosody",
+            Row::Xmpp => "beside ejabberd",
         }
     }
 

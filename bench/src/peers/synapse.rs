@@ -20,12 +20,12 @@ use crate::peers::install::{self, Debian, write};
 use crate::peers::process::{Family, free_address, run};
 use crate::peers::turns::{Side, Turns};
 use crate::report::{Compared, Outcome, Peer};
-use crate::requests::{Ask, HEADERS, ID, user_id};
+use crate::requests::{Ask, HEADERS, ID, SET_ANOTHER_BODY, SET_BODY, user_id};
 use crate::rows::Bench;
 use crate::rows::compared::write_people;
 use crate::server::Server;
 use crate::tokens::Tokens;
-use crate::wrk::{Dialect, Kind};
+use crate::wrk::{Dialect, GRAPH, Kind};
 
 /// Its name on the command line and in JSON.
 pub(super) const ROW: &str = "synapse";
@@ -37,7 +37,8 @@ const LOG: &str = include_str!("../../peers/synapse/log.yaml");
 /// Where a presence is read and written. A user is called `@localpart:server`, and an id makes a localpart.
 const PRESENCE: &str = "/_matrix/client/v3/presence/@@ID:bench.example/status";
 
-const SET_BODY: &str = r#"{"presence":"online","status_msg":"Available"}"#;
+const ONLINE: &str = r#"{"presence":"online","status_msg":"Available"}"#;
+const UNAVAILABLE: &str = r#"{"presence":"unavailable","status_msg":"In a call"}"#;
 
 const MATRIX: Dialect = Dialect {
     name: "matrix",
@@ -46,9 +47,15 @@ const MATRIX: Dialect = Dialect {
     presence: PRESENCE,
     set_method: "PUT",
     set_presence: PRESENCE,
-    set_body: SET_BODY,
+    set_bodies: &[ONLINE],
     bulk: "",
 };
+
+/// The same, in which each write shows another presence than the one before.
+const MATRIX_CHANGES: Dialect =
+    Dialect { name: "matrix-changes", set_bodies: &[ONLINE, UNAVAILABLE], ..MATRIX };
+const GRAPH_CHANGES: Dialect =
+    Dialect { name: "graph-changes", set_bodies: &[SET_BODY, SET_ANOTHER_BODY], ..GRAPH };
 
 /// What PostgreSQL runs as where the benchmark is root, as which it refuses to: nobody.
 const NOBODY: u32 = 65_534;
@@ -86,24 +93,24 @@ fn compare(
     porchlight: &Server,
     tokens: &Tokens,
 ) -> Result<Vec<Compared>> {
-    let matrix = bench.wrk.speaking(folder, &MATRIX)?;
     let file = folder.join("accounts.txt");
     write(&file, &accounts.join("\n"))?;
     let users = accounts.len() as u32;
     let mut compared = Vec::new();
-    for (kind, title, times_min) in
-        [(Kind::Set, "PUT of one's presence, setPresence", 150.0), (Kind::Get, "GET of one's presence", 60.0)]
-    {
-        let (their_ask, our_ask) = match kind {
-            Kind::Set => (set(&accounts[0], 0), Ask::set_presence_with(tokens.of(0), 0)),
-            Kind::Get | Kind::Bulk | Kind::Mixed => {
-                (get(&accounts[0], 0), Ask::presence_with(tokens.of(0), 0))
-            }
+    for (kind, title, matrix, graph, times_min) in [
+        (Kind::Set, "PUT and setPresence of another presence", MATRIX_CHANGES, GRAPH_CHANGES, Some(150.0)),
+        (Kind::Set, "PUT and setPresence of the same again", MATRIX, GRAPH, None),
+        (Kind::Get, "GET of one's own presence", MATRIX, GRAPH, Some(60.0)),
+    ] {
+        let (their_ask, our_ask) = if kind == Kind::Set {
+            (set(&accounts[0], 0), Ask::set_presence_with(tokens.of(0), 0))
+        } else {
+            (get(&accounts[0], 0), Ask::presence_with(tokens.of(0), 0))
         };
         let theirs = Side {
             name: "synapse",
             address: synapse.address,
-            wrk: &matrix,
+            wrk: &bench.wrk.speaking(folder, &matrix)?,
             tokens: Some(&file),
             ask: their_ask,
             cpu_seconds: &|| synapse.cpu_seconds(),
@@ -111,7 +118,7 @@ fn compare(
         let ours = Side {
             name: "porchlight",
             address: porchlight.address(),
-            wrk: &bench.wrk,
+            wrk: &bench.wrk.speaking(folder, &graph)?,
             tokens: Some(tokens.file()),
             ask: our_ask,
             cpu_seconds: &|| porchlight.cpu_seconds(),
@@ -122,7 +129,7 @@ fn compare(
             title: format!("{title}, {users} users"),
             kind,
             users,
-            times_min: Some(times_min),
+            times_min,
         };
         compared.extend(turns.take(bench, &theirs, &ours)?);
     }
@@ -143,7 +150,7 @@ fn get(account: &str, user: u32) -> Ask {
 }
 
 fn set(account: &str, user: u32) -> Ask {
-    Ask { method: Method::PUT, body: SET_BODY.into(), ..get(account, user) }
+    Ask { method: Method::PUT, body: ONLINE.into(), ..get(account, user) }
 }
 
 /// What it runs with.
@@ -159,8 +166,16 @@ impl Programs {
     fn install() -> Result<Programs> {
         let python = install::python("synapse", REQUIREMENTS)?;
         let postgres = Debian::find("postgresql", "usr/lib/postgresql")?;
-        let binaries = postgres.only("usr/lib/postgresql")?.join("bin");
+        let binaries = postgres.named("usr/lib/postgresql", "")?.join("bin");
         Ok(Programs { python, postgres, binaries })
+    }
+
+    /// The homeserver in the folder of its settings.
+    fn synapse(&self) -> Command {
+        let mut command = Command::new("python3");
+        command.env("PYTHONPATH", &self.python);
+        command.args(["-m", "synapse.app.homeserver", "--config-path", "homeserver.yaml"]);
+        command
     }
 
     /// One of PostgreSQL's programs, as somebody whom it does not refuse.
@@ -191,11 +206,8 @@ impl Synapse {
             .replace("@POSTGRES@", &at.port().to_string());
         write(&folder.join("homeserver.yaml"), &settings)?;
         write(&folder.join("log.yaml"), LOG)?;
-        let mut command = Command::new("python3");
-        command.env("PYTHONPATH", &programs.python);
-        command.args(["-m", "synapse.app.homeserver", "--generate-missing-and-run"]);
-        command.args(["--config-path", "homeserver.yaml"]);
-        let mut homeserver = Family::start("synapse", &mut command, folder)?;
+        run(programs.synapse().arg("--generate-keys").current_dir(folder))?;
+        let mut homeserver = Family::start("synapse", &mut programs.synapse(), folder)?;
         homeserver.listens(address)?;
         Ok(Synapse { homeserver, postgres, address })
     }

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
     Porchlight(SocketAddr),
-    Prosody(SocketAddr),
+    Ejabberd(SocketAddr),
 }
 
 /// A connection.

@@ -1,4 +1,4 @@
-//! Beside Prosody, a server of XMPP: `bench/peers/xmpp`.
+//! Beside ejabberd, a server of XMPP: `bench/peers/xmpp`.
 //!
 //! What XMPP calls a session is a connection: to come is to connect, to log in and to send one's presence. What is
 //! measured is how many come and go, and how soon those are told who watch somebody. The load generator is one thread
@@ -26,7 +26,7 @@ use crate::rows::compared::write_people;
 /// Its name on the command line and in JSON.
 pub(super) const ROW: &str = "xmpp";
 
-const SETTINGS: &str = include_str!("../../peers/xmpp/prosody.cfg.lua");
+const SETTINGS: &str = include_str!("../../peers/xmpp/ejabberd.yml");
 
 /// The domain of all users.
 const DOMAIN: &str = "bench.example";
@@ -42,39 +42,39 @@ const FEATURES: &str = "</stream:features>";
 
 /// Sessions that come and go, and those who watch somebody.
 pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
-    let package = Debian::find("prosody", "usr/lib/prosody")?;
+    let package = Debian::find("ejabberd", "usr/sbin/ejabberdctl")?;
     let folder = bench.folder()?;
     let users = churn::USERS + fanout::USERS;
     let (data, seed) = write_people(bench, folder.path(), users)?;
     let porchlight = bench.start(&data, Some(&seed))?;
     bench.runtime.block_on(porchlight.restored(users))?;
-    let prosody = Prosody::start(&package, &folder.path().join("prosody"))?;
+    let ejabberd = Ejabberd::start(&package, &folder.path().join("ejabberd"))?;
     let compared = LocalSet::new().block_on(&bench.runtime, async {
-        prosody.register(users).await?;
-        let mut compared = churn::compare(&bench.scale, &prosody, &porchlight).await?;
-        compared.extend(fanout::compare(&bench.scale, &prosody, &porchlight).await?);
+        ejabberd.register(users).await?;
+        let mut compared = churn::compare(&bench.scale, &ejabberd, &porchlight).await?;
+        compared.extend(fanout::compare(&bench.scale, &ejabberd, &porchlight).await?);
         Ok::<_, anyhow::Error>(compared)
     })?;
-    drop(prosody);
+    drop(ejabberd);
     porchlight.stop()?;
     Ok(Outcome { compared, figures: vec![] })
 }
 
 /// The server.
-pub(super) struct Prosody {
+pub(super) struct Ejabberd {
     family: Family,
     address: SocketAddr,
 }
 
-impl Prosody {
-    fn start(package: &Debian, folder: &Path) -> Result<Prosody> {
+impl Ejabberd {
+    fn start(package: &Debian, folder: &Path) -> Result<Ejabberd> {
         fs::create_dir(folder).with_context(|| format!("failed to make {}", folder.display()))?;
         let address = free_address()?;
         let settings = SETTINGS.replace("@PORT@", &address.port().to_string());
-        write(&folder.join("prosody.cfg.lua"), &settings)?;
-        let mut family = Family::start("prosody", &mut command(package), folder)?;
+        write(&folder.join("ejabberd.yml"), &settings)?;
+        let mut family = Family::start("ejabberd", &mut command(package, folder)?, folder)?;
         family.listens(address)?;
-        Ok(Prosody { family, address })
+        Ok(Ejabberd { family, address })
     }
 
     /// Where it listens.
@@ -104,20 +104,25 @@ impl Prosody {
     }
 }
 
-/// Prosody in the folder of its settings. Where its package was unpacked it finds nothing by itself.
-fn command(package: &Debian) -> Command {
-    let mut command = Command::new(package.path("usr/bin/lua5.4"));
-    let share = package.path("usr/share/lua/5.4").display().to_string();
-    let library = package.libraries().join("lua/5.4").display().to_string();
+/// It in the folder of its settings, as its own start script starts it, but for that script's user and paths.
+fn command(package: &Debian, folder: &Path) -> Result<Command> {
+    let binaries = package.named("usr/lib/erlang", "erts-")?.join("bin");
+    let mut command = Command::new(binaries.join("erlexec"));
     command
-        .arg(package.path("usr/bin/prosody"))
-        .args(["--config", "prosody.cfg.lua", "-F"])
+        .env("ROOTDIR", package.path("usr/lib/erlang"))
+        .env("BINDIR", &binaries)
+        .env("EMU", "beam")
+        .env("PROGNAME", "erl")
+        .env("HOME", folder)
+        .env("ERL_LIBS", package.libraries())
         .env("LD_LIBRARY_PATH", package.libraries())
-        .env("LUA_PATH", format!("{share}/?.lua;{share}/?/init.lua;;"))
-        .env("LUA_CPATH", format!("{library}/?.so;;"))
-        .env("PROSODY_SRCDIR", package.path("usr/lib/prosody"))
-        .env("PROSODY_PLUGINDIR", package.path("usr/lib/prosody/modules"));
-    command
+        .env("EJABBERD_CONFIG_PATH", folder.join("ejabberd.yml"))
+        .env("EJABBERD_LOG_PATH", folder.join("ejabberd.log"))
+        // Whoever has nothing to do leaves the core to others: there are more programs than cores.
+        .args(["-noinput", "+K", "true", "+P", "250000", "+sbwt", "none"])
+        .args(["-mnesia", "dir", &format!("{:?}", folder.join("mnesia").display().to_string())])
+        .args(["-s", "ejabberd"]);
+    Ok(command)
 }
 
 /// The address of a user.
