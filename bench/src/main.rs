@@ -57,7 +57,7 @@ Examples:
   cargo run --release -p bench -- rude                  rude clients beside polite ones, in about six minutes
   cargo run --release -p bench -- disk-full             a full disk, as root
   cargo run --release -p bench -- clock-jumps           a clock that is set ahead and back
-  cargo run --release -p bench -- peers                 beside what one would take instead, in about 40 minutes
+  cargo run --release -p bench -- peers                 beside what one would take instead, in half an hour
 
 The rows about NATS, from cluster-write on, need nats-server: ./test installs it, PORCHLIGHT_NATS_SERVER names another."
 )]
