@@ -1,4 +1,4 @@
-// Gives everybody a session, as setPresence would: REDIS says where Redis is; an application's id and a file of user ids,
+// Gives everybody a session, as setPresence would. REDIS says where Redis is; an application's id and a file of ids,
 // one a line, are the arguments.
 
 import { readFileSync } from "node:fs";

@@ -217,7 +217,7 @@ async fn follow(address: SocketAddr, user: u32) -> Result<Wire> {
     Ok(wire)
 }
 
-/// A connection of somebody who asked a person whether they may see them, and was told yes. Source: RFC 6121, section 3.
+/// A connection of somebody who asked a person whether they may see them, and was told yes. Source: RFC 6121, 3.
 async fn subscribe(address: SocketAddr, watcher: u32, user: u32, person: &mut Wire) -> Result<Wire> {
     let mut wire = log_in(address, watcher).await?;
     appear(&mut wire).await?;
