@@ -1,8 +1,9 @@
 //! Data folders and seed files, made without a server.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::fs::{self, File};
+use std::io::{BufWriter, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +92,22 @@ pub(crate) fn write_seed(path: &Path, people: u32) -> Result<()> {
         file.flush()
     };
     write().with_context(|| format!("failed to write {}", path.display()))
+}
+
+/// What a folder takes on disk, in bytes; files that go while they are counted are left out.
+pub(crate) fn bytes_on_disk(folder: &Path) -> Result<u64> {
+    /// What `st_blocks` counts.
+    const BLOCK: u64 = 512;
+    let mut sum = 0;
+    for entry in fs::read_dir(folder).with_context(|| format!("failed to read {}", folder.display()))? {
+        let entry = entry?;
+        let metadata = match entry.metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            metadata => metadata?,
+        };
+        sum += if metadata.is_dir() { bytes_on_disk(&entry.path())? } else { metadata.blocks() * BLOCK };
+    }
+    Ok(sum)
 }
 
 impl Fading {
@@ -198,5 +215,15 @@ mod tests {
         assert_eq!(user.presence(now).pair.availability, Availability::Available);
         assert_eq!(user.next_change(now), Some(inactive_at));
         assert_eq!(user.next_change(inactive_at), Some(inactive_at.plus(Duration::from_secs(300))));
+    }
+
+    #[test]
+    fn a_folder_takes_what_is_in_all_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("a");
+        fs::create_dir(&inner).unwrap();
+        fs::write(inner.join("b"), vec![1; 100_000]).unwrap();
+        // A file system may pack it, but not to nothing, and it may take a block more.
+        assert!((1..=200_000).contains(&bytes_on_disk(folder.path()).unwrap()));
     }
 }

@@ -12,6 +12,7 @@
 
 mod bare;
 mod client;
+mod endurance;
 mod folder;
 mod machine;
 mod metrics;
@@ -31,12 +32,14 @@ mod stopwatch;
 mod tokens;
 mod wrk;
 
+use std::iter;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand};
 
+use crate::endurance::Scenario;
 use crate::raw::Raw;
 use crate::report::{Outcome, Report};
 use crate::rows::{Bench, Row};
@@ -54,6 +57,10 @@ Examples:
   cargo run --release -p bench -- --only get,bulk       two rows
   cargo run --release -p bench -- --only cluster-scale  a million users in NATS, in about 20 minutes
   cargo run --release -p bench -- --json > run.json     for programs
+  cargo run --release -p bench -- storm                 nine o'clock, in about four minutes
+  cargo run --release -p bench -- day                   a day in an hour
+  cargo run --release -p bench -- hour                  an hour at 70 % of the maximum
+  cargo run --release -p bench -- curves                over connections and users, in about an hour
   cargo run --release -p bench -- rude                  rude clients beside polite ones, in about six minutes
   cargo run --release -p bench -- disk-full             a full disk, as root
   cargo run --release -p bench -- clock-jumps           a clock that is set ahead and back
@@ -91,6 +98,8 @@ struct Scope {
 
 #[derive(Subcommand)]
 enum Task {
+    #[command(flatten)]
+    Endurance(Scenario),
     /// Rude clients beside polite ones: slow loris, header bombs, idle connections and others.
     Rude,
     /// A disk that is full for a while.
@@ -133,6 +142,14 @@ fn main() -> Result<ExitCode> {
         Some(Task::Rude) => measure(cli.scope, parts(Row::RUDE.to_vec())),
         Some(Task::DiskFull) => measure(cli.scope, parts(vec![Row::DiskFull])),
         Some(Task::ClockJumps) => measure(cli.scope, parts(vec![Row::ClockJumps])),
+        Some(Task::Endurance(scenario)) => {
+            let part = Part {
+                name: scenario.name(),
+                title: scenario.title(),
+                measure: Box::new(move |bench: &Bench| scenario.measure(bench)),
+            };
+            measure(cli.scope, iter::once(part))
+        }
         Some(Task::Peers { only }) => {
             let rows = if only.is_empty() { peers::Row::all() } else { only };
             let part = |row: peers::Row| Part {

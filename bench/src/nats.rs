@@ -1,8 +1,6 @@
 //! Servers of NATS to measure on: one, or three that are one.
 
 use std::any::Any;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::slice;
@@ -15,6 +13,7 @@ use async_nats::jetstream::stream::State;
 use porchlight_store::{JetStream, JetStreamOptions, Replica};
 use porchlight_testkit::{Nats, NatsCluster};
 
+use crate::folder::bytes_on_disk;
 use crate::procfs;
 use crate::stopwatch::Stopwatch;
 
@@ -128,7 +127,7 @@ impl Servers {
 
     /// What their files take on disk, in bytes.
     pub(crate) fn disk(&self) -> Result<u64> {
-        self.all().iter().map(|nats| disk_of(&nats.store())).sum()
+        self.all().iter().map(|nats| bytes_on_disk(&nats.store())).sum()
     }
 
     /// Stops all of them in order, starts them again, and says how long it took until they were ready.
@@ -184,19 +183,6 @@ fn words(cause: &(dyn Any + Send)) -> &str {
     text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("it says nothing")
 }
 
-/// What a folder takes on disk, in bytes.
-fn disk_of(folder: &Path) -> Result<u64> {
-    /// What `st_blocks` counts.
-    const BLOCK: u64 = 512;
-    let mut sum = 0;
-    for entry in fs::read_dir(folder).with_context(|| format!("failed to read {}", folder.display()))? {
-        let entry = entry?;
-        let metadata = entry.metadata()?;
-        sum += if metadata.is_dir() { disk_of(&entry.path())? } else { metadata.blocks() * BLOCK };
-    }
-    Ok(sum)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,15 +193,5 @@ mod tests {
         let failed = or_error::<()>(|| panic!("no {what}"));
         assert_eq!(failed.unwrap_err().to_string(), "NATS failed to start: no server");
         assert_eq!(or_error(|| 7).unwrap(), 7);
-    }
-
-    #[test]
-    fn a_folder_takes_what_is_in_all_of_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let inner = folder.path().join("a");
-        fs::create_dir(&inner).unwrap();
-        fs::write(inner.join("b"), vec![1; 100_000]).unwrap();
-        // A file system may pack it, but not to nothing, and it may take a block more.
-        assert!((1..=200_000).contains(&disk_of(folder.path()).unwrap()));
     }
 }

@@ -84,6 +84,12 @@ pub(crate) fn sockets_in_time_wait() -> Result<u64> {
     time_wait(&text).with_context(|| format!("{path} does not read as expected: {text}"))
 }
 
+/// How many files a process has open, sockets among them.
+pub(crate) fn open_files(pid: u32) -> Result<usize> {
+    let path = format!("/proc/{pid}/fd");
+    Ok(fs::read_dir(&path).with_context(|| format!("failed to read {path}; has the process ended?"))?.count())
+}
+
 fn status_bytes(pid: u32, name: &str) -> Result<u64> {
     let path = format!("/proc/{pid}/status");
     let text = read(&path)?;

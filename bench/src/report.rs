@@ -378,7 +378,8 @@ fn number(value: f64) -> String {
     }
 }
 
-fn grouped(value: f64) -> String {
+/// A whole number with commas.
+pub(crate) fn grouped(value: f64) -> String {
     let digits = format!("{:.0}", value.abs());
     let mut text = String::from(if value < 0.0 { "-" } else { "" });
     for (index, digit) in digits.chars().enumerate() {

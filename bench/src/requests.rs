@@ -27,6 +27,9 @@ pub(crate) const PRESENCE: &str = "/v1.0/users/@ID/presence";
 /// Where a presence is set.
 pub(crate) const SET_PRESENCE: &str = "/v1.0/users/@ID/presence/setPresence";
 
+/// Where a session is ended.
+const CLEAR_PRESENCE: &str = "/v1.0/users/@ID/presence/clearPresence";
+
 /// Where the presences of several users are read.
 pub(crate) const BULK: &str = "/v1.0/communications/getPresencesByUserId";
 
@@ -96,7 +99,12 @@ impl Ask {
 
     /// Reads the presences of the first users.
     pub(crate) fn bulk() -> Ask {
-        let ids: Vec<String> = (0..BULK_IDS).map(user_id).collect();
+        Ask::bulk_of(0..BULK_IDS)
+    }
+
+    /// Reads the presences of these users, as many as one call may name at most.
+    pub(crate) fn bulk_of(users: impl IntoIterator<Item = u32>) -> Ask {
+        let ids: Vec<String> = users.into_iter().map(user_id).collect();
         let body = format!(r#"{{"ids":["{}"]}}"#, ids.join(r#"",""#));
         Ask {
             method: Method::POST,
@@ -122,7 +130,7 @@ impl Ask {
             lines.push(format!("Content-Length: {}", self.body.len()));
         }
         let head = lines.join("\r\n") + "\r\n\r\n";
-        [head.as_bytes(), &self.body[..]].concat()
+        [head.as_bytes(), &self.body].concat()
     }
 
     /// Keeps a user's session alive.
@@ -151,6 +159,20 @@ impl Ask {
     /// Keeps a user's session alive, with a token.
     pub(crate) fn set_presence_with(token: &str, user: u32) -> Ask {
         Ask { authorization: Some(format!("Bearer {token}").into()), ..Ask::set_presence(user) }
+    }
+
+    /// Keeps a user's session alive while they are in a call.
+    pub(crate) fn set_in_a_call(user: u32) -> Ask {
+        Ask { body: Bytes::from_static(SET_ANOTHER_BODY.as_bytes()), ..Ask::set_presence(user) }
+    }
+
+    /// Ends a user's session.
+    pub(crate) fn clear_presence(user: u32) -> Ask {
+        Ask {
+            path: CLEAR_PRESENCE.replace(ID, &user_id(user)),
+            body: format!(r#"{{"sessionId":"{APPLICATION}"}}"#).into(),
+            ..Ask::set_presence(user)
+        }
     }
 
     /// Reads the presence of one user, and waits for it to change.
@@ -234,6 +256,6 @@ mod tests {
 
     #[test]
     fn a_keep_alive_names_the_application_as_its_session() {
-        assert!(SET_BODY.contains(APPLICATION) && AUTHORIZATION.contains(APPLICATION));
+        assert!([SET_BODY, CALL_BODY, AUTHORIZATION].iter().all(|text| text.contains(APPLICATION)));
     }
 }
