@@ -127,11 +127,14 @@ enum Task {
     RawPublish(Raw),
 }
 
+/// How a part is measured.
+type Measure = Box<dyn FnOnce(&Bench) -> Result<Outcome>>;
+
 /// One part of a run: what it is called, what it is about, and how it is measured.
 struct Part {
     name: &'static str,
     title: &'static str,
-    measure: Box<dyn FnOnce(&Bench) -> Result<Outcome>>,
+    measure: Measure,
 }
 
 fn main() -> Result<ExitCode> {

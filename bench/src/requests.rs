@@ -256,6 +256,6 @@ mod tests {
 
     #[test]
     fn a_keep_alive_names_the_application_as_its_session() {
-        assert!([SET_BODY, CALL_BODY, AUTHORIZATION].iter().all(|text| text.contains(APPLICATION)));
+        assert!([SET_BODY, SET_ANOTHER_BODY, AUTHORIZATION].iter().all(|text| text.contains(APPLICATION)));
     }
 }

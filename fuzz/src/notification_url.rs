@@ -71,9 +71,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         address.segments(),
         [0, 0, 0, 0, 0, 0, ..]
             | [0x64, 0xff9b, ..]
-            | [0x2002, ..]
+            | [0x2002 | 0xfec0..=0xfeff, ..]
             | [0x2001, 0 | 0xdb8, ..]
-            | [0xfec0..=0xfeff, ..]
     );
     !is_special && !is_disguised_or_reserved
 }

@@ -1,5 +1,7 @@
 //! The kept corpora, replayed: no file in them breaks a law, and none takes long, however often it is repeated.
 
+#![expect(clippy::print_stdout, reason = "a test that fails shows which input was the last")]
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;

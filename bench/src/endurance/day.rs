@@ -196,7 +196,7 @@ impl Found {
                 "{} people, {:.0} minutes; busiest look {:.0}/s",
                 size.people,
                 took / 60.0,
-                most(&|before, now| now.writes.count as f64 / (now.at - before.at).as_secs_f64())
+                most(&|before, now| now.writes.count as f64 / now.at.saturating_sub(before.at).as_secs_f64())
             ),
         )];
         figures.extend(self.writes.figures(ROW, "due to write answered"));
@@ -243,7 +243,9 @@ impl Found {
         let points = |value: &dyn Fn(&Sample, &Sample) -> f64| {
             self.looks().map(|(before, now)| (hour(now), value(before, now))).collect()
         };
-        let rate = |count: f64, before: &Sample, now: &Sample| count / (now.at - before.at).as_secs_f64();
+        let rate = |count: f64, before: &Sample, now: &Sample| {
+            count / now.at.saturating_sub(before.at).as_secs_f64()
+        };
         let since = |name: &str, before: &Sample, now: &Sample| {
             let value = |sample: &Sample| sample.metrics.value(name).unwrap_or_default();
             rate(value(now) - value(before), before, now)

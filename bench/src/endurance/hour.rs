@@ -290,10 +290,10 @@ impl Found {
         let quarter = self.samples.len() / 4;
         let (second, last) =
             (&self.samples[quarter..2 * quarter], &self.samples[self.samples.len() - quarter..]);
-        let middle =
-            |samples: &[Sample], value: fn(&Sample) -> f64| Spread::of(samples.iter().map(value)).median;
-        let most = |samples: &[Sample], value: fn(&Sample) -> f64| Spread::of(samples.iter().map(value)).max;
-        let figure = |title: &str, (before, after): (f64, f64), limit: f64, unit: &str| Figure {
+        let both = |value: fn(&Sample) -> f64| [second, last].map(|of| Spread::of(of.iter().map(value)));
+        let middle = |value| both(value).map(|spread| spread.median);
+        let most = |value| both(value).map(|spread| spread.max);
+        let figure = |title: &str, [before, after]: [f64; 2], limit: f64, unit: &str| Figure {
             row: ROW,
             title: format!("{title}, last quarter over second"),
             value: after / before,
@@ -301,15 +301,12 @@ impl Found {
             target: Some(Bound::AtMost(limit)),
             note: format!("{before:.2} {unit}, then {after:.2}"),
         };
-        let of_both = |of: &dyn Fn(&[Sample], fn(&Sample) -> f64) -> f64, value: fn(&Sample) -> f64| {
-            (of(second, value), of(last, value))
-        };
         [
-            figure("memory, median", of_both(&middle, Sample::memory), 1.05, "MiB"),
-            figure("open files, most", of_both(&most, |sample| sample.vitals.files as f64), 1.01, "files"),
-            figure("data folder, most", of_both(&most, Sample::disk), 1.25, "MiB"),
-            figure("p99 of reads, median", of_both(&middle, |sample| sample.reads.p99_ms), 1.25, "ms"),
-            figure("p99 of writes, median", of_both(&middle, |sample| sample.writes.p99_ms), 1.25, "ms"),
+            figure("memory, median", middle(Sample::memory), 1.05, "MiB"),
+            figure("open files, most", most(|sample| sample.vitals.files as f64), 1.01, "files"),
+            figure("data folder, most", most(Sample::disk), 1.25, "MiB"),
+            figure("p99 of reads, median", middle(|sample| sample.reads.p99_ms), 1.25, "ms"),
+            figure("p99 of writes, median", middle(|sample| sample.writes.p99_ms), 1.25, "ms"),
         ]
     }
 

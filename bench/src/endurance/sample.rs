@@ -69,7 +69,8 @@ impl Sampler<'_> {
 impl Sample {
     /// The server's processor time since another look, as a number of cores.
     pub(super) fn cores_since(&self, before: &Sample) -> f64 {
-        (self.vitals.cpu_seconds - before.vitals.cpu_seconds) / (self.at - before.at).as_secs_f64()
+        (self.vitals.cpu_seconds - before.vitals.cpu_seconds)
+            / self.at.saturating_sub(before.at).as_secs_f64()
     }
 
     /// Its resident memory, in MiB.

@@ -311,7 +311,7 @@ async fn throw(mut stream: TcpStream, bytes: &[u8]) -> String {
     let writing = async {
         // What is not taken is not the point.
         writer.write_all(bytes).await.ok();
-        pending::<()>().await
+        pending::<()>().await;
     };
     tokio::select! {
         () = writing => unreachable!("it never ends"),

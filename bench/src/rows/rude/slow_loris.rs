@@ -65,7 +65,7 @@ async fn dawdle(mut stream: TcpStream) -> (String, Duration) {
                 break;
             }
         }
-        pending::<()>().await
+        pending::<()>().await;
     };
     let end = tokio::select! {
         () = sending => unreachable!("it never ends"),
