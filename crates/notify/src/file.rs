@@ -21,6 +21,9 @@ use crate::subscription::{Subscription, Target};
 /// How many users are looked up together for one subscription that is behind. In tests as few as show what goes wrong.
 const SLICE: usize = if cfg!(test) { 2 } else { USERS_MAX / 2 };
 
+/// How long after what a scan has found something else may be found: a cursor lies a millisecond back.
+const AFTER_A_SCAN: Duration = Duration::from_millis(2);
+
 /// What is known of one subscription.
 pub(crate) struct File {
     /// Which of all files that were ever opened this is.
@@ -35,6 +38,8 @@ pub(crate) struct File {
     pub(crate) is_waiting: bool,
     /// Somebody looks up what it has missed.
     is_scanned: bool,
+    /// Before this nothing is looked up that was missed.
+    look_up_from: Timestamp,
     pub(crate) stage: Stage,
     /// What made the changes that are to be told, with their stamps, as far as that is known; only for who asks for it.
     origins: HashMap<UserId, (Timestamp, Origin), RandomState>,
@@ -103,6 +108,7 @@ impl File {
             snapshot: is_beginning.then_some(Snapshot { after: None, from: None }),
             is_waiting: false,
             is_scanned: false,
+            look_up_from: Timestamp::ZERO,
             stage: Stage::of(&subscription, engine.now()),
             origins: HashMap::default(),
             traces: HashMap::default(),
@@ -135,7 +141,7 @@ impl File {
     /// When there may be something to tell; `None` when there is not, as far as is known.
     pub(crate) fn tells_at(&self) -> Option<Timestamp> {
         let looks_up = self.backlog.is_behind() && self.backlog.is_empty() && !self.is_scanned;
-        self.backlog.next_at().or(looks_up.then_some(Timestamp::ZERO))
+        self.backlog.next_at().or(looks_up.then_some(self.look_up_from))
     }
 
     /// Looks up what was missed, if it can be found at once; else says which scan would find it.
@@ -176,6 +182,9 @@ impl File {
         // What was looked up from another place is of no use any more.
         if self.backlog.is_behind() && self.backlog.is_empty() && self.backlog.known_through() == scan.from {
             take_slice(&mut self.backlog, scan.stamp, scan.from, changes, false);
+            // Before engine time has moved on, another scan would find nothing more; and the feed may know no more yet,
+            // as right after a start.
+            self.look_up_from = changes.next.at.plus(AFTER_A_SCAN);
         }
     }
 
@@ -350,6 +359,26 @@ mod tests {
             Recent::Changes(changes, _) => changes[0],
             Recent::Overrun(_) => panic!("the feed remembers more than that"),
         }
+    }
+
+    #[tokio::test]
+    async fn what_a_scan_leaves_open_is_looked_up_when_time_has_moved_on_and_not_before() {
+        let node = Node::first(1);
+        let tenant = node.engine.tenant_or_new(TENANT);
+        let stored = StoredCursor::from(node.engine.cursor(&tenant));
+        let mut file = File::new(Arc::new(subscription(1, Target::Everybody)), stored, &node.engine, 1);
+        assert!(file.tells_at().is_some_and(|at| at <= node.engine.now()));
+        // The first ends before the start, which the feed does not reach back to.
+        for _ in 0..2 {
+            let scan = file.catch_up(&tenant, &node.engine).expect("the feed knows of nothing before the start");
+            assert_eq!(file.tells_at(), None, "while it is looked for");
+            file.scanned(&scan, &scan.run(&node.engine));
+            let again = file.tells_at().expect("something may have come meanwhile");
+            assert!(again > node.engine.now());
+            node.advance(again.since(node.engine.now()));
+        }
+        assert!(file.catch_up(&tenant, &node.engine).is_none(), "what came since is on the feed");
+        assert_eq!(file.tells_at(), None);
     }
 
     #[tokio::test]
