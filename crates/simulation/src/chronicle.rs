@@ -113,17 +113,13 @@ impl Life {
     /// Whether this was shown by a durable record by now, or may have been foreseen.
     fn has_shown(&self, shown: &Shown, by: Timestamp) -> bool {
         let is_pair = |pair: Pair| pair.to_string() == shown.pair;
-        if self.is_restamped {
-            let has_been = |pairs: &Vec<Pair>| pairs.iter().any(|pair| is_pair(*pair));
-            return self.foreseen.values().any(has_been) || shown.changed_at == Timestamp::ZERO;
-        }
-        let was = self.timeline.moments().iter().rev().any(|moment| {
-            moment.at <= by.as_millis()
-                && moment.stamps.changed_at == shown.changed_at
-                && is_pair(moment.view.pair)
+        // Stamps that the model cannot know count no more; what was shown does.
+        let is_stamp = |stamp: Timestamp| self.is_restamped || stamp == shown.changed_at;
+        let was = self.timeline.moments().iter().any(|moment| {
+            moment.at <= by.as_millis() && is_stamp(moment.stamps.changed_at) && is_pair(moment.view.pair)
         });
-        let foreseen = self.foreseen.get(&shown.changed_at);
-        was || foreseen.is_some_and(|pairs| pairs.iter().any(|pair| is_pair(*pair)))
+        let mut foreseen = self.foreseen.iter().filter(|(stamp, _)| is_stamp(**stamp));
+        was || foreseen.any(|(_, pairs)| pairs.iter().any(|pair| is_pair(*pair)))
     }
 }
 
