@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use porchlight_presence::{Command, Limits, Pair, Stamps, TenantId, Timestamp, User, UserId};
+use porchlight_presence::{Command, Limits, Pair, Presence, Stamps, TenantId, Timestamp, User, UserId};
 use porchlight_store::{Entry, Key, Revision, Value};
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -91,8 +91,8 @@ struct Life {
     stamps: BTreeMap<Revision, Timestamp>,
     /// Everything that any of the records so far has shown or would have.
     foreseen: BTreeMap<Timestamp, Vec<Pair>>,
-    /// What whoever asks is to be shown at least.
-    floor: Timestamp,
+    /// What whoever asks is to be shown at least, by the node that is asked.
+    floors: BTreeMap<usize, Timestamp>,
     /// The server has stamped a record anew, which the model does not do: its stamps count no more.
     is_restamped: bool,
 }
@@ -105,7 +105,7 @@ impl Life {
             model,
             stamps: BTreeMap::new(),
             foreseen: BTreeMap::new(),
-            floor: Timestamp::ZERO,
+            floors: BTreeMap::new(),
             is_restamped: false,
         }
     }
@@ -195,29 +195,28 @@ impl Chronicle {
         number
     }
 
-    /// An operation was answered with success and this revision.
-    pub(crate) fn is_acknowledged(&self, operation: Operation, revision: Revision) {
+    /// An operation was answered by a node, with success and this revision.
+    pub(crate) fn is_acknowledged(&self, operation: Operation, node: usize, revision: Revision) {
         let pages = &mut *self.0.lock();
         let (user, _) = pages.operations[operation];
         pages.counts.acknowledged += 1;
         pages.trace.note(Some(user), &format!("acknowledged {operation}, at {revision}"));
         let life = pages.lives.get_mut(&user).expect("operations are about people");
         if let Some(stamp) = life.stamps.get(&revision) {
-            life.floor = life.floor.max(*stamp);
+            let floor = life.floors.entry(node).or_default();
+            *floor = (*stamp).max(*floor);
         } else if !life.is_restamped {
             let how = format!("revision {revision} was acknowledged and is not durable");
             pages.breaks(Law::Kept, Some(user), how);
         }
     }
 
-    /// What whoever asks for a user from now on is to be shown at least, by the node that has acknowledged it.
-    pub(crate) fn floor(&self, user: UserId) -> Timestamp {
+    /// What whoever asks a node for a user from now on is to be shown at least: what it has acknowledged itself. Another
+    /// one may be behind.
+    pub(crate) fn floor(&self, user: UserId, node: usize) -> Timestamp {
         let pages = self.0.lock();
-        if pages.is_shared {
-            // Another node may be behind.
-            return Timestamp::ZERO;
-        }
-        pages.lives.get(&user).map_or(Timestamp::ZERO, |life| life.floor)
+        let floor = pages.lives.get(&user).and_then(|life| life.floors.get(&node));
+        floor.copied().unwrap_or_default()
     }
 
     /// Somebody was shown this.
@@ -254,9 +253,9 @@ impl Chronicle {
         self.0.lock().lives.get(&user).is_some_and(|life| !life.is_restamped)
     }
 
-    /// Compares a record, the newest one that is durable, with the model at an instant.
-    pub(crate) fn compare(&self, user: UserId, record: &User, at: Timestamp) {
-        self.0.lock().compare(user, record, at);
+    /// Compares what reads show of the newest record that is durable with the model at an instant.
+    pub(crate) fn compare(&self, user: UserId, shown: &Presence<'_>, at: Timestamp) {
+        self.0.lock().compare(user, shown, at);
     }
 
     /// An entry is durable from now on; an operation of a client has written it, or the server by itself.
@@ -351,13 +350,13 @@ impl Pages {
         if let Some(how) = broken {
             self.breaks(Law::Model, Some(user), how);
         }
-        self.compare(user, &record, at);
+        self.compare(user, &record.presence(at), at);
     }
 
-    fn compare(&mut self, user: UserId, record: &User, at: Timestamp) {
+    fn compare(&mut self, user: UserId, shown: &Presence<'_>, at: Timestamp) {
         let Some(life) = self.lives.get(&user) else { return };
-        let (shown, said) = (record.presence(at), life.timeline.at(at));
-        let agree = View::of(&shown) == said.view && (life.is_restamped || shown.stamps == said.stamps);
+        let said = life.timeline.at(at);
+        let agree = View::of(shown) == said.view && (life.is_restamped || shown.stamps == said.stamps);
         if !agree {
             let how = format!("at {} the record shows {shown:?}, and the model {said:?}", at.as_millis());
             self.breaks(Law::Model, Some(user), how);

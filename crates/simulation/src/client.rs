@@ -56,7 +56,7 @@ async fn write(town: &Town, dice: &mut Dice, user: UserId) {
     };
     match answer {
         Ok(answer) if answer.status.is_success() => match answer.revision() {
-            Some(revision) => town.chronicle.is_acknowledged(operation, revision),
+            Some(revision) => town.chronicle.is_acknowledged(operation, node, revision),
             None => unexpected(town, user, &deed, &answer),
         },
         Ok(answer) => {
@@ -118,9 +118,9 @@ async fn look(town: &Town, dice: &mut Dice) {
         }
         _ => (town.people.clone(), Question::get("/v1.0/communications/presences", &token)),
     };
-    let floors: BTreeMap<UserId, Timestamp> =
-        users.iter().map(|user| (*user, town.chronicle.floor(*user))).collect();
     let node = dice.place(town.doors.len());
+    let floors: BTreeMap<UserId, Timestamp> =
+        users.iter().map(|user| (*user, town.chronicle.floor(*user, node))).collect();
     let Ok(answer) = town.ask(node, None, &question).await else { return };
     if answer.status == StatusCode::NOT_FOUND && floors.keys().all(|user| may_be_disabled(town, *user)) {
         return;
@@ -167,7 +167,8 @@ pub(crate) async fn last_round(town: Arc<Town>) {
         let answer = tokio::time::timeout(Duration::from_secs(5), asked).await.unwrap_or(Err(Lost));
         match answer {
             Ok(answer) if answer.status.is_success() => {
-                answer.revision().inspect(|revision| town.chronicle.is_acknowledged(operation, *revision));
+                let revision = answer.revision();
+                revision.inspect(|revision| town.chronicle.is_acknowledged(operation, node, *revision));
             }
             Ok(answer) => unexpected(&town, *user, &deed, &answer),
             Err(Lost) => {

@@ -173,7 +173,6 @@ fn overdue(engine: &Engine, turn: Duration) -> Option<Timestamp> {
 /// Compares what an engine has of somebody with the model.
 pub(crate) fn compare(town: &Town, engine: &Engine, person: usize) {
     let (Some(tenant), user) = (engine.tenant(town.development.tenant), town.people[person]) else { return };
-    let record = tenant.user(user);
-    let at = engine.now().max(record.as_of());
-    town.chronicle.compare(user, &record, at);
+    let at = engine.now().max(tenant.user(user).as_of());
+    tenant.view(user, at).show(at, |seen| town.chronicle.compare(user, seen, at));
 }
