@@ -55,7 +55,7 @@ const E4: &str = "400 InvalidRequest The 'notificationUrl' value must be an abso
 const E19: &str = "400 ValidationError Subscription validation request failed. Notification endpoint must respond with 200 OK to validation request.";
 
 /// What is refused by what it says.
-const SAYS: [&str; 38] = [
+const SAYS: [&str; 43] = [
     "http://hooks.example.org/",
     "ftp://hooks.example.org/",
     "file:///etc/passwd",
