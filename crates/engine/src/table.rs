@@ -182,16 +182,21 @@ impl Table {
         mut visit: impl FnMut(UserId, Option<(bool, View)>),
     ) {
         let shards = self.shards.each_ref().map(RwLock::read);
-        // Step by step for all of them, so that one's cache miss is fetched while the next one is looked for.
+        // Step by step for all of them, so that one's cache miss is fetched while the next one is looked for: the less
+        // a step does, the more of them are on their way.
         let likely = users.iter().map(|user| {
             let (shard, hash) = self.shard(*user);
             (shard, hash, shards[shard].likely(hash))
         });
         let likely: Vec<(usize, u64, Option<u32>)> = likely.collect();
-        for (user, (shard, hash, likely)) in users.iter().zip(likely) {
+        let slots = users
+            .iter()
+            .zip(&likely)
+            .map(|(user, (shard, _, likely))| likely.and_then(|index| shards[*shard].slot_if(index, *user)));
+        let slots: Vec<Option<&Slot>> = slots.collect();
+        for ((user, (shard, hash, likely)), slot) in users.iter().zip(likely).zip(slots) {
             let shard = &shards[shard];
-            let slot =
-                likely.and_then(|index| shard.slot_if(index, *user).or_else(|| shard.find(hash, *user)));
+            let slot = slot.or_else(|| likely.and_then(|_| shard.find(hash, *user)));
             visit(*user, slot.map(|slot| (slot.is_listed(), slot.view(now, &shard.records))));
         }
     }

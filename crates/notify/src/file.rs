@@ -372,7 +372,8 @@ mod tests {
         assert!(file.tells_at().is_some_and(|at| at <= node.engine.now()));
         // The first ends before the start, which the feed does not reach back to.
         for _ in 0..2 {
-            let scan = file.catch_up(&tenant, &node.engine).expect("the feed knows of nothing before the start");
+            let scan =
+                file.catch_up(&tenant, &node.engine).expect("the feed knows of nothing before the start");
             assert_eq!(file.tells_at(), None, "while it is looked for");
             file.scanned(&scan, &scan.run(&node.engine));
             let again = file.tells_at().expect("something may have come meanwhile");
