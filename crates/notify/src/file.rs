@@ -38,7 +38,8 @@ pub(crate) struct File {
     pub(crate) is_waiting: bool,
     /// Somebody looks up what it has missed.
     is_scanned: bool,
-    /// Before this nothing is looked up that was missed, unless the feed tells of something.
+    /// Before this nothing is looked up that was missed; while that is looked for, [`Timestamp::MAX`] for as long as the
+    /// feed tells of nothing.
     look_up_from: Timestamp,
     pub(crate) stage: Stage,
     /// What made the changes that are to be told, with their stamps, as far as that is known; only for who asks for it.
@@ -163,7 +164,7 @@ impl File {
         }
         let (from, stamp) = (self.backlog.known_through(), self.subscription.stamp());
         if *target == Target::Everybody && !engine.knows_since(tenant, from) {
-            self.is_scanned = true;
+            (self.is_scanned, self.look_up_from) = (true, Timestamp::MAX);
             return Some(Scan {
                 subscription: self.subscription.id,
                 tenant: Arc::clone(tenant),
@@ -178,23 +179,26 @@ impl File {
 
     /// What a scan has found.
     pub(crate) fn scanned(&mut self, scan: &Scan, changes: &Changes) {
+        let is_quiet = std::mem::replace(&mut self.look_up_from, Timestamp::ZERO) == Timestamp::MAX;
         self.is_scanned = false;
         // What was looked up from another place is of no use any more.
         if self.backlog.is_behind() && self.backlog.is_empty() && self.backlog.known_through() == scan.from {
             take_slice(&mut self.backlog, scan.stamp, scan.from, changes, false);
-            // Before engine time has moved on, or the feed tells of something, another scan would find nothing more; and
-            // the feed may not reach back so far yet, as right after a start.
-            self.look_up_from = changes.next.at.plus(AFTER_A_SCAN);
+            // Once all of it was taken, and the feed has told of nothing meanwhile, another scan would find nothing more
+            // before engine time has moved on; and the feed may not reach back so far yet, as right after a start.
+            if is_quiet && self.backlog.known_through() == changes.next {
+                self.look_up_from = changes.next.at.plus(AFTER_A_SCAN);
+            }
         }
     }
 
     /// Notes a change of the feed; returns whether there may be something to tell.
     pub(crate) fn note(&mut self, change: &Change, now: Timestamp) -> bool {
+        // Whatever was looked up for the last time, there is more now.
+        self.look_up_from = Timestamp::ZERO;
         if self.stage != Stage::Live {
             return false;
         }
-        // Whatever was looked up for the last time, there is more now.
-        self.look_up_from = Timestamp::ZERO;
         let coalesce = u64::from(self.subscription.options.coalesce_seconds);
         let not_before = if coalesce > 0 { now.plus(Duration::from_secs(coalesce)) } else { Timestamp::ZERO };
         let stamp = self.subscription.stamp().of(change.stamps);
@@ -332,7 +336,8 @@ fn take_slice(backlog: &mut Backlog, stamp: Stamp, from: Cursor, changes: &Chang
 mod tests {
     use porchlight_engine::{Person, Recent};
     use porchlight_presence::{
-        Activity, Availability, Change as To, Command, NewStatusMessage, Pair, Patch, StandingPair, TenantId,
+        Activity, Availability, Change as To, Command, NewStatusMessage, Pair, Patch, Stamps, StandingPair,
+        TenantId,
     };
 
     use super::*;
@@ -382,6 +387,45 @@ mod tests {
         }
         assert!(file.catch_up(&tenant, &node.engine).is_none(), "what came since is on the feed");
         assert_eq!(file.tells_at(), None);
+    }
+
+    #[tokio::test]
+    async fn what_the_feed_tells_of_during_a_scan_is_looked_up_although_time_stands_still() {
+        let node = Node::first(1);
+        let tenant = node.engine.tenant_or_new(TENANT);
+        let stored = StoredCursor::from(node.engine.cursor(&tenant));
+        let mut file = File::new(Arc::new(subscription(1, Target::Everybody)), stored, &node.engine, 1);
+        let scan = file.catch_up(&tenant, &node.engine).expect("the feed knows of nothing before the start");
+        let found = scan.run(&node.engine);
+        let now = node.engine.now();
+        let stamps = Stamps { changed_at: now, state_since: now };
+        let change = Change { user: ADA, revision: tenant.applied(), stamps, origin: None, trace: None };
+        file.note(&change, now);
+        file.scanned(&scan, &found);
+        assert!(file.tells_at().is_some_and(|at| at <= now));
+    }
+
+    #[tokio::test]
+    async fn what_one_slice_of_a_scan_leaves_is_looked_up_although_time_stands_still() {
+        let node = Node::first(1);
+        let tenant = node.engine.tenant_or_new(TENANT);
+        let stored = StoredCursor::from(node.engine.cursor(&tenant));
+        for user in 1..=5 {
+            node.advance(Duration::from_secs(1));
+            let busy = is(Availability::Busy, Activity::Busy);
+            node.engine.write(TENANT, UserId(Uuid::from_u128(user)), &busy).await.unwrap();
+        }
+        node.advance(Duration::from_secs(1));
+        let mut file = File::new(Arc::new(subscription(1, Target::Everybody)), stored, &node.engine, 1);
+        let scan = file.catch_up(&tenant, &node.engine).expect("the feed knows of nothing before the start");
+        file.scanned(&scan, &scan.run(&node.engine));
+        let (now, mut taken) = (node.engine.now(), 0);
+        while let Some(user) = file.backlog.next(now) {
+            file.backlog.pass(user, now);
+            taken += 1;
+        }
+        assert_eq!(taken, SLICE);
+        assert!(file.tells_at().is_some_and(|at| at <= now), "three are left");
     }
 
     #[tokio::test]
