@@ -112,14 +112,8 @@ impl Follower {
     /// What is to be told next, as soon as there is something; `None` at the end.
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
         loop {
-            let piece = match &mut self.place {
-                Place::Walking(telling) => {
-                    let (piece, next) = telling.go_on(&mut self.teller);
-                    if let Some(next) = next {
-                        self.place = next;
-                    }
-                    piece
-                }
+            let piece = match self.place {
+                Place::Walking(_) => self.end().unwrap_or_else(|| self.walk_on()),
                 Place::Ended => return None,
                 Place::Following { .. } => match self.wait().await {
                     Word::End => return None,
@@ -158,6 +152,16 @@ impl Follower {
         let message = serde_json::json!({"code": "InvalidAuthenticationToken", "message": error.message()});
         piece.event(Event::Expired, |out| out.extend_from_slice(message.to_string().as_bytes()));
         Some(piece)
+    }
+
+    /// The next piece of a walk, which may be empty.
+    fn walk_on(&mut self) -> Piece {
+        let Place::Walking(telling) = &mut self.place else { return Piece::default() };
+        let (piece, next) = telling.go_on(&mut self.teller);
+        if let Some(next) = next {
+            self.place = next;
+        }
+        piece
     }
 
     /// What has changed since the last look; may be nothing that is told.
@@ -468,6 +472,18 @@ mod tests {
         assert!(told.contains("news of who was passed already"));
         let of = |number| told.matches(&format!("\"id\":\"{}\"", user(number))).count();
         assert_eq!((of(0), of(1), of(PEOPLE - 1)), (1, 0, 1), "nobody else is told twice");
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_ends_when_its_reader_may_not_read_any_more() {
+        let engine = engine().await;
+        let mut follower = follower(&engine, None);
+        follower.teller.asked.caller.user = Some(user(0));
+        assert!(!next(&mut follower).await.contains("event: current"), "there is more");
+        engine.write(TENANT, user(0), &Command::SetHidden(true)).await.expect("it is written");
+        let last = next(&mut follower).await;
+        assert!(last.contains("event: expired") && !last.contains("event: presence"), "{last}");
+        assert_eq!(follower.next().await, None);
     }
 
     #[tokio::test]
