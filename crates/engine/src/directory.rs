@@ -19,7 +19,7 @@ use crate::slab::Slab;
 #[derive(Debug, Default)]
 pub struct Directory {
     people: RwLock<People>,
-    /// Counts the entries that were put in or taken out.
+    /// Counts the entries that were put in or taken out, and how often somebody was disabled.
     version: AtomicU64,
 }
 

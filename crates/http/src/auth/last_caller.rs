@@ -24,7 +24,7 @@ struct Last {
 }
 
 impl LastCaller {
-    /// The caller whom this header names, if it is the last one's and nobody was put in or taken out since.
+    /// The caller whom this header names, if it is the last one's and nobody was put in, taken out or disabled since.
     pub(super) fn named_by(&self, authorization: &HeaderValue) -> Option<Arc<Caller>> {
         let last = self.0.lock();
         let caller = last.caller.as_ref().filter(|_| *last.authorization == *authorization.as_bytes())?;

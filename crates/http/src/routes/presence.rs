@@ -58,6 +58,7 @@ pub(crate) async fn get_changed(
             () = sleep_until(deadline) => {}
             () = call.stopped() => break,
         }
+        call.caller.standing(clock).map_err(Error::Token)?;
         let tag;
         (tag, reply) = look(call, path)?;
         if tag != known {

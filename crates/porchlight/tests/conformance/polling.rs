@@ -5,8 +5,8 @@ use porchlight_testkit::{ADA, Answer, BEN, Client, TestServer};
 use tokio::task::JoinHandle;
 
 use crate::support::{
-    Application, BATCH, ME, PRESENCES, ada, ben, done, minutes, pair, presence_of, refused, seconds, status,
-    unknown_user,
+    Application, BATCH, ME, PRESENCES, ada, ben, change_ada, done, minutes, pair, presence_of, refused,
+    seconds, status, unknown_user,
 };
 use serde_json::json;
 
@@ -183,6 +183,17 @@ async fn no_wait_is_longer_than_the_limit() {
     let wait =
         limits["limits"].as_array().expect("a list").iter().find(|limit| limit["name"] == "wait").cloned();
     assert_eq!(wait.expect("it is listed")["value"], "PT1M");
+}
+
+#[tokio::test]
+async fn who_was_disabled_while_they_waited_is_told_nothing() {
+    let server = TestServer::start().await;
+    let waiting = begin(&ada(&server).header("prefer", "wait=60"), &presence_of(BEN));
+    held(&server, 1).await;
+    change_ada(&server, |person| person.account_enabled = false).await;
+    server.advance(seconds(60));
+    let refusal = "401 InvalidAuthenticationToken Access token validation failure.";
+    refused(&waiting.await.expect("it is answered"), refusal);
 }
 
 #[tokio::test]

@@ -7,7 +7,9 @@ use porchlight_presence::{ApplicationId, TenantId, UserId};
 use porchlight_testkit::{ADA, APP_A, Answer, BEN, DEMO, Issuer, Receiver, TENANT, TestServer, unsigned};
 use serde_json::{Value, json};
 
-use crate::support::{ME, ME_NEEDS_A_USER, NOBODY, PRESENCES, lacks, presence_of, refused, session};
+use crate::support::{
+    ME, ME_NEEDS_A_USER, NOBODY, PRESENCES, change_ada, lacks, presence_of, refused, session,
+};
 
 const INVALID: &str = "401 InvalidAuthenticationToken Access token validation failure.";
 
@@ -214,6 +216,18 @@ async fn a_token_expires_with_the_clock_also_on_an_open_connection_and_when_it_i
         &ada.get(ME).await,
         "401 InvalidAuthenticationToken Lifetime validation failed, the token is expired.",
     );
+}
+
+#[tokio::test]
+async fn a_token_that_is_remembered_is_refused_as_soon_as_its_person_is_disabled() {
+    let issuer = Issuer::start().await;
+    let server = trusting(&issuer).await;
+    let ada = server.anonymous().bearer(&issuer.token(&issuer.claims()));
+    assert_eq!(ada.get(ME).await.status, 200);
+    change_ada(&server, |person| person.account_enabled = false).await;
+    refused(&ada.get(ME).await, INVALID);
+    change_ada(&server, |person| person.account_enabled = true).await;
+    assert_eq!(ada.get(ME).await.status, 200);
 }
 
 /// Design 5.4: a stream ends with the right to it, and goes on where it was with another token.

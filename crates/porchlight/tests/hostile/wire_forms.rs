@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request, Version};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use porchlight_testkit::{Answer, DEMO, TestServer};
+use porchlight_testkit::{ADA, Answer, DEMO, TestServer};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
@@ -211,6 +211,20 @@ async fn a_connection_is_kept_until_somebody_closes_it() {
         let answer = within("an answer", connection.exchange(&message.bytes())).await.expect("an answer");
         assert_eq!((answer.status, answer.pair().as_str()), (200, "Offline/Offline"));
         assert_eq!(within("the end of the connection", connection.rest()).await, b"");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_kept_does_not_keep_somebody_in_who_was_disabled() {
+    let server = TestServer::start().await;
+    let mut connection = Connection::open(server.address()).await;
+    let get = Message::by("ada", "GET", ME).bytes();
+    for (enabled, status) in [(true, 200), (false, 401), (true, 200), (false, 401)] {
+        let body = json!({ "accountEnabled": enabled }).to_string();
+        let change = Message::by("ben", "PATCH", &format!("/v1.0/users/{ADA}")).json(body);
+        assert_eq!(ask(server.address(), &change).await.status, 204);
+        let answer = within("an answer", connection.exchange(&get)).await.expect("an answer");
+        assert_eq!(answer.status, status, "{answer:?}");
     }
 }
 
