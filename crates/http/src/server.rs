@@ -206,6 +206,7 @@ async fn work(api: Arc<Api>, mut connections: mpsc::Receiver<Accepted>, mut stop
 ///
 /// The kernel keeps count of how long a client takes nothing: we would not see a little of what it takes, since we are
 /// woken only when a third of the socket's buffer is free. It ends the connection, and the next write says so.
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "Linux alone counts that"))]
 fn prepare(stream: std::net::TcpStream, answer_timeout: Duration) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     #[cfg(target_os = "linux")]

@@ -161,8 +161,8 @@ pub struct HttpLimits {
     pub header_timeout: Duration,
     /// How long the body of a request may take to arrive. Later: 408. Default 30 s.
     pub body_timeout: Duration,
-    /// How long a client may take nothing of what it is sent, from 1 ms to 24 days; anything that it takes begins the time
-    /// anew. Longer: the connection is closed. Default 60 s.
+    /// How long a client may take nothing of what it is sent, from 1 ms to 24 days; room for more, made by its system,
+    /// begins the time anew. Longer: the connection is closed. On Linux alone. Default 60 s.
     pub answer_timeout: Duration,
     /// Open connections. More: they wait to be accepted. Default 50,000.
     pub connections_max: usize,

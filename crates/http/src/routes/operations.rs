@@ -89,7 +89,7 @@ pub(crate) fn limits_in_force(
         limit(
             "answerTime",
             duration(http.answer_timeout).into(),
-            "the connection is closed; anything that its client takes begins the time anew",
+            "the connection is closed; room for more, made by its client's system, begins the time anew",
         ),
         limit("wait", duration(http.wait_max).into(), "Prefer: wait=N: more is taken for as much"),
         limit("openStreams", http.streams_max.into(), "503 with Retry-After"),
