@@ -194,8 +194,8 @@ impl Engine {
 
     /// For how long the soonest deadline has been due; nothing when none is.
     pub fn timers_overdue(&self) -> Duration {
-        let next = self.state.timers.next();
-        next.map_or(Duration::ZERO, |next| self.state.clock.now().since(next))
+        let soonest = self.state.timers.soonest();
+        soonest.map_or(Duration::ZERO, |soonest| self.state.clock.now().since(soonest))
     }
 
     /// The latest that a change was announced since the start.

@@ -218,7 +218,8 @@ impl State {
     pub(crate) fn fire(&self, now: Timestamp, most: usize, lateness: &metrics::Histogram) -> bool {
         if !self.firing.swap(true, Ordering::SeqCst) {
             // Whatever comes before the first of them was announced long ago.
-            let before = self.timers.next().map_or(now, |next| now.min(next.minus(Duration::from_millis(1))));
+            let soonest = self.timers.soonest();
+            let before = soonest.map_or(now, |soonest| now.min(soonest.minus(Duration::from_millis(1))));
             self.fades_announced.fetch_max(before.as_millis(), Ordering::SeqCst);
         }
         let mut due = self.timers.due(now, most);
@@ -260,11 +261,11 @@ impl State {
     pub(crate) fn announced_through(&self) -> Timestamp {
         // In this order: a deadline that was taken before the first line is either announced before the second, or
         // seen to be on its way by it.
-        let next = self.timers.next();
+        let soonest = self.timers.soonest();
         let waiting = if self.firing.load(Ordering::SeqCst) {
             Timestamp::ZERO
         } else {
-            next.map_or(Timestamp::MAX, |next| next.minus(Duration::from_millis(1)))
+            soonest.map_or(Timestamp::MAX, |soonest| soonest.minus(Duration::from_millis(1)))
         };
         waiting.max(Timestamp::from_millis(self.fades_announced.load(Ordering::SeqCst)))
     }

@@ -19,8 +19,8 @@ use crate::table::SlotId;
 /// is due and no more: a period without deadlines has no pages.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    /// A mutex: the thread that installs and the one that fires come here, and a request only for the
-    /// metrics.
+    /// A mutex: the thread that installs and the one that fires come here, and a request only to ask how far
+    /// there is nothing to tell, and for the metrics.
     deadlines: Mutex<Deadlines>,
 }
 
@@ -35,13 +35,15 @@ struct Deadlines {
     ahead: u64,
     /// Those of the periods that have not. No page is empty.
     pages: BTreeMap<Page, Vec<Mark>>,
+    /// Of each period that has pages the soonest that was noted there, which may have been taken out since.
+    soonest: BTreeMap<u64, Timestamp>,
     /// How many marks there are on all pages.
     far: usize,
 }
 
 /// How long a period is, in milliseconds; 16 bits have room for one. While its deadlines are put in order
-/// nobody can arm any, so there should not be too many; with shorter periods there are more pages with less
-/// on each.
+/// nobody can arm any or ask for the soonest, so there should not be too many; with shorter periods there are
+/// more pages with less on each.
 const PERIOD: u64 = 8_192;
 
 /// Which deadlines lie together: those of one period, of users whose slots lie together.
@@ -91,6 +93,14 @@ impl Timers {
         soonest.or_else(|| deadlines.next_page().map(Page::begins))
     }
 
+    /// No deadline is sooner than this; nothing when there is none. It is the soonest itself, unless that was
+    /// moved or taken away while its period lay ahead.
+    pub(crate) fn soonest(&self) -> Option<Timestamp> {
+        let deadlines = self.deadlines.lock();
+        let near = deadlines.near.first().map(|(at, _)| *at);
+        near.or_else(|| deadlines.soonest.first_key_value().map(|(_, at)| *at))
+    }
+
     /// How many users have a deadline.
     pub(crate) fn len(&self) -> usize {
         let deadlines = self.deadlines.lock();
@@ -106,7 +116,8 @@ impl Timers {
 impl Deadlines {
     /// Takes in deadlines of one page.
     fn insert(&mut self, together: &[Deadline]) {
-        let Some(page) = together.first().map(Page::of) else { return };
+        let Some(soonest) = together.iter().min() else { return };
+        let page = Page::of(soonest);
         if page.period < self.ahead {
             self.near.extend(together);
             return;
@@ -118,6 +129,8 @@ impl Deadlines {
         }
         marks.extend(together.iter().map(Mark::of));
         self.far += together.len();
+        let noted = self.soonest.entry(page.period).or_insert(soonest.0);
+        *noted = soonest.0.min(*noted);
     }
 
     /// Takes a deadline out, if it is there.
@@ -133,6 +146,10 @@ impl Deadlines {
         self.far -= 1;
         if marks.is_empty() {
             self.pages.remove(&page);
+            let mut others = self.pages.range(Page { stretch: 0, ..page }..);
+            if others.next().is_none_or(|(other, _)| other.period != page.period) {
+                self.soonest.remove(&page.period);
+            }
         }
     }
 
@@ -159,6 +176,7 @@ impl Deadlines {
             let (page, marks) = page.remove_entry();
             begun.extend(marks.into_iter().map(|mark| mark.on(page)));
         }
+        self.soonest.remove(&period);
         self.far -= begun.len();
         self.near = begun.into_iter().collect();
         self.ahead = period + 1;
@@ -293,6 +311,10 @@ mod tests {
                 prop_assert_eq!(next.is_some(), soonest.is_some());
                 if let (Some(next), Some(soonest)) = (next, soonest) {
                     prop_assert!(next <= soonest && soonest - next < PERIOD, "{next} for {soonest}");
+                    let bound = timers.soonest().map(|at| at.as_millis().unsigned_abs());
+                    prop_assert!(bound.is_some_and(|bound| (next..=soonest).contains(&bound)), "{bound:?}");
+                } else {
+                    prop_assert_eq!(timers.soonest(), None);
                 }
             }
         }
@@ -304,6 +326,7 @@ mod tests {
         let deadline = (at(5 * PERIOD + 7), slot(1));
         timers.arm_all(vec![deadline]);
         let period = timers.next().unwrap();
+        assert_eq!((period, timers.soonest()), (at(5 * PERIOD), Some(deadline.0)));
         assert!(timers.due(period, 9).is_empty());
         assert_eq!(timers.next(), Some(deadline.0));
         assert_eq!(timers.due(deadline.0, 9), [deadline]);

@@ -9,7 +9,7 @@ use porchlight_engine::{
     Clock, Cursor, Engine, OpenError, Options, Person, PersonError, Recent, Seed, Stamp, Whom, WriteError,
 };
 use porchlight_presence::{
-    Activity, ApplicationId, Availability, Command, NewStatusMessage, Pair, SessionId, SessionKey,
+    Activity, ApplicationId, Availability, Command, Expiry, NewStatusMessage, Pair, SessionId, SessionKey,
     SessionPair, SetPresence, Stamps, TenantId, Timestamp, UserId,
 };
 use porchlight_store::{AppendError, Fault, Log, Memory, Replica};
@@ -494,4 +494,21 @@ async fn a_cursor_does_not_fall_back_while_fades_are_being_announced() {
     let within = node.feed_cursor();
     assert!(within.at >= before.at, "{within:?} {before:?}");
     assert!(within.at < node.cursor().at, "what is not announced yet is later");
+}
+
+#[tokio::test]
+async fn a_cursor_does_not_fall_back_when_what_ends_soon_is_written() {
+    let node = open(None);
+    for _ in 0..10 {
+        // By steps that come to every part of a period of the calendar.
+        node.engine.clock().advance(Duration::from_secs(9));
+        node.fire().await;
+        node.engine.clock().advance(Duration::from_secs(2));
+        assert_eq!(node.feed_cursor().at, node.cursor().at, "nothing is due");
+        let expiry = Some(Expiry { at: node.engine.now().plus(Duration::from_secs(1)), ticks: 0 });
+        let message = NewStatusMessage { content: "back soon".to_owned(), expiry };
+        node.write(user(1), &Command::SetStatusMessage(Some(message))).await;
+        assert_eq!(node.feed_cursor().at, node.cursor().at, "nothing is due yet");
+        assert!(node.engine.timers_overdue().is_zero());
+    }
 }
