@@ -138,7 +138,10 @@ impl State {
         self.fades_announced.store(0, Ordering::SeqCst);
         for tenant in self.tenants() {
             tenant.begin_anew(self.clock.now());
+            // Those of whoever has written since the records were deleted.
+            tenant.users.armed(|deadlines| self.timers.arm_all(deadlines));
         }
+        self.sooner.notify_one();
     }
 
     pub(crate) fn tenant(&self, id: TenantId) -> Option<Arc<Tenant>> {
@@ -484,7 +487,7 @@ fn digest(key: &Key) -> Uuid {
 
 #[cfg(test)]
 mod tests {
-    use porchlight_presence::{Command, Limits};
+    use porchlight_presence::{Command, Expiry, Limits, NewStatusMessage};
 
     use super::*;
 
@@ -519,6 +522,25 @@ mod tests {
         let expected = [596, 598, 600].map(|newest| (100, Revision(newest)));
         assert_eq!(found.collect::<Vec<_>>(), expected);
         assert_eq!(state.newest(), at);
+    }
+
+    #[test]
+    fn what_is_written_while_everything_begins_anew_still_fades() {
+        let at = Timestamp::from_millis(1_000);
+        let state = State::new(Arc::new(Clock::manual(at)), true);
+        state.go_live();
+        let expiry = Some(Expiry { at: at.plus(Duration::from_secs(60)), ticks: 0 });
+        let message = NewStatusMessage { content: "hello".to_owned(), expiry };
+        let set = Command::SetStatusMessage(Some(message));
+        let record = User::default().apply(&set, at, &Limits::default()).unwrap();
+        let put = |key, revision, value| {
+            let revision = Revision(revision);
+            state.install(vec![Entry { key, revision, written: revision, value }]);
+            state.timers.len()
+        };
+        let key = keys::user(TenantId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)));
+        assert_eq!(put(key, 1, Value::Live(record.encode().into())), 1);
+        assert_eq!(put(Key::new(keys::CLOCK), 2, Value::Tombstone { at: at.as_millis() }), 1);
     }
 
     #[test]
