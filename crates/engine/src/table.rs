@@ -471,6 +471,30 @@ mod tests {
     }
 
     #[test]
+    fn many_who_are_looked_at_together_are_each_shown_as_themselves() {
+        let (table, now) = (Table::new(0), Timestamp::from_millis(1_000_000));
+        let id = |number: i64| UserId(Uuid::from_u128(number.unsigned_abs().into()));
+        let message = NewStatusMessage { content: "there".to_owned(), expiry: None };
+        let set = Command::SetStatusMessage(Some(message));
+        // So many that the index often comes upon somebody else first; as many again are nobody.
+        for number in 1..=4_000 {
+            let at = Timestamp::from_millis(number);
+            let user = User::default().apply(&set, at, &Limits::default()).unwrap();
+            table.install(id(number), Revision(1), &user.encode().into(), &user, None, || true);
+        }
+        let users: Vec<UserId> = (1..=8_000).map(id).collect();
+        let mut number = 0;
+        table.visit(&users, now, |user, slot| {
+            number += 1;
+            assert_eq!(user, id(number));
+            let seen = slot.map(|(_, view)| view.show(now, |seen| seen.stamps.changed_at));
+            let expected = (number <= 4_000).then(|| Timestamp::from_millis(number));
+            assert_eq!(seen, expected, "user {number}");
+        });
+        assert_eq!(number, 8_000);
+    }
+
+    #[test]
     fn an_entry_that_is_older_than_what_is_there_changes_nothing() {
         let (user, table) = (UserId(Uuid::from_u128(1)), Table::new(0));
         let record = |hidden| {
