@@ -81,6 +81,12 @@ impl Tenant {
         self.users.is_listed(user).unwrap_or_else(|| self.directory.contains(user))
     }
 
+    /// Whether an account is disabled, as the record says or as the directory does: of somebody who is being deleted, the
+    /// record goes first.
+    pub fn is_disabled(&self, user: UserId) -> bool {
+        self.is_hidden(user) || self.directory.person(user).is_some_and(|person| !person.account_enabled)
+    }
+
     /// Whether this is somebody whose account is enabled.
     pub fn may_sign_in(&self, user: UserId) -> bool {
         self.is_somebody(user) && !self.is_hidden(user)
@@ -181,9 +187,11 @@ impl Tenant {
         decoded: &User,
         quietly: Option<Timestamp>,
     ) -> Option<Touched> {
+        // Whoever was disabled already has been found by nobody since.
+        let disables = decoded.is_hidden() && !self.users.is_hidden(user);
         let touched =
             self.users.install(user, revision, record, decoded, quietly, || self.directory.contains(user));
-        if decoded.is_hidden() {
+        if disables {
             // After the record: whoever was found before may not come any more.
             self.directory.has_changed();
         }
@@ -206,6 +214,8 @@ impl Tenant {
         let listed = self.directory.install(user, place, entry)?;
         if let Some(listed) = listed {
             self.users.list(user, listed);
+            // Once more: who was looked for between the two was found by the slot alone.
+            self.directory.has_changed();
         }
         Ok(listed.is_some())
     }

@@ -274,10 +274,12 @@ async fn a_deletion_that_failed_at_any_step_can_be_repeated() {
         let node = open(None);
         node.create(&person(1, "ada@x")).await.expect("nobody has it");
         node.say(1, "hello").await.expect("nothing is wrong with it");
+        assert!(!node.enable(1, false).await.account_enabled);
         node.memory.fail_at(step, fault);
         assert_eq!(node.delete(1).await, UNKNOWN, "{step} {fault:?}");
         node.memory.resolve();
         assert_eq!(node.tenant().is_somebody(user(1)), !is_done, "{step} {fault:?}");
+        assert_eq!(node.tenant().is_disabled(user(1)), !is_done, "nobody comes back by half a deletion");
         let repeated = node.delete(1).await;
         let expected = if is_done { Err(PersonError::NotFound) } else { Ok(()) };
         assert_eq!(repeated, expected, "{step} {fault:?}");

@@ -224,7 +224,7 @@ impl Authenticator {
             self.sign_in(user, &grant).await?;
         }
         let directory = tenant.directory().version();
-        if grant.user.is_some_and(|user| tenant.was_deleted(user) || tenant.is_hidden(user)) {
+        if grant.user.is_some_and(|user| tenant.was_deleted(user) || tenant.is_disabled(user)) {
             return Err(TokenError::Refused.into());
         }
         let window = self.windows.of(grant.tenant, grant.application);
