@@ -87,8 +87,9 @@ struct Pages {
 struct Life {
     model: Model,
     timeline: Timeline,
-    /// The stamp that each durable record showed when it was written, by its revision.
-    stamps: BTreeMap<Revision, Timestamp>,
+    /// The stamp that each durable record showed when it was written, and which operation has written it, by its
+    /// revision.
+    stamps: BTreeMap<Revision, (Timestamp, Option<Operation>)>,
     /// Everything that any of the records so far has shown or would have.
     foreseen: BTreeMap<Timestamp, Vec<Pair>>,
     /// What whoever asks is to be shown at least, by the node that is asked.
@@ -115,7 +116,9 @@ impl Life {
         let is_pair = |pair: Pair| pair.to_string() == shown.pair;
         // Stamps that the model cannot know count no more; what was shown does.
         let is_stamp = |stamp: Timestamp| self.is_restamped || stamp == shown.changed_at;
-        let was = self.timeline.moments().iter().any(|moment| {
+        // Nobody is shown who is hidden.
+        let mut moments = self.timeline.moments().iter().filter(|moment| !moment.is_hidden());
+        let was = moments.any(|moment| {
             moment.at <= by.as_millis() && is_stamp(moment.stamps.changed_at) && is_pair(moment.view.pair)
         });
         let mut foreseen = self.foreseen.iter().filter(|(stamp, _)| is_stamp(**stamp));
@@ -202,13 +205,16 @@ impl Chronicle {
         pages.counts.acknowledged += 1;
         pages.trace.note(Some(user), &format!("acknowledged {operation}, at {revision}"));
         let life = pages.lives.get_mut(&user).expect("operations are about people");
-        if let Some(stamp) = life.stamps.get(&revision) {
-            let floor = life.floors.entry(node).or_default();
-            *floor = (*stamp).max(*floor);
-        } else if !life.is_restamped {
-            let how = format!("revision {revision} was acknowledged and is not durable");
-            pages.breaks(Law::Kept, Some(user), how);
-        }
+        let how = match life.stamps.get(&revision) {
+            Some((stamp, by)) if by.is_none_or(|by| by == operation) => {
+                let floor = life.floors.entry(node).or_default();
+                *floor = (*stamp).max(*floor);
+                return;
+            }
+            Some((_, by)) => format!("{operation} was acknowledged at {revision}, which is that of {by:?}"),
+            None => format!("revision {revision} was acknowledged and is not durable"),
+        };
+        pages.breaks(Law::Kept, Some(user), how);
     }
 
     /// What whoever asks a node for a user from now on is to be shown at least: what it has acknowledged itself. Another
@@ -337,10 +343,12 @@ impl Pages {
             None => broken = Some(format!("nobody asked for what revision {revision} says")),
         }
         life.timeline = life.model.replay();
-        life.stamps.insert(revision, record.stamps_at_write().changed_at);
+        let by = asked.filter(|(whose, _)| *whose == user).and(operation);
+        life.stamps.insert(revision, (record.stamps_at_write().changed_at, by));
         if self.is_shared {
             let until = at.plus(FORESEEN).as_millis();
-            for moment in life.timeline.moments().iter().take_while(|moment| moment.at <= until) {
+            let moments = life.timeline.moments().iter().take_while(|moment| moment.at <= until);
+            for moment in moments.filter(|moment| !moment.is_hidden()) {
                 let pairs = life.foreseen.entry(moment.stamps.changed_at).or_default();
                 if !pairs.contains(&moment.view.pair) {
                     pairs.push(moment.view.pair);

@@ -1,6 +1,6 @@
 //! Clients: they write and read, go away in the middle of it, and see that answers are as they should be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +62,8 @@ async fn write(town: &Town, dice: &mut Dice, user: UserId) {
         Ok(answer) => {
             let status = answer.status;
             town.chronicle.note(Some(user), || format!("refused {operation}: {status}"));
-            if !may_be_refused(&deed.command, status) && !may_be_disabled(town, user) {
+            let is_disabled = may_be_disabled(town, user) && status.is_client_error();
+            if !may_be_refused(&deed.command, status) && !is_disabled {
                 unexpected(town, user, &deed, &answer);
             }
         }
@@ -136,13 +137,16 @@ async fn look(town: &Town, dice: &mut Dice) {
 }
 
 fn see(town: &Town, presences: &[Value], floors: &BTreeMap<UserId, Timestamp>) {
-    for (user, shown) in presences.iter().filter_map(Shown::read) {
-        let floor = floors.get(&user).copied().unwrap_or_default();
-        town.chronicle.is_seen(user, &shown, floor, "a reader");
+    let all: Vec<(UserId, Shown)> = presences.iter().filter_map(Shown::read).collect();
+    for (user, shown) in &all {
+        let floor = floors.get(user).copied().unwrap_or_default();
+        town.chronicle.is_seen(*user, shown, floor, "a reader");
     }
-    let seen = presences.iter().filter_map(Shown::read).count();
-    let hidden = floors.keys().filter(|user| may_be_disabled(town, **user)).count();
-    if !(floors.len() - hidden..=floors.len()).contains(&seen) {
+    let seen: BTreeSet<UserId> = all.iter().map(|(user, _)| *user).collect();
+    // Whoever was asked for once, and nobody else; who is disabled may be left out.
+    let has_all = floors.keys().all(|user| seen.contains(user) || may_be_disabled(town, *user));
+    let is_asked = seen.len() == all.len() && seen.iter().all(|user| floors.contains_key(user));
+    if !has_all || !is_asked {
         let how = format!("{} presences were asked for, and these came: {presences:?}", floors.len());
         town.chronicle.breaks(Law::Answered, None, how);
     }
@@ -160,17 +164,16 @@ pub(crate) async fn last_round(town: Arc<Town>) {
         }
     }
     for (place, user) in town.people.iter().enumerate() {
-        let deed = Deed::last(*user);
+        let deed = Deed::last(*user, place);
         let operation = town.chronicle.begins(*user, &deed.command);
         let node = place % town.doors.len();
         let asked = town.ask(node, Some(operation), &deed.question);
         let answer = tokio::time::timeout(Duration::from_secs(5), asked).await.unwrap_or(Err(Lost));
         match answer {
-            Ok(answer) if answer.status.is_success() => {
-                let revision = answer.revision();
-                revision.inspect(|revision| town.chronicle.is_acknowledged(operation, node, *revision));
-            }
-            Ok(answer) => unexpected(&town, *user, &deed, &answer),
+            Ok(answer) => match answer.revision().filter(|_| answer.status.is_success()) {
+                Some(revision) => town.chronicle.is_acknowledged(operation, node, revision),
+                None => unexpected(&town, *user, &deed, &answer),
+            },
             Err(Lost) => {
                 let how = format!("{:?} is not answered at rest", deed.question);
                 town.chronicle.breaks(Law::Answered, Some(*user), how);

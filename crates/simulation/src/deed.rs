@@ -27,7 +27,7 @@ impl Deed {
     /// Something that a user may do.
     pub(crate) fn draw(dice: &mut Dice, user: UserId) -> Deed {
         let application = *dice.pick(&APPLICATIONS);
-        let (command, method, action, body) = match dice.below(20) {
+        let parts = match dice.below(20) {
             0..9 => set_presence(dice, application),
             9..11 => clear_presence(dice, application),
             11..13 => set_preferred(dice),
@@ -36,22 +36,30 @@ impl Deed {
             16..19 => patch(dice),
             _ => (Command::Clear(application), Method::DELETE, "", Value::Null),
         };
+        Deed::of(user, application, parts)
+    }
+
+    /// What is always taken of somebody whose sessions have all ended. It changes the pair of every other one of the
+    /// people: there are those who are told of nothing else.
+    pub(crate) fn last(user: UserId, place: usize) -> Deed {
+        let application = APPLICATIONS[0];
+        let parts = if place.is_multiple_of(2) {
+            let session = SessionKey { application, session: SessionId(application.0) };
+            let pair = SessionPair::ALL[place / 2 % SessionPair::ALL.len()];
+            in_session(session, pair, Some(Duration::from_secs(60)))
+        } else {
+            say("at rest".to_owned())
+        };
+        Deed::of(user, application, parts)
+    }
+
+    fn of(user: UserId, application: ApplicationId, (command, method, action, body): Parts) -> Deed {
         let token = Town::token(user, application);
         let path = format!("{ME}{action}");
         let question = match body {
             Value::Null => Question { method, ..Question::get(path, &token) },
             body => Question::send(method, path, &token, body),
         };
-        Deed { command, question }
-    }
-
-    /// What is always taken.
-    pub(crate) fn last(user: UserId) -> Deed {
-        let content = "at rest".to_owned();
-        let body = json!({"statusMessage": {"message": {"content": content, "contentType": "text"}}});
-        let command = Command::SetStatusMessage(Some(NewStatusMessage { content, expiry: None }));
-        let token = Town::token(user, APPLICATIONS[0]);
-        let question = Question::send(Method::POST, format!("{ME}/setStatusMessage"), &token, body);
         Deed { command, question }
     }
 }
@@ -85,6 +93,10 @@ fn said(pair: Pair, duration: Option<Duration>) -> Value {
 fn set_presence(dice: &mut Dice, application: ApplicationId) -> Parts {
     let (session, pair) = (session(dice, application), *dice.pick(SessionPair::ALL));
     let duration = (!dice.one_in(6)).then(|| life(dice));
+    in_session(session, pair, duration)
+}
+
+fn in_session(session: SessionKey, pair: Pair, duration: Option<Duration>) -> Parts {
     let mut body = said(pair, duration);
     body["sessionId"] = session.session.0.to_string().into();
     let pair = SessionPair::new(pair).expect("one of all");
@@ -105,7 +117,10 @@ fn set_preferred(dice: &mut Dice) -> Parts {
 }
 
 fn set_status(dice: &mut Dice) -> Parts {
-    let content = format!("note {}", dice.below(5));
+    say(format!("note {}", dice.below(5)))
+}
+
+fn say(content: String) -> Parts {
     let body = json!({"statusMessage": {"message": {"content": content, "contentType": "text"}}});
     let message = NewStatusMessage { content, expiry: None };
     action(Command::SetStatusMessage(Some(message)), "/setStatusMessage", body)
