@@ -17,6 +17,11 @@ use crate::town::Town;
 /// What the scheduler is to do to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
+    /// Begin to stop it in order.
+    Stop {
+        /// Which.
+        node: usize,
+    },
     /// Kill it after so many more polls.
     Kill {
         /// Which.
@@ -57,12 +62,19 @@ pub(crate) async fn storm(
     while time::elapsed() < until {
         tokio::time::sleep(dice.millis(300, 5_000)).await;
         if dice.one_in(4) {
+            if dice.one_in(3) {
+                // Sometimes it comes to its end by then.
+                orders.give(Order::Stop { node });
+                tokio::time::sleep(dice.millis(0, 6_000)).await;
+            }
             orders.give(Order::Kill { node, polls: dice.below(200) });
             tokio::time::sleep(dice.millis(1, 3_000)).await;
             orders.give(Order::Start { node });
             continue;
         }
         match &store {
+            // Of several nodes the clocks are never so far apart.
+            Store::Alone(_) if dice.one_in(8) => set_ahead(&town, node, dice.millis(100, 60_000)),
             Store::Alone(machine) => fail(&town, node, machine, &mut dice).await,
             Store::Shared(_, wire) => cut_off(&town, node, wire, &mut dice).await,
         }
@@ -90,6 +102,12 @@ async fn fail(town: &Town, node: usize, machine: &Machine, dice: &mut Dice) {
     };
     noted(town, node, &format!("is about to fail: {fault:?}"));
     machine.disk.lock().inject(fault);
+}
+
+/// Sets the clock ahead.
+fn set_ahead(town: &Town, node: usize, by: Duration) {
+    noted(town, node, &format!("has its clock set ahead by {by:?}"));
+    time::set_ahead(by);
 }
 
 /// Cuts a node off from the log for a while.

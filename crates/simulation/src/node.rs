@@ -117,6 +117,14 @@ impl Node {
         self.alive = Some(Alive { place, engine, log });
     }
 
+    /// Begins to stop it as its program does, if it has opened its door: nobody comes in any more, and the notifier ends.
+    pub(crate) fn stop(&self, town: &Town) {
+        let (Some(alive), Some(inside)) = (&self.alive, town.doors[self.number].inside()) else { return };
+        town.chronicle.note(None, || format!("node {} stops", self.number));
+        town.doors[self.number].close();
+        alive.place.within(|| inside.notifier.stop());
+    }
+
     /// Kills it, if it runs, after so many polls of what it was about to do. Its machine loses its power.
     pub(crate) fn kill(&mut self, town: &Town, polls: u64) {
         let Some(Alive { place, engine, log }) = self.alive.take() else { return };

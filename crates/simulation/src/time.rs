@@ -14,6 +14,8 @@ thread_local! {
     static WORLD: Cell<Duration> = const { Cell::new(Duration::ZERO) };
     /// The runtime that runs now, if one does; it may be a little ahead of the world.
     static HERE: Cell<Option<Origin>> = const { Cell::new(None) };
+    /// How far clocks have been set ahead, and when they were the last time.
+    static AHEAD: Cell<(Duration, Option<Duration>)> = const { Cell::new((Duration::ZERO, None)) };
 }
 
 /// Where a runtime's own time began.
@@ -32,7 +34,20 @@ pub(crate) fn elapsed() -> Duration {
 
 /// What a clock shows that is right.
 pub(crate) fn now() -> Timestamp {
-    START.plus(elapsed())
+    let (ahead, _) = AHEAD.get();
+    START.plus(elapsed()).plus(ahead)
+}
+
+/// Sets the clocks ahead; whoever waits is not woken by that.
+pub(crate) fn set_ahead(by: Duration) {
+    let (ahead, _) = AHEAD.get();
+    AHEAD.set((ahead + by, Some(elapsed())));
+}
+
+/// Whether clocks were set ahead less long ago than this.
+pub(crate) fn was_set(within: Duration) -> bool {
+    let (_, last) = AHEAD.get();
+    last.is_some_and(|last| elapsed().saturating_sub(last) < within)
 }
 
 /// The world has come this far.
