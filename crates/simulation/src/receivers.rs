@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -22,8 +23,13 @@ use tokio::io::DuplexStream;
 use uuid::Uuid;
 
 use crate::chronicle::{Chronicle, Shown};
+use crate::laws::Law;
 use crate::link::Network;
+use crate::time;
 use crate::watches::{Number, Watches};
+
+/// How long after its end a subscription may be told what was underway, or by a node that has not learned of its end.
+const UNDERWAY: Duration = Duration::from_secs(60);
 
 /// Every receiver.
 pub(crate) struct Receivers {
@@ -39,6 +45,8 @@ struct Subscriptions {
     claimed: BTreeMap<Uuid, Number>,
     /// What came before that.
     unclaimed: BTreeMap<Uuid, BTreeMap<UserId, Shown>>,
+    /// When its maker was told that there is none any more.
+    ended: BTreeMap<Uuid, Duration>,
 }
 
 /// What a receiver does with a request.
@@ -64,6 +72,13 @@ impl Receivers {
         for (user, shown) in subscriptions.unclaimed.remove(&subscription).unwrap_or_default() {
             self.watches.learns(number, user, shown);
         }
+    }
+
+    /// Whoever has made a subscription was told that it has ended.
+    pub(crate) fn end(&self, subscription: Uuid) {
+        let mut subscriptions = self.subscriptions.lock();
+        subscriptions.ended.insert(subscription, time::elapsed());
+        subscriptions.claimed.get(&subscription).inspect(|number| self.watches.leaves(**number));
     }
 
     /// Receives on one connection; `by` is whoever has made it.
@@ -104,7 +119,13 @@ impl Receivers {
     }
 
     fn sees(&self, by: u64, subscription: Uuid, user: UserId, shown: &Shown) {
-        match self.subscriptions.lock().claimed.get(&subscription) {
+        let subscriptions = self.subscriptions.lock();
+        let ended = subscriptions.ended.get(&subscription);
+        if ended.is_some_and(|at| time::elapsed().saturating_sub(*at) > UNDERWAY) {
+            let how = format!("{subscription} has ended, and is told {shown:?}");
+            self.chronicle.breaks(Law::Answered, Some(user), how);
+        }
+        match subscriptions.claimed.get(&subscription) {
             Some(number) => self.watches.is_told(&self.chronicle, *number, by, user, shown),
             None => self.chronicle.is_seen(user, shown, Timestamp::ZERO, "a new subscriber"),
         }

@@ -8,7 +8,7 @@ use crate::chronicle::Counts;
 use crate::dice::Dice;
 use crate::laws::{Broken, Law};
 use crate::node::Node;
-use crate::town::Door;
+use crate::town::{Door, Town};
 use crate::world::{self, World};
 use crate::{chaos, client, followers, subscriber};
 
@@ -153,7 +153,13 @@ fn rest(world: &mut World) {
         client::last_round(town).await;
         drop(acting);
     });
-    until(world, &mut dice, 10, REST, |_| Arc::strong_count(&round) == 1);
+    if !until(world, &mut dice, 10, REST, |_| Arc::strong_count(&round) == 1) {
+        world.town.chronicle.breaks(
+            Law::Answered,
+            None,
+            "the last round does not come to its end".to_owned(),
+        );
+    }
     settle(world, &mut dice);
     if world.town.chronicle.broken().is_none() {
         look_around(world, &mut dice);
@@ -163,11 +169,20 @@ fn rest(world: &mut World) {
 /// Until sessions have ended, and everybody knows.
 fn settle(world: &mut World, dice: &mut Dice) {
     until(world, dice, 50, FADED, |_| false);
-    let is_settled = |world: &World| world.town.watches.behind(&world.town.chronicle).is_none();
-    if !until(world, dice, 50, REST, is_settled)
-        && let Some((user, how)) = world.town.watches.behind(&world.town.chronicle)
-    {
-        world.town.chronicle.breaks(Law::Told, Some(user), how);
+    let is_settled = |world: &World| {
+        let watches = &world.town.watches;
+        watches.subscriptions() == SUBSCRIBERS && watches.behind(&world.town.chronicle).is_none()
+    };
+    if until(world, dice, 50, REST, is_settled) {
+        return;
+    }
+    let Town { watches, chronicle, .. } = &*world.town;
+    match watches.behind(chronicle) {
+        Some((user, how)) => chronicle.breaks(Law::Told, Some(user), how),
+        None => {
+            let how = format!("{SUBSCRIBERS} subscribe, and {} have come to it", watches.subscriptions());
+            chronicle.breaks(Law::Answered, None, how);
+        }
     }
 }
 
@@ -197,16 +212,24 @@ fn look_around(world: &mut World, dice: &mut Dice) {
             drop(asking);
         });
     }
-    until(world, dice, 10, START, |_| Arc::strong_count(&asking) == 1);
+    if !until(world, dice, 10, START, |_| Arc::strong_count(&asking) == 1) {
+        world.town.chronicle.breaks(
+            Law::Bounded,
+            None,
+            "a notifier does not say whom it remembers".to_owned(),
+        );
+    }
 }
 
 /// What a node still has to do, if one has.
 fn restless(world: &World) -> Option<String> {
     world.nodes().iter().filter_map(Node::engine).find_map(|engine| {
         let held_back = engine.clock().now().since(engine.now());
-        let waiting = engine.log_stats().waiting;
-        let is_restless = waiting > 0 || !held_back.is_zero();
-        is_restless.then(|| format!("{waiting} writes wait, and engine time is {held_back:?} behind"))
+        let (waiting, armed) = (engine.log_stats().waiting, engine.timers_armed());
+        let is_restless = waiting > 0 || !held_back.is_zero() || armed > world.town.people.len();
+        is_restless.then(|| {
+            format!("{waiting} writes wait, {armed} deadlines are set, engine time is {held_back:?} behind")
+        })
     })
 }
 

@@ -49,6 +49,16 @@ impl Watches {
         watches.len() - 1
     }
 
+    /// The watcher watches nobody any more.
+    pub(crate) fn leaves(&self, number: Number) {
+        self.0.lock()[number].users.clear();
+    }
+
+    /// How many subscriptions are watched by.
+    pub(crate) fn subscriptions(&self) -> usize {
+        self.0.lock().iter().filter(|watch| watch.pair_alone && !watch.users.is_empty()).count()
+    }
+
     /// The watcher is told of a user. `by` tells apart who tells: what one of them tells comes in order.
     pub(crate) fn is_told(
         &self,
