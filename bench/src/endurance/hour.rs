@@ -254,12 +254,13 @@ impl Found {
                     size.maximum_for
                 ),
             ),
+            figure("requests per second asked for", self.asked, "", None, format!("for {:?}", size.hold_for)),
             figure(
-                "requests per second asked for",
-                self.asked,
+                "requests per second answered",
+                self.answered,
                 "",
-                None,
-                format!("for {:?}; {:.0} answered", size.hold_for, self.answered),
+                Some(Bound::AtLeast(self.asked * 0.99)),
+                "with those that were late".to_owned(),
             ),
         ];
         for (what, times) in [

@@ -139,6 +139,7 @@ fn break_down(
     let run = bench.wrk.run(server.address(), load)?;
     let micros = (server.cpu_seconds()? - before) * 1e6 / run.requests;
     let samples = profile(bench, folder, server, load)?;
+    ensure!(!samples.is_empty(), "perf has seen nothing of {what}; {HELP}");
 
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for sample in &samples {
