@@ -116,9 +116,7 @@ impl Life {
         let is_pair = |pair: Pair| pair.to_string() == shown.pair;
         // Stamps that the model cannot know count no more; what was shown does.
         let is_stamp = |stamp: Timestamp| self.is_restamped || stamp == shown.changed_at;
-        // Nobody is shown who is hidden.
-        let mut moments = self.timeline.moments().iter().filter(|moment| !moment.is_hidden());
-        let was = moments.any(|moment| {
+        let was = self.timeline.moments().iter().any(|moment| {
             moment.at <= by.as_millis() && is_stamp(moment.stamps.changed_at) && is_pair(moment.view.pair)
         });
         let mut foreseen = self.foreseen.iter().filter(|(stamp, _)| is_stamp(**stamp));
@@ -347,8 +345,7 @@ impl Pages {
         life.stamps.insert(revision, (record.stamps_at_write().changed_at, by));
         if self.is_shared {
             let until = at.plus(FORESEEN).as_millis();
-            let moments = life.timeline.moments().iter().take_while(|moment| moment.at <= until);
-            for moment in moments.filter(|moment| !moment.is_hidden()) {
+            for moment in life.timeline.moments().iter().take_while(|moment| moment.at <= until) {
                 let pairs = life.foreseen.entry(moment.stamps.changed_at).or_default();
                 if !pairs.contains(&moment.view.pair) {
                     pairs.push(moment.view.pair);
