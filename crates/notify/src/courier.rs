@@ -82,6 +82,10 @@ pub(crate) async fn run(
     let mut jumps = courier.engine.clock().jumps();
     let mut keep = tokio::time::interval(KEEP);
     let mut hours = tokio::time::interval(Duration::from_secs(60 * 60));
+    // The log was gone between the end of a subscription and that of its cursor.
+    for id in courier.shared.registry.cursors_alone() {
+        courier.remove(id);
+    }
     loop {
         jumps.borrow_and_update();
         courier.do_what_is_due(&mut office);

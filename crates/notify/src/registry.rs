@@ -106,6 +106,12 @@ impl Registry {
         self.subscriptions.read().cursors.get(&id).copied()
     }
 
+    /// The ids of cursors whose subscriptions are gone.
+    pub(crate) fn cursors_alone(&self) -> Vec<Uuid> {
+        let Subscriptions { by_id, cursors, .. } = &*self.subscriptions.read();
+        cursors.keys().filter(|id| !by_id.contains_key(id)).copied().collect()
+    }
+
     /// Word of every entry that is kept from now on.
     pub(crate) fn follow(&self) -> watch::Receiver<()> {
         self.kept.subscribe()
@@ -208,5 +214,25 @@ impl Subscriptions {
             self.by_owner.entry(subscription.owner()).or_default().insert(id);
             self.by_id.insert(id, subscription);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use porchlight_store::Revision;
+
+    use super::*;
+
+    #[test]
+    fn a_cursor_without_its_subscription_is_alone_until_it_is_gone_too() {
+        let (registry, id) = (Registry::default(), Uuid::from_u128(7));
+        let keep = |revision, value| {
+            let key = StoredCursor::key(id);
+            registry.keep(&Entry { key, revision: Revision(revision), written: Revision(revision), value });
+        };
+        keep(1, Value::Live(StoredCursor::BEGINNING.encode()));
+        assert_eq!(registry.cursors_alone(), [id]);
+        keep(2, Value::Tombstone { at: 1 });
+        assert!(registry.cursors_alone().is_empty());
     }
 }
