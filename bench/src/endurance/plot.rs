@@ -103,7 +103,7 @@ impl Picture {
         let size = (WIDTH, TITLE_HEIGHT + rows as u32 * PANEL_HEIGHT);
         let root = BitMapBackend::new(path, size).into_drawing_area();
         root.fill(&WHITE)?;
-        let below = root.titled(&self.title, text(TITLE))?;
+        let below = root.margin(20, 0, 0, 0).titled(&self.title, text(TITLE))?;
         for (panel, area) in self.panels.iter().zip(below.split_evenly((rows, self.columns))) {
             panel.draw(&area).with_context(|| panel.title.clone())?;
         }

@@ -39,8 +39,9 @@ const TEAM: u32 = 50;
 /// Files beyond those of connections.
 const FILES_BESIDE: u64 = 500;
 
-/// No factor in common with numbers of people, which have those of ten alone.
-const STRIDE: u64 = 40_503;
+/// No factor in common with numbers of people; and another one than that of teams, whose members would all come at one
+/// time.
+const STRIDE: u64 = 7_919;
 
 /// The time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
