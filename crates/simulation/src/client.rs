@@ -169,15 +169,14 @@ pub(crate) async fn last_round(town: Arc<Town>) {
         let node = place % town.doors.len();
         let asked = town.ask(node, Some(operation), &deed.question);
         let answer = tokio::time::timeout(Duration::from_secs(5), asked).await.unwrap_or(Err(Lost));
-        match answer {
-            Ok(answer) => match answer.revision().filter(|_| answer.status.is_success()) {
-                Some(revision) => town.chronicle.is_acknowledged(operation, node, revision),
-                None => unexpected(&town, *user, &deed, &answer),
-            },
-            Err(Lost) => {
-                let how = format!("{:?} is not answered at rest", deed.question);
-                town.chronicle.breaks(Law::Answered, Some(*user), how);
-            }
+        let Ok(answer) = answer else {
+            let how = format!("{:?} is not answered at rest", deed.question);
+            town.chronicle.breaks(Law::Answered, Some(*user), how);
+            continue;
+        };
+        match answer.revision().filter(|_| answer.status.is_success()) {
+            Some(revision) => town.chronicle.is_acknowledged(operation, node, revision),
+            None => unexpected(&town, *user, &deed, &answer),
         }
     }
 }

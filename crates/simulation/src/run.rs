@@ -177,12 +177,11 @@ fn settle(world: &mut World, dice: &mut Dice) {
         return;
     }
     let Town { watches, chronicle, .. } = &*world.town;
-    match watches.behind(chronicle) {
-        Some((user, how)) => chronicle.breaks(Law::Told, Some(user), how),
-        None => {
-            let how = format!("{SUBSCRIBERS} subscribe, and {} have come to it", watches.subscriptions());
-            chronicle.breaks(Law::Answered, None, how);
-        }
+    if let Some((user, how)) = watches.behind(chronicle) {
+        chronicle.breaks(Law::Told, Some(user), how);
+    } else {
+        let how = format!("{SUBSCRIBERS} subscribe, and {} have come to it", watches.subscriptions());
+        chronicle.breaks(Law::Answered, None, how);
     }
 }
 
