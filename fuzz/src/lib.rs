@@ -2,7 +2,7 @@
 //!
 //! One function for each target: it takes any bytes and panics when a law is broken. cargo-fuzz looks for such bytes
 //! (`fuzz/run`); what is kept under `corpus/` is replayed by the ordinary tests. Most targets ask the whole API, as in
-//! production, without a socket ([`world`]), so that a law is about what a client sees.
+//! production, without a socket (`world.rs`), so that a law is about what a client sees.
 //!
 //! Laws of all of them: no input is worth a 500, which is what a panic is answered with, and every error has the
 //! documented form.
