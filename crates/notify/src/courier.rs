@@ -2,6 +2,7 @@
 //! way of whoever asks this server.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use crate::post::Outgoing;
 /// How often cursors are kept. Source: design 5.3.
 const KEEP: Duration = Duration::from_secs(1);
 
-/// When to try again what the log did not take.
+/// When to try again what the log did not take, or what ended in a panic.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// How long what is underway may take to end, once the server stops.
@@ -96,7 +97,7 @@ pub(crate) async fn run(
             () = slots.changed() => {}
             () = tokio::time::sleep(FRESH), if office.is_held_back() => {}
             Some(done) = courier.posts.join_next() => courier.finish(&mut office, done),
-            Some(Ok((scan, changes))) = courier.scans.join_next() => office.scanned(&scan, &changes),
+            Some(Ok((scan, found))) = courier.scans.join_next() => office.scanned(&scan, found.as_ref()),
             Some(_) = courier.writes.join_next() => {}
             _ = keep.tick(), if office.has_moved() => courier.keep_cursors(&mut office),
             _ = hours.tick() => {}
@@ -145,7 +146,7 @@ struct Courier {
     shared: Arc<Shared>,
     posts: JoinSet<Done>,
     scanning: Scanning,
-    scans: JoinSet<(Scan, Changes)>,
+    scans: JoinSet<(Arc<Scan>, Option<Changes>)>,
     writes: JoinSet<()>,
     /// The signing keys are being changed.
     rotating: Option<tokio::task::AbortHandle>,
@@ -177,14 +178,7 @@ impl Courier {
         }
         while let Some(scan) = office.scan() {
             let engine = self.engine.clone();
-            let run = move || {
-                let changes = scan.run(&engine);
-                (scan, changes)
-            };
-            match self.scanning {
-                Scanning::Beside => self.scans.spawn_blocking(run),
-                Scanning::Here => self.scans.spawn(async move { run() }),
-            };
+            self.scans.spawn(look(scan, self.scanning, move |scan| scan.run(&engine)));
         }
         self.rotate_keys();
         for count in self.shared.counts() {
@@ -374,6 +368,31 @@ impl Courier {
     }
 }
 
+/// Makes a scan, and says what it has found: nothing when it ended in a panic, and that only after a while,
+/// since the next one may do the same.
+async fn look(
+    scan: Scan,
+    scanning: Scanning,
+    run: impl FnOnce(&Scan) -> Changes + Send + 'static,
+) -> (Arc<Scan>, Option<Changes>) {
+    let scan = Arc::new(scan);
+    let run = {
+        let scan = Arc::clone(&scan);
+        move || run(&scan)
+    };
+    let found = match scanning {
+        Scanning::Beside => tokio::task::spawn_blocking(run).await.ok(),
+        // It only reads, and leaves nothing half done.
+        Scanning::Here => catch_unwind(AssertUnwindSafe(run)).ok(),
+    };
+    if found.is_none() {
+        let id = scan.subscription;
+        tracing::error!(subscription = %id, again_in = ?AGAIN, "a look at every record ended in a panic");
+        tokio::time::sleep(AGAIN).await;
+    }
+    (scan, found)
+}
+
 /// Keeps a cursor, unless its subscription is gone. Whoever finds that somebody else keeps it too is not the only one
 /// who tells the subscription, and gives its slot up.
 async fn keep(shared: &Shared, id: Uuid, cursor: StoredCursor, hold: Arc<()>) {
@@ -418,6 +437,7 @@ async fn keep(shared: &Shared, id: Uuid, cursor: StoredCursor, hold: Arc<()>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::file::File;
     use crate::node::{Node, START};
     use crate::notifier::KeepError;
     use crate::settings::{Egress, Settings};
@@ -457,6 +477,24 @@ mod tests {
     async fn keep_behind(node: &Node, shared: &Shared, id: Uuid, cursor: StoredCursor) {
         let let_go = async { node.let_go() };
         tokio::join!(keep(shared, id, cursor, Arc::default()), let_go);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scan_that_panics_is_followed_by_another_after_a_while() {
+        for scanning in [Scanning::Beside, Scanning::Here] {
+            let node = Node::first(1);
+            let subscription = Arc::new(subscription(1, Target::Everybody));
+            let tenant = node.engine.tenant_or_new(subscription.tenant);
+            let mut file = File::new(subscription, node.engine.cursor(&tenant).into(), &node.engine, 1);
+            let scan =
+                file.catch_up(&tenant, &node.engine).expect("the feed knows of nothing before the start");
+            let begun = Instant::now();
+            let (scan, found) = look(scan, scanning, |_: &Scan| -> Changes { panic!("on purpose") }).await;
+            assert!(begun.elapsed() >= AGAIN, "{scanning:?}");
+            file.scanned(&scan, found.as_ref());
+            assert!(file.tells_at().is_some_and(|at| at <= node.engine.now()), "{scanning:?}");
+            assert!(file.catch_up(&tenant, &node.engine).is_some(), "{scanning:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

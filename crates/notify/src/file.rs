@@ -177,10 +177,11 @@ impl File {
         None
     }
 
-    /// What a scan has found.
-    pub(crate) fn scanned(&mut self, scan: &Scan, changes: &Changes) {
+    /// What a scan has found; `None` when it found nothing out, and another is to be made.
+    pub(crate) fn scanned(&mut self, scan: &Scan, found: Option<&Changes>) {
         let is_quiet = std::mem::replace(&mut self.look_up_from, Timestamp::ZERO) == Timestamp::MAX;
         self.is_scanned = false;
+        let Some(changes) = found else { return };
         // What was looked up from another place is of no use any more.
         if self.backlog.is_behind() && self.backlog.is_empty() && self.backlog.known_through() == scan.from {
             take_slice(&mut self.backlog, scan.stamp, scan.from, changes, false);
@@ -380,7 +381,7 @@ mod tests {
             let scan =
                 file.catch_up(&tenant, &node.engine).expect("the feed knows of nothing before the start");
             assert_eq!(file.tells_at(), None, "while it is looked for");
-            file.scanned(&scan, &scan.run(&node.engine));
+            file.scanned(&scan, Some(&scan.run(&node.engine)));
             let again = file.tells_at().expect("something may have come meanwhile");
             assert!(again > node.engine.now());
             node.advance(again.since(node.engine.now()));
@@ -401,7 +402,7 @@ mod tests {
         let stamps = Stamps { changed_at: now, state_since: now };
         let change = Change { user: ADA, revision: tenant.applied(), stamps, origin: None, trace: None };
         file.note(&change, now);
-        file.scanned(&scan, &found);
+        file.scanned(&scan, Some(&found));
         assert!(file.tells_at().is_some_and(|at| at <= now));
     }
 
@@ -418,7 +419,7 @@ mod tests {
         node.advance(Duration::from_secs(1));
         let mut file = File::new(Arc::new(subscription(1, Target::Everybody)), stored, &node.engine, 1);
         let scan = file.catch_up(&tenant, &node.engine).expect("the feed knows of nothing before the start");
-        file.scanned(&scan, &scan.run(&node.engine));
+        file.scanned(&scan, Some(&scan.run(&node.engine)));
         let (now, mut taken) = (node.engine.now(), 0);
         while let Some(user) = file.backlog.next(now) {
             file.backlog.pass(user, now);

@@ -221,10 +221,10 @@ impl Office {
         self.scans.pop_front()
     }
 
-    /// What a scan has found.
-    pub(crate) fn scanned(&mut self, scan: &Scan, changes: &Changes) {
+    /// What a scan has found; `None` when it found nothing out, and another is to be made.
+    pub(crate) fn scanned(&mut self, scan: &Scan, found: Option<&Changes>) {
         let Some(file) = self.files.get_mut(&scan.subscription) else { return };
-        file.scanned(scan, changes);
+        file.scanned(scan, found);
         self.make_waiting(scan.subscription);
     }
 

@@ -238,7 +238,7 @@ impl World {
         }
         while let Some(scan) = self.office.scan() {
             let changes = scan.run(&self.engine);
-            self.office.scanned(&scan, &changes);
+            self.office.scanned(&scan, Some(&changes));
         }
     }
 

@@ -185,7 +185,7 @@ impl World {
         let mut has_looked = false;
         while let Some(scan) = side.office.scan() {
             let changes = scan.run(&side.node.engine);
-            side.office.scanned(&scan, &changes);
+            side.office.scanned(&scan, Some(&changes));
             has_looked = true;
         }
         has_looked
@@ -312,4 +312,22 @@ async fn what_waits_for_a_fresh_lease_is_sent_when_there_is_one() {
     assert!(world.sides[0].office.is_held_back());
     world.give(slot_of(one), 0);
     assert!(tells(&mut world, one) && !world.sides[0].office.is_held_back());
+}
+
+#[tokio::test]
+async fn what_a_scan_has_not_found_out_another_one_looks_for() {
+    let node = Node::first(1);
+    let mut subscription = subscription(1, Target::Everybody);
+    // It ends before the start, which the feed does not reach back to.
+    subscription.since = node.engine.cursor(&node.engine.tenant_or_new(TENANT)).into();
+    let (key, value) = (Subscription::key(subscription.id), Value::Live(subscription.encode()));
+    node.engine.write_kept(key, Revision::NONE, value, Box::new(())).await.expect("it is kept");
+    node.leases.give(0);
+    let office = &mut Side::new(node).office;
+    office.sync();
+    assert!(office.compose().is_none());
+    let scan = office.scan().expect("it has to catch up");
+    assert!(office.compose().is_none() && office.scan().is_none(), "one at a time");
+    office.scanned(&scan, None);
+    assert!(office.compose().is_none() && office.scan().is_some());
 }
