@@ -2,21 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use porchlight_presence::Timestamp;
 
 use crate::table::SlotId;
 
-/// One deadline per user that has any; one that was armed anew while its user was being woken may stay and
-/// come for nothing.
+/// One deadline per user that has any; one that was armed anew while its user was being woken, or while its
+/// period was put in order, may stay and come for nothing.
 ///
 /// A deadline is a hint, never an order: it lies no later than the user's next change, and whoever takes it
 /// looks at the record again. So a keep-alive, which only moves a deadline later, touches nothing here.
 ///
 /// It is a calendar. A deadline that lies ahead is noted on the page of its period, which costs a look-up of
 /// the page and four bytes, in whatever order deadlines come. When a period begins, its deadlines are put in
-/// order, all together. So deadlines keep their milliseconds, and a jump of the clock over a year costs what
-/// is due and no more: a period without deadlines has no pages.
+/// order, all together, and in nobody's way. So deadlines keep their milliseconds, and a jump of the clock
+/// over a year costs what is due and no more: a period without deadlines has no pages.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     /// A mutex: the thread that installs and the one that fires come here, and a request only to ask how far
@@ -39,11 +39,17 @@ struct Deadlines {
     soonest: BTreeMap<u64, Timestamp>,
     /// How many marks there are on all pages.
     far: usize,
+    /// The period that has begun and whose pages are being put in order elsewhere, and how many marks are on
+    /// those; in `soonest` and `far` they still count.
+    begins: Option<(u64, usize)>,
 }
 
-/// How long a period is, in milliseconds; 16 bits have room for one. While its deadlines are put in order
-/// nobody can arm any or ask for the soonest, so there should not be too many; with shorter periods there are
-/// more pages with less on each.
+/// The pages of a period that has begun.
+type Pages = Vec<(Page, Vec<Mark>)>;
+
+/// How long a period is, in milliseconds; 16 bits have room for one. What comes first in it waits until all of
+/// its deadlines are in order, so there should not be too many; with shorter periods there are more pages with
+/// less on each.
 const PERIOD: u64 = 8_192;
 
 /// Which deadlines lie together: those of one period, of users whose slots lie together.
@@ -80,10 +86,31 @@ impl Timers {
         }
     }
 
-    /// Takes up to `most` deadlines that have come, the oldest first.
+    /// Takes up to `most` deadlines that have come, the oldest first. To be called by one thread at a time.
     pub(crate) fn due(&self, now: Timestamp, most: usize) -> Vec<(Timestamp, SlotId)> {
+        self.take_due(now, most, in_order)
+    }
+
+    fn take_due(
+        &self,
+        now: Timestamp,
+        most: usize,
+        in_order: impl Fn(Pages) -> BTreeSet<Deadline>,
+    ) -> Vec<Deadline> {
         let mut deadlines = self.deadlines.lock();
-        std::iter::from_fn(|| deadlines.pop(now)).take(most).collect()
+        let mut due = Vec::new();
+        while due.len() < most {
+            if let Some(deadline) = deadlines.pop(now) {
+                due.push(deadline);
+            } else if let Some(pages) = deadlines.begin(now) {
+                // With a million of them it takes a while: whoever arms one does not wait for that.
+                let begun = MutexGuard::unlocked(&mut deadlines, || in_order(pages));
+                deadlines.have_begun(begun);
+            } else {
+                break;
+            }
+        }
+        due
     }
 
     /// When to look for what is due: at the soonest deadline, or sooner, when its period begins.
@@ -98,7 +125,9 @@ impl Timers {
     pub(crate) fn soonest(&self) -> Option<Timestamp> {
         let deadlines = self.deadlines.lock();
         let near = deadlines.near.first().map(|(at, _)| *at);
-        near.or_else(|| deadlines.soonest.first_key_value().map(|(_, at)| *at))
+        let noted = deadlines.soonest.first_key_value().map(|(_, at)| *at);
+        // While a period is put in order either may be the sooner one.
+        near.into_iter().chain(noted).min()
     }
 
     /// How many users have a deadline.
@@ -153,13 +182,8 @@ impl Deadlines {
         }
     }
 
-    /// Takes the soonest deadline, if it has come.
+    /// Takes the soonest deadline of those of the periods that have begun, if it has come.
     fn pop(&mut self, now: Timestamp) -> Option<Deadline> {
-        if self.near.is_empty()
-            && let Some(page) = self.next_page().filter(|page| page.begins() <= now)
-        {
-            self.begin(page.period);
-        }
         self.near.first().filter(|(at, _)| *at <= now)?;
         self.near.pop_first()
     }
@@ -169,18 +193,37 @@ impl Deadlines {
         self.pages.first_key_value().map(|(page, _)| *page)
     }
 
-    /// Puts the deadlines of the next period in order. There are none of earlier ones.
-    fn begin(&mut self, period: u64) {
-        let mut begun = Vec::new();
+    /// Takes the pages of the next period, if that has begun and nothing of the earlier ones is left to take:
+    /// [`Deadlines::have_begun`] is to follow.
+    fn begin(&mut self, now: Timestamp) -> Option<Pages> {
+        let period = self.next_page().filter(|page| page.begins() <= now)?.period;
+        let mut pages = Pages::new();
         while let Some(page) = self.pages.first_entry().filter(|page| page.key().period == period) {
-            let (page, marks) = page.remove_entry();
-            begun.extend(marks.into_iter().map(|mark| mark.on(page)));
+            pages.push(page.remove_entry());
         }
-        self.soonest.remove(&period);
-        self.far -= begun.len();
-        self.near = begun.into_iter().collect();
+        self.begins = Some((period, pages.iter().map(|(_, marks)| marks.len()).sum()));
         self.ahead = period + 1;
+        Some(pages)
     }
+
+    /// Takes in the deadlines of the period that has begun, unless all were forgotten meanwhile.
+    fn have_begun(&mut self, mut begun: BTreeSet<Deadline>) {
+        let Some((period, marks)) = self.begins.take() else { return };
+        self.soonest.remove(&period);
+        self.far -= marks;
+        // Those of this period that were armed meanwhile, which are few.
+        begun.extend(std::mem::take(&mut self.near));
+        self.near = begun;
+    }
+}
+
+/// The deadlines of these pages.
+fn in_order(pages: Pages) -> BTreeSet<Deadline> {
+    let mut deadlines = Vec::with_capacity(pages.iter().map(|(_, marks)| marks.len()).sum());
+    for (page, marks) in pages {
+        deadlines.extend(marks.into_iter().map(|mark| mark.on(page)));
+    }
+    deadlines.into_iter().collect()
 }
 
 impl Page {
@@ -331,5 +374,40 @@ mod tests {
         assert_eq!(timers.next(), Some(deadline.0));
         assert_eq!(timers.due(deadline.0, 9), [deadline]);
         assert_eq!((timers.next(), timers.len()), (None, 0));
+    }
+
+    #[test]
+    fn nobody_waits_while_a_period_is_put_in_order_and_what_comes_meanwhile_finds_its_place() {
+        let timers = Timers::default();
+        let (first, last) = ((at(5 * PERIOD + 7), slot(1)), (at(5 * PERIOD + 9), slot(2)));
+        timers.arm_all(vec![first, last]);
+        let (sooner, between) = ((at(5 * PERIOD + 3), slot(3)), (at(5 * PERIOD + 8), slot(4)));
+        let later = (at(6 * PERIOD), slot(5));
+        let in_order = |pages| {
+            assert!(timers.deadlines.try_lock().is_some(), "others have their turn");
+            assert_eq!((timers.soonest(), timers.len()), (Some(first.0), 2));
+            for (at, slot) in [between, sooner, later] {
+                timers.arm(slot, Timestamp::MAX, at);
+            }
+            assert_eq!((timers.soonest(), timers.len()), (Some(sooner.0), 5));
+            in_order(pages)
+        };
+        assert_eq!(timers.take_due(at(6 * PERIOD - 1), 9, in_order), [sooner, first, between, last]);
+        assert_eq!((timers.soonest(), timers.len()), (Some(later.0), 1));
+    }
+
+    #[test]
+    fn what_is_forgotten_while_its_period_is_put_in_order_does_not_come_back() {
+        let timers = Timers::default();
+        timers.arm_all(vec![(at(5 * PERIOD + 7), slot(1))]);
+        let forgets = |pages| {
+            timers.clear();
+            in_order(pages)
+        };
+        assert!(timers.take_due(at(6 * PERIOD), 9, forgets).is_empty());
+        assert_eq!((timers.soonest(), timers.len()), (None, 0));
+        let deadline = (at(PERIOD), slot(1));
+        timers.arm(slot(1), Timestamp::MAX, deadline.0);
+        assert_eq!(timers.due(deadline.0, 9), [deadline]);
     }
 }
