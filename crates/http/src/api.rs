@@ -342,6 +342,7 @@ impl Api {
     async fn batch(&self, context: &Context<'_>, caller: &Caller, body: Body) -> Result<Reply, Error> {
         call::metadata_level(context.headers)?;
         let bytes = body.read_json(context.headers, &self.settings.limits).await?;
+        caller.remains().map_err(Error::Token)?;
         let batch = Batch::read(&bytes, self.settings.limits.batch_steps_max)?;
         let (answers, until_sent) = batch.run(|step| self.step(context, caller, step)).await;
         Ok(Reply { until_sent, ..Reply::odata(answers.to_string(), MetadataLevel::Minimal) })
@@ -398,8 +399,11 @@ impl Api {
             ids,
             notes: Notes::default(),
         };
-        let answer = scim::answer(&call, below, body).await;
-        Ok(answer.unwrap_or_else(|error| error.reply(self.settings.profile)))
+        match scim::answer(&call, below, body).await {
+            // As before the call: a refusal of who calls says how to sign in.
+            Err(ScimError::Call(error @ Error::Token(_))) => Err(error),
+            answer => Ok(answer.unwrap_or_else(|error| error.reply(self.settings.profile))),
+        }
     }
 
     /// What is at a path without a version of the API.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{HeaderValue, Method};
 use porchlight_engine::{Engine, Tenant};
@@ -10,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::audit::Notes;
 use crate::auth::Caller;
+use crate::body::Body;
 use crate::bookmark::Bookmarks;
 use crate::error::Error;
 use crate::headers::Headers;
@@ -54,6 +56,29 @@ impl Call<'_> {
     /// The URL up to the version.
     pub(crate) fn origin(&self) -> &str {
         self.base.rsplit_once('/').map_or(self.base, |(origin, _)| origin)
+    }
+
+    /// The body of the call, which must be there and be JSON.
+    ///
+    /// # Errors
+    ///
+    /// What [`Body::read_json`] answers; 401 when the caller was disabled or deleted before all of it had
+    /// come.
+    pub(crate) async fn read_json(&self, body: Body) -> Result<Bytes, Error> {
+        let bytes = body.read_json(self.headers, &self.settings.limits).await?;
+        self.caller.remains().map_err(Error::Token)?;
+        Ok(bytes)
+    }
+
+    /// The body of a call without parameters.
+    ///
+    /// # Errors
+    ///
+    /// What [`Body::read_json_or_nothing`] answers; 401 as [`Call::read_json`].
+    pub(crate) async fn read_json_or_nothing(&self, body: Body) -> Result<Bytes, Error> {
+        let bytes = body.read_json_or_nothing(self.headers, &self.settings.limits).await?;
+        self.caller.remains().map_err(Error::Token)?;
+        Ok(bytes)
     }
 
     /// Returns when the server stops.

@@ -79,6 +79,21 @@ impl Caller {
         if self.user.is_some_and(is_refused) { Err(TokenError::Refused) } else { Ok(()) }
     }
 
+    /// Whether nobody has disabled or deleted the caller since their token was looked at: to be asked after
+    /// something was waited for. While the directory is the same there is nothing to look for.
+    ///
+    /// # Errors
+    ///
+    /// That somebody has.
+    pub(crate) fn remains(&self) -> Result<(), TokenError> {
+        let is_refused = |user| self.tenant.was_deleted(user) || self.tenant.is_disabled(user);
+        if !self.is_current() && self.user.is_some_and(is_refused) {
+            Err(TokenError::Refused)
+        } else {
+            Ok(())
+        }
+    }
+
     /// An application with a token that does not expire.
     #[cfg(test)]
     pub(crate) fn unbound(tenant: Arc<Tenant>) -> Caller {

@@ -25,7 +25,7 @@ pub(crate) async fn by_user_id(call: &Call<'_>, body: Body) -> Result<Reply, Err
     let options = Options::parse(call.query)?;
     options.check(&["$select"], &["$expand"], call.settings.profile)?;
     let select = Select::parse(options.get("$select"))?;
-    let bytes = body.read_json(call.headers, &call.settings.limits).await?;
+    let bytes = call.read_json(body).await?;
     let max = call.settings.limits.ids_max;
     if let Some(ids) = ids::guids(&bytes, max) {
         return answer(call, ids, &select, level);

@@ -114,11 +114,10 @@ pub(crate) async fn act(
     call.metadata_level()?;
     let user = rights::writable(call, call.tenant(), &path.key, action.is_delegated_only())?;
     no_options(call)?;
-    let limits = &call.settings.limits;
     let bytes = if action.has_parameters() {
-        body.read_json(call.headers, limits).await?
+        call.read_json(body).await?
     } else {
-        body.read_json_or_nothing(call.headers, limits).await?
+        call.read_json_or_nothing(body).await?
     };
     let body = if bytes.is_empty() { Object::default() } else { Json::parse(&bytes)?.into_object()? };
     let command = from_body(call, action, &body)?;
@@ -137,7 +136,7 @@ pub(crate) async fn patch(call: &Call<'_>, path: &PresencePath<'_>, body: Body) 
     let tenant = call.tenant();
     let user = rights::writable(call, tenant, &path.key, false)?;
     let select = select(call)?;
-    let bytes = body.read_json(call.headers, &call.settings.limits).await?;
+    let bytes = call.read_json(body).await?;
     let is_own_id = |id: &str| tenant.resolve(id) == Some(user);
     let command = command::patch(&Json::parse(&bytes)?.into_object()?, is_own_id)?;
     let written = write(call, user, &command).await?;

@@ -47,7 +47,7 @@ const LIST: Question<'_> = Question { of: "subscriptions", filter: None, select:
 pub(crate) async fn create(call: &Call<'_>, body: Body) -> Result<Reply, Error> {
     let level = call.metadata_level()?;
     no_options(call)?;
-    let bytes = body.read_json(call.headers, &call.settings.limits).await?;
+    let bytes = call.read_json(body).await?;
     let wanted = wanted(call, &bytes)?;
     let created = call.notifier.create(wanted, call.request).await;
     let created = created.map_err(|error| not_kept(error, call.caller.application, call))?;
@@ -123,7 +123,7 @@ pub(crate) async fn update(call: &Call<'_>, id: &str, body: Body) -> Result<Repl
     };
     let stored = own(call, id, grace, Operation::Update)?;
     no_options(call)?;
-    let bytes = body.read_json(call.headers, &call.settings.limits).await?;
+    let bytes = call.read_json(body).await?;
     let update = changes(call, &stored, &bytes)?;
     let names = names(&update);
     let updated = call.notifier.update(stored.id, update, call.request).await;
@@ -150,6 +150,7 @@ pub(crate) async fn reauthorize(call: &Call<'_>, id: &str, body: Body) -> Result
     let stored = own(call, id, Duration::ZERO, Operation::Update)?;
     no_options(call)?;
     body.read(call.headers, &call.settings.limits).await?;
+    call.caller.remains().map_err(Error::Token)?;
     let renewed = call.notifier.reauthorize(stored.id).await;
     renewed.map_err(|error| not_kept(error, stored.application, call))?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))

@@ -75,7 +75,7 @@ pub(crate) async fn create(call: &Call<'_>, body: Body) -> Result<Reply, Error> 
     let level = call.metadata_level()?;
     call.caller.may_write_people(call.settings)?;
     let select = select(call)?;
-    let bytes = body.read_json(call.headers, &call.settings.limits).await?;
+    let bytes = call.read_json(body).await?;
     let id = UserId(Uuid::new_v4());
     let made = new_person(&Json::parse(&bytes)?.into_object()?, id)?;
     call.notes.user(id);
@@ -90,7 +90,7 @@ pub(crate) async fn update(call: &Call<'_>, key: &UserKey<'_>, body: Body) -> Re
     call.metadata_level()?;
     let user = rights::changeable(call, key)?;
     no_options(call)?;
-    let bytes = body.read_json(call.headers, &call.settings.limits).await?;
+    let bytes = call.read_json(body).await?;
     let change = PersonChange::read(&Json::parse(&bytes)?.into_object()?, user)?;
     call.notes.user(user);
     let mut changed = Vec::new();

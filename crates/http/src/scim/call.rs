@@ -58,10 +58,12 @@ impl ScimCall<'_> {
     ///
     /// # Errors
     ///
-    /// 415 for another content type, 400 for no JSON object, and what every body can be answered with.
+    /// 415 for another content type, 400 for no JSON object, what every body can be answered with, and 401
+    /// when the caller was disabled or deleted before all of it had come.
     pub(super) async fn read(&self, body: Body) -> Result<Value, ScimError> {
         self.check_content_type()?;
         let bytes = body.read(self.headers, &self.settings.limits).await?;
+        self.caller.remains().map_err(Error::Token)?;
         if bytes.trim_ascii().is_empty() {
             return Err(Error::EmptyPayload.into());
         }

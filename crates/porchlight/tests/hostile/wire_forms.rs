@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request, Version};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use porchlight_testkit::{ADA, Answer, DEMO, TestServer};
+use porchlight_testkit::{ADA, Answer, BEN, DEMO, TestServer};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
@@ -225,6 +225,43 @@ async fn a_connection_that_is_kept_does_not_keep_somebody_in_who_was_disabled() 
         assert_eq!(ask(server.address(), &change).await.status, 204);
         let answer = within("an answer", connection.exchange(&get)).await.expect("an answer");
         assert_eq!(answer.status, status, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_goes_on_sending_after_they_were_disabled_changes_nothing() {
+    let server = TestServer::start().await;
+    let enable = async |enabled: bool| {
+        let body = json!({ "accountEnabled": enabled }).to_string();
+        let change = Message::by("ada", "PATCH", &format!("/v1.0/users/{BEN}")).json(body);
+        assert_eq!(ask(server.address(), &change).await.status, 204);
+    };
+    let zoe = json!({"userPrincipalName": "zoe@x.example", "displayName": "Zoe"});
+    let headers = json!({"Content-Type": "application/json"});
+    let step = json!({"id": "1", "method": "POST", "url": "/users", "headers": headers, "body": zoe});
+    let user =
+        json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "zoe@x.example"});
+    for (target, body) in [
+        ("/v1.0/users", zoe),
+        ("/v1.0/$batch", json!({"requests": [step]})),
+        ("/porchlight/scim/v2/Users", user),
+    ] {
+        let body = body.to_string();
+        let head = Message::by("ben", "POST", target)
+            .header("Content-Type", "application/json")
+            .header("Expect", "100-continue")
+            .header("Content-Length", body.len().to_string());
+        let mut connection = Connection::open(server.address()).await;
+        connection.send(&head.bytes()).await.expect("the server listens");
+        // By then it has been looked at who sends it.
+        within("a word to go on", connection.wait_for(b"HTTP/1.1 100 Continue\r\n\r\n")).await;
+        enable(false).await;
+        let answer = within("an answer", connection.exchange(body.as_bytes())).await.expect("an answer");
+        assert_eq!(answer.status, 401, "{target}: {answer:?}");
+        assert!(answer.header("www-authenticate").is_some(), "{target}: {answer:?}");
+        enable(true).await;
+        let found = ask(server.address(), &Message::by("ada", "GET", "/v1.0/users/zoe@x.example")).await;
+        assert_eq!(found.status, 404, "{target}: {found:?}");
     }
 }
 
