@@ -36,6 +36,7 @@ mod metadata;
 mod odata;
 mod openapi;
 mod people;
+mod portions;
 mod prefer;
 mod recorder;
 mod relay;

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::api::Api;
 use crate::body::Body;
 use crate::connection::Connection;
 use crate::doors::{Accepted, Doors, Listener, Place};
+use crate::portions::{InPortions, next_request};
 use crate::reply::Sent;
 use crate::socket::Socket;
 use crate::ticks::{ConnectionTimer, Ticks};
@@ -156,14 +158,14 @@ async fn accept(
 }
 
 /// What serving one connection takes, besides its socket.
-struct Visit {
+struct Visit<T = ConnectionTimer, P = Place> {
     api: Arc<Api>,
     peer: SocketAddr,
     watcher: Watcher,
-    timer: ConnectionTimer,
+    timer: T,
     stopping: watch::Receiver<bool>,
     /// Kept until the connection has ended.
-    place: Place,
+    place: P,
 }
 
 /// Serves the connections that it is handed until the server stops.
@@ -290,14 +292,21 @@ async fn refuse_plain(mut stream: TcpStream) -> io::Result<()> {
 }
 
 /// Serves HTTP/1.1 on a connection that has got that far.
-async fn serve_http_1<S>(visit: Visit, connection: Connection, stream: S)
+async fn serve_http_1<S, T, P>(visit: Visit<T, P>, connection: Connection, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: Timer + Send + Sync + 'static,
 {
     let Visit { api, watcher, timer, place, .. } = visit;
     let builder = http_1(&api, timer);
-    let service = service_fn(async |request| answer(&api, request, &connection).await);
-    let _ = watcher.watch(builder.serve_connection(Socket::new(stream), service)).await;
+    let service = service_fn(async |request| {
+        next_request().await;
+        answer(&api, request, &connection).await
+    });
+    {
+        let serving = pin!(watcher.watch(builder.serve_connection(Socket::new(stream), service)));
+        let _ = InPortions(serving).await;
+    }
     drop(place);
 }
 
@@ -315,11 +324,17 @@ pub async fn converse<S>(api: Arc<Api>, peer: IpAddr, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let connection = Connection::new(peer, false);
-    let builder = http_1(&api, TokioTimer::new());
-    let service = service_fn(async |request| answer(&api, request, &connection).await);
-    // How it ends is its client's business.
-    let _ = builder.serve_connection(Socket::new(stream), service).await;
+    // Without it the connection would be asked to end as soon as it can.
+    let graceful = GracefulShutdown::new();
+    let visit = Visit {
+        peer: (peer, 0).into(),
+        watcher: graceful.watcher(),
+        timer: TokioTimer::new(),
+        stopping: api.stopping(),
+        place: graceful,
+        api,
+    };
+    serve_http_1(visit, Connection::new(peer, false), stream).await;
 }
 
 /// Serves HTTP/2 on a connection that has got that far.

@@ -46,6 +46,7 @@ pub struct TestServer {
     https: Option<Https>,
     engine: Engine,
     notifier: Notifier,
+    api: Arc<Api>,
     memory: Option<Arc<Memory>>,
     server: Option<Server>,
     /// The engine's timers, and the fetching of issuers' keys.
@@ -234,7 +235,8 @@ impl Builder {
         let server = Server::start(listeners, &api, 1).expect("the server starts");
         let (address, last) = (server.addresses()[0], server.addresses().last().copied());
         let https = secure.zip(last).map(|((authority, tls), address)| Https { address, authority, tls });
-        TestServer { address, https, engine, notifier, memory, server: Some(server), running: [timers, keys] }
+        let (server, running) = (Some(server), [timers, keys]);
+        TestServer { address, https, engine, notifier, api, memory, server, running }
     }
 }
 
@@ -339,6 +341,11 @@ impl TestServer {
     /// Who keeps subscriptions and tells their makers.
     pub fn notifier(&self) -> &Notifier {
         &self.notifier
+    }
+
+    /// What answers requests, for connections that are to be served on the test's own thread.
+    pub fn api(&self) -> &Arc<Api> {
+        &self.api
     }
 
     /// The log, to inject faults.

@@ -1,14 +1,17 @@
 //! Clients that are slow, fall silent, hang up, push ahead, or never read what they asked for.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use porchlight_http::converse;
 use porchlight_testkit::TestServer;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpSocket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 
 use crate::support::{Connection, ME, Message, ask, pair, presence, within};
@@ -145,6 +148,54 @@ async fn an_answer_does_not_wait_for_the_rest_of_the_next_request() {
     connection.send(&request[20..]).await.expect("the server listens");
     let answer = within("the answer to the second", connection.answer()).await.expect("an answer");
     assert_eq!(answer.status, 200);
+}
+
+/// Whom connections come from that are served on a test's own thread.
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+#[tokio::test]
+async fn who_sends_one_request_waits_for_a_few_of_those_that_were_sent_together() {
+    const FLOOD: usize = 2_000;
+    let server = TestServer::start().await;
+    let request = Message::by("ada", "GET", ME).bytes();
+    // Room for all of them and for all answers.
+    let (mut flood, theirs) = duplex(16 * 1024 * 1024);
+    flood.write_all(&request.repeat(FLOOD)).await.expect("there is room");
+    let listener = TcpListener::bind((PEER, 0)).await.expect("a free port");
+    let mut single = Connection::open(listener.local_addr().expect("it listens")).await;
+    let (accepted, _) = within("the connection", listener.accept()).await.expect("it has come");
+    single.send(&request).await.expect("there is room");
+
+    // All on this thread, so how much of the one is done before the other does not hang on how fast it is.
+    tokio::spawn(converse(Arc::clone(server.api()), PEER, theirs));
+    tokio::spawn(converse(Arc::clone(server.api()), PEER, accepted));
+    let answer = within("an answer", single.answer()).await.expect("an answer");
+    assert_eq!(answer.status, 200);
+    let mut answers = Vec::with_capacity(16 * 1024 * 1024);
+    let read = flood.read_buf(&mut answers).now_or_never();
+    read.expect("some were answered").expect("the connection holds");
+    let before = String::from_utf8_lossy(&answers).matches("HTTP/1.1 200").count();
+    assert!(before <= 64, "{before} of {FLOOD} were answered first");
+}
+
+#[tokio::test]
+async fn a_head_without_an_end_is_read_to_its_limit_and_no_further() {
+    let server = TestServer::start().await;
+    // The pipe holds nearly nothing, so what it takes the server has read.
+    let (mut bomb, theirs) = duplex(1024);
+    tokio::spawn(converse(Arc::clone(server.api()), PEER, theirs));
+    let beginning = Message::by("ada", "GET", ME).bytes();
+    bomb.write_all(&beginning[..beginning.len() - 2]).await.expect("it is read");
+    bomb.write_all(b"X-Long: ").await.expect("it is read");
+    let mut taken = 0;
+    while let Ok(bytes) = within("the end of the connection", bomb.write(&[b'x'; 1024])).await {
+        taken += bytes;
+        assert!(taken < 80 * 1024, "{taken} bytes of a head were read");
+    }
+    assert!(taken > 8 * 1024, "{taken} bytes of a head are too few to refuse it");
+    let mut rest = Vec::new();
+    within("the answer", bomb.read_to_end(&mut rest)).await.expect("the connection ends");
+    assert!(rest.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&rest));
 }
 
 /// How many documents of metadata this process has sent; no other test here asks for any.
