@@ -3,14 +3,15 @@
 //!
 //! Polite clients read presences and keep sessions alive at a steady pace, before, during and after; if one
 //! of them is refused the row fails. Rude ones come from another address, as if from another machine: that
-//! there may be only so many connections of one address is their affair alone. All of them run in this
-//! process, on one thread and on the same cores as the server.
+//! there may be only so many connections of one address is their affair alone. Both run in this process, each
+//! on a thread of their own, so that it is the server that the polite ones wait for; on the same cores as it.
 
 pub(super) mod churn;
 pub(super) mod header_bombs;
 pub(super) mod idle;
 pub(super) mod never_read;
 pub(super) mod pipelined;
+mod polite;
 pub(super) mod slow_loris;
 
 use std::collections::BTreeMap;
@@ -25,12 +26,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
+use self::polite::Polite;
 use super::compared::write_people;
 use crate::metrics::Metrics;
 use crate::procfs;
-use crate::reads::{Reads, Took};
+use crate::reads::Took;
 use crate::report::{Bound, Figure, Outcome};
-use crate::requests::Ask;
 use crate::rows::{Bench, Row};
 use crate::server::{Server, serve};
 use crate::stopwatch::Stopwatch;
@@ -38,11 +39,7 @@ use crate::stopwatch::Stopwatch;
 /// Where rude clients come from. Polite ones come from 127.0.0.1.
 const RUDE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// What polite clients do.
-const READS_PER_SECOND: u32 = 2_000;
-const KEEP_ALIVES_PER_SECOND: u32 = 200;
-
-/// The people whom they do it for.
+/// The people whom polite clients ask for.
 const PEOPLE: u32 = 1_000;
 
 /// The most files and sockets that a row has open, here or in the server.
@@ -214,47 +211,16 @@ async fn watch(scene: Scene, rude: impl AsyncFnOnce(Scene) -> Result<Vec<Figure>
     Ok(figures)
 }
 
-/// The polite ones.
-struct Polite {
-    reads: Reads,
-    keep_alives: Reads,
-}
-
-/// How they fared in one part of a row.
-struct Fared {
-    reads: Took,
-    keep_alives: Took,
-}
-
-impl Polite {
-    async fn start(address: SocketAddr) -> Result<Polite> {
-        Ok(Polite {
-            reads: Reads::start(address, READS_PER_SECOND, PEOPLE).await?,
-            keep_alives: Reads::start_asking(address, KEEP_ALIVES_PER_SECOND, PEOPLE, Ask::set_presence)
-                .await?,
-        })
-    }
-
-    fn lap(&mut self) -> Fared {
-        Fared { reads: self.reads.lap(), keep_alives: self.keep_alives.lap() }
-    }
-
-    /// Fails if one of them was refused.
-    async fn stop(self) -> Result<()> {
-        self.reads.stop().await.context("a polite read failed")?;
-        self.keep_alives.stop().await.context("a polite keep-alive failed")?;
-        Ok(())
-    }
-}
-
 fn beside_it(scene: Scene, what: &str, [before, during, after]: [Took; 3]) -> Figure {
     let text = |took: Took| format!("{:.2} / {:.2} / {:.1}", took.p50_ms, took.p99_ms, took.max_ms);
     let note = format!(
-        "{:.0}/s; p50 / p99 / slowest before {}, meanwhile {}, after {}",
+        "{:.0}/s; p50 / p99 / slowest before {}, meanwhile {}, after {}; \
+         p99 meanwhile from when they were sent {:.2}",
         during.per_second,
         text(before),
         text(during),
-        text(after)
+        text(after),
+        during.sent_p99_ms
     );
     scene.figure(&format!("{what}, p99 meanwhile"), during.p99_ms, "ms", None, note)
 }
