@@ -304,6 +304,7 @@ where
         answer(&api, request, &connection).await
     });
     {
+        // Gone by the end of the block: the place is free when the socket is.
         let serving = pin!(watcher.watch(builder.serve_connection(Socket::new(stream), service)));
         let _ = InPortions(serving).await;
     }
@@ -318,8 +319,8 @@ fn http_1(api: &Api, timer: impl Timer + Send + Sync + 'static) -> http1::Builde
     builder
 }
 
-/// Serves HTTP/1.1 to its end on a connection that has come by no listener: for simulations, whose network lies within
-/// the process.
+/// Serves HTTP/1.1 to its end on a connection that has come by no listener: for simulations, whose network lies
+/// within the process, and for tests that have it served on their own thread.
 pub async fn converse<S>(api: Arc<Api>, peer: IpAddr, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
