@@ -163,17 +163,17 @@ impl Engine {
     pub fn changes_since(&self, tenant: &Tenant, cursor: Cursor, whom: Whom<'_>, stamp: Stamp) -> Changes {
         // Never the revision of the cursor asked with: another node may have shown more than this one does yet.
         let (mut next, told) = (self.cursor(tenant), self.feed_cursor(tenant));
+        // Not the instant of the cursor, which lies back: who asks may have been woken by a fade of this millisecond, and
+        // have read of it on the feed already. It is told now, or nobody tells it.
+        let now = self.now();
         let mut changed = Vec::new();
-        let seen = |user: UserId, record: &User, at: Timestamp| Changed {
-            user,
-            stamps: record.presence(at).stamps,
-            shows: true,
-        };
+        let seen =
+            |user: UserId, record: &User| Changed { user, stamps: record.presence(now).stamps, shows: true };
         match whom {
             Whom::Users(users) => {
                 let mut once = HashSet::new();
                 let users = users.iter().copied().filter(|user| once.insert(*user));
-                changed.extend(users.map(|user| seen(user, &tenant.user(user), next.at)));
+                changed.extend(users.map(|user| seen(user, &tenant.user(user))));
             }
             Whom::Everybody => match self.recent(tenant, cursor) {
                 Some(recent) => {
@@ -181,14 +181,14 @@ impl Engine {
                     next.at = next.at.min(told.at);
                     let mut once = HashSet::new();
                     let users = recent.iter().map(|change| change.user).filter(|user| once.insert(*user));
-                    changed.extend(users.map(|user| seen(user, &tenant.user(user), next.at)));
+                    changed.extend(users.map(|user| seen(user, &tenant.user(user))));
                 }
-                None => tenant.users.scan(|user, _, record| changed.push(seen(user, record, next.at))),
+                None => tenant.users.scan(|user, _, record| changed.push(seen(user, record))),
             },
         }
         changed.retain(|changed| self.is_news(tenant, changed.user, cursor, stamp.of(changed.stamps)));
         if stamp == Stamp::ChangedAt {
-            changed.extend(directory_changes(tenant, cursor.revision, whom, &changed, next.at));
+            changed.extend(directory_changes(tenant, cursor.revision, whom, &changed, now));
         }
         changed.sort_by_key(|changed| (stamp.of(changed.stamps), changed.user));
         next.at = next.at.max(cursor.at);

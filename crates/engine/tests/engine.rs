@@ -474,6 +474,21 @@ async fn a_secret_is_made_once_and_kept() {
 }
 
 #[tokio::test]
+async fn a_fade_of_this_millisecond_is_no_secret_to_who_has_read_of_it_on_the_feed() {
+    let node = open(None);
+    node.write(user(1), &available(minutes(5))).await;
+    node.engine.clock().advance(minutes(1));
+    let cursor = node.cursor();
+    node.engine.clock().advance(minutes(4));
+    node.fire().await;
+    let pushed = node.engine.tenant(TENANT).expect("it is known").feed().pushed();
+    assert_eq!(pushed, 2, "its end is on the feed in the millisecond in which it comes");
+    for whom in [Whom::Everybody, Whom::Users(&[user(1)])] {
+        assert_eq!(node.changed(cursor, whom, Stamp::StateSince).0, [user(1)], "{whom:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_cursor_does_not_fall_back_while_fades_are_being_announced() {
     let node = open(None);
     // More than are announced together.
