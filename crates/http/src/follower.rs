@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use porchlight_engine::{Cursor, Engine, Recent, Stamp, Tenant, Whom};
+use porchlight_engine::{Change, Cursor, Engine, Recent, Stamp, Tenant, Whom};
 use porchlight_presence::{Timestamp, UserId};
 use rapidhash::fast::RandomState;
 use rapidhash::v3::rapidhash_v3;
@@ -337,8 +337,11 @@ impl Teller {
         let mut looked_at = 0;
         for change in &changes {
             looked_at += 1;
-            // Else a later change of the same user is on the feed, or will be, and is told then.
-            if changed_at(&self.tenant, change.user, now) <= change.stamps.changed_at {
+            // What is told is the newest. A fade that comes later than this change may not be on the feed yet: it is told
+            // now all the same, since the cursor may be beyond it.
+            let again = |later: &Change| later.user == change.user;
+            let is_newest = || changed_at(&self.tenant, change.user, now) <= change.stamps.changed_at;
+            if is_newest() || !changes[looked_at..].iter().any(again) {
                 self.tell(&mut piece, change.user, now, true);
             }
             if piece.len() >= PIECE_BYTES {
@@ -390,7 +393,7 @@ mod tests {
     use std::sync::LazyLock;
 
     use porchlight_engine::{Clock, Options, Person};
-    use porchlight_presence::{Command, NewStatusMessage, TenantId};
+    use porchlight_presence::{Command, Expiry, NewStatusMessage, TenantId};
     use porchlight_store::{Log, Memory};
     use uuid::Uuid;
 
@@ -505,6 +508,21 @@ mod tests {
         }
         let longest = pieces.iter().map(String::len).max().expect("there are some");
         assert!(longest < PIECE_BYTES + 2048, "{longest} bytes");
+    }
+
+    #[tokio::test]
+    async fn who_fades_before_a_change_is_told_is_told_of_with_it() {
+        let engine = engine().await;
+        let mut follower = follower(&engine, None);
+        while !next(&mut follower).await.contains("event: current") {}
+        let expiry = Some(Expiry { at: engine.now().plus(Duration::from_secs(60)), ticks: 0 });
+        let message = NewStatusMessage { content: "for a while".to_owned(), expiry };
+        let command = Command::SetStatusMessage(Some(message));
+        engine.write(TENANT, user(0), &command).await.expect("it is written");
+        // Nobody has announced its end.
+        engine.clock().advance(Duration::from_secs(61));
+        let told = String::from_utf8(follower.look().into_bytes().to_vec()).expect("events are text");
+        assert!(told.contains(&user(0).to_string()) && !told.contains("for a while"), "{told}");
     }
 
     #[tokio::test]
