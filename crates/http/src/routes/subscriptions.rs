@@ -317,15 +317,28 @@ fn find(call: &Call<'_>, id: &str, grace: Duration) -> Option<Arc<Subscription>>
     (call.engine.now() < found.expires_at.plus(grace)).then_some(found)
 }
 
+/// That there is no subscription of an id, which only a node may say that knows what the others have taken: whoever is
+/// told so makes another one.
+fn unknown(call: &Call<'_>) -> Error {
+    if call.engine.is_frozen() {
+        return Error::Unavailable {
+            message: "This node is cut off from the others, and knows no subscription with this id; it may have been made \
+                      meanwhile.",
+            retry_after: Duration::from_secs(1),
+        };
+    }
+    SubscriptionError::NotFound.into()
+}
+
 /// The subscription of this id, if the caller may see it; nobody learns whether there are others.
 ///
 /// # Errors
 ///
 /// E12.
-fn visible(call: &Call<'_>, id: &str) -> Result<Arc<Subscription>, SubscriptionError> {
+fn visible(call: &Call<'_>, id: &str) -> Result<Arc<Subscription>, Error> {
     let found = find(call, id, Duration::ZERO);
     let found = found.filter(|found| call.caller.may_see(found, call.settings.profile));
-    found.ok_or(SubscriptionError::NotFound)
+    found.ok_or_else(|| unknown(call))
 }
 
 /// The subscription of this id, if the caller has made it and still may.
@@ -333,14 +346,9 @@ fn visible(call: &Call<'_>, id: &str) -> Result<Arc<Subscription>, SubscriptionE
 /// # Errors
 ///
 /// E12, E13.
-fn own(
-    call: &Call<'_>,
-    id: &str,
-    grace: Duration,
-    operation: Operation,
-) -> Result<Arc<Subscription>, SubscriptionError> {
+fn own(call: &Call<'_>, id: &str, grace: Duration, operation: Operation) -> Result<Arc<Subscription>, Error> {
     let found = find(call, id, grace).filter(|found| call.caller.has_made(found));
-    let found = found.ok_or(SubscriptionError::NotFound)?;
+    let found = found.ok_or_else(|| unknown(call))?;
     call.notes.subscription(found.id);
     call.caller.may_be_told(&found.target, operation, call.settings.profile)?;
     Ok(found)
