@@ -26,7 +26,7 @@ use crate::chronicle::{Chronicle, Shown};
 use crate::laws::Law;
 use crate::link::Network;
 use crate::time;
-use crate::watches::{Number, Watches};
+use crate::watches::{Number, Watches, take};
 
 /// How long after its end a subscription may be told what was underway, or by a node that has not learned of its end.
 const UNDERWAY: Duration = Duration::from_secs(60);
@@ -134,10 +134,8 @@ impl Receivers {
     fn takes(&self, subscription: Uuid, user: UserId, shown: Shown) {
         let mut subscriptions = self.subscriptions.lock();
         match subscriptions.claimed.get(&subscription) {
-            Some(number) => self.watches.learns(*number, user, shown),
-            None => {
-                subscriptions.unclaimed.entry(subscription).or_default().insert(user, shown);
-            }
+            Some(number) => self.watches.takes(*number, user, shown),
+            None => take(subscriptions.unclaimed.entry(subscription).or_default(), user, shown),
         }
     }
 

@@ -21,8 +21,9 @@ const SUBSCRIPTIONS: &str = "/beta/subscriptions";
 /// How long a subscription is asked for.
 const LIFE: Duration = Duration::from_secs(50 * 60);
 
-/// Changes from so long after its maker was answered on have to be told: clocks differ.
-const AFTER: Duration = Duration::from_secs(3);
+/// Changes from so long after its maker was answered on have to be told. What shows before may be stamped by so much
+/// later: a write is stamped after what others may have told of, up to eight seconds ahead, and clocks differ.
+const AFTER: Duration = Duration::from_secs(11);
 
 /// One subscriber, for ever. While things go wrong, a subscription is ended now and then, and another one is made.
 pub(crate) async fn subscribe(town: Arc<Town>, number: usize, mut dice: Dice) {

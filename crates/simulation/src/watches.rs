@@ -87,6 +87,11 @@ impl Watches {
         self.0.lock()[number].known.insert(user, shown);
     }
 
+    /// The same from one of several who tell, each in an order of its own: what shows since later is newer.
+    pub(crate) fn takes(&self, number: Number, user: UserId, shown: Shown) {
+        take(&mut self.0.lock()[number].known, user, shown);
+    }
+
     /// The watcher is told that a user is not to be seen any more.
     pub(crate) fn forgets(&self, number: Number, user: UserId) {
         self.0.lock()[number].known.remove(&user);
@@ -101,6 +106,13 @@ impl Watches {
     pub(crate) fn behind(&self, chronicle: &Chronicle) -> Option<(UserId, String)> {
         let (watches, now) = (self.0.lock(), time::now());
         watches.iter().find_map(|watch| watch.behind(chronicle, now))
+    }
+}
+
+/// Keeps the newest of what different nodes tell.
+pub(crate) fn take(known: &mut BTreeMap<UserId, Shown>, user: UserId, shown: Shown) {
+    if known.get(&user).is_none_or(|known| known.changed_at <= shown.changed_at) {
+        known.insert(user, shown);
     }
 }
 

@@ -3,11 +3,21 @@
 use std::process::{Command, Output};
 
 /// Seeds that every change meets, with their nodes: those that have broken a law come here, with what was wrong.
-const KEPT: [(u64, usize); 2] = [
+const KEPT: [(u64, usize); 7] = [
     // Who was behind was scanned for without a pause, until engine time moved on.
     (1, 1),
     // A record that the server had stamped anew; the law was wrong.
     (1, 3),
+    // Who caught up in the very millisecond of a fade, and had read of it on the feed already, was not told of it.
+    (993_787_110, 1),
+    // A write that came late to a node, and the fade after it: a stream that was cut in between was told of neither.
+    (993_786_843, 3),
+    // A node that was cut off said that there was no subscription which another one had taken.
+    (993_786_469, 3),
+    // A receiver that took what one node had told after what another one told since; the law was wrong.
+    (993_786_289, 3),
+    // What was told before a subscription was made, and is stamped ten seconds ahead; the law was wrong.
+    (993_787_019, 3),
 ];
 
 fn simulation(arguments: &[&str]) -> Output {
