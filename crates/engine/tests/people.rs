@@ -382,3 +382,17 @@ async fn a_reset_forgets_who_was_deleted() {
         node.engine.sign_in(TENANT, user(number), &Introduction::default()).await.expect("nobody is there");
     }
 }
+
+#[tokio::test]
+async fn a_reset_gives_those_their_names_back_who_have_each_others() {
+    let node = open(None);
+    let seed = Seed { tenant: TENANT, people: vec![person(1, "ada@x"), person(2, "ben@x")] };
+    node.engine.seed(&seed).await.expect("nobody is there");
+    for (number, name) in [(1, "cleo@x"), (2, "ada@x"), (1, "ben@x")] {
+        node.rename(number, name).await.expect("nobody has it");
+    }
+    node.engine.reset(&[seed]).await.expect("whoever has the name of another gives it up");
+    for (number, name) in [(1, "ada@x"), (2, "ben@x")] {
+        assert_eq!(node.tenant().directory().named(name), Some(user(number)), "{name}");
+    }
+}
