@@ -222,11 +222,12 @@ fn merge(target: &mut Value, kind: Kind, value: &Value) {
     }
 }
 
-/// Removes what a path names; it may not be there. A value says which addresses alone are meant.
+/// Removes what a path names; it may not be there. A value says which addresses alone are meant; of anything else there
+/// is one, and it goes, whatever the value.
 fn remove(document: &mut Value, path: &Path, value: &Value) {
     let names = path.attribute.names.as_slice();
     let Some((last, outer)) = names.split_last() else { return };
-    if path.values.is_none() && each(value).is_empty() {
+    if path.values.is_none() && (each(value).is_empty() || !path.attribute.is(&["emails"])) {
         let containers = outer.iter().fold(document, |inner, name| member_mut(inner, name));
         match containers {
             Value::Array(values) => values.iter_mut().for_each(|one| remove_member(one, last)),
@@ -307,6 +308,8 @@ mod tests {
                 json!("L"),
             ),
             (json!({"op": "remove", "path": "name.givenName"}), "/name", json!({})),
+            (json!({"op": "remove", "path": "name.givenName", "value": "B"}), "/name", json!({})),
+            (json!({"op": "remove", "path": "displayName", "value": ""}), "/displayName", Value::Null),
             (json!({"op": "REMOVE", "path": "emails"}), "/emails", Value::Null),
             (json!({"op": "remove", "path": "emails[type eq \"work\"]"}), "/emails", json!([])),
             (json!({"op": "remove", "path": "emails[type eq \"home\"]"}), "/emails", work("a@x")),
