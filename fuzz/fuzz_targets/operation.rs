@@ -1,4 +1,4 @@
-//! Bodies of every operation.
+//! Bodies of every other operation.
 
 #![no_main]
 

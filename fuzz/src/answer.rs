@@ -99,12 +99,14 @@ impl Answer {
         self
     }
 
-    /// A panic is answered with 500, and no input is worth one.
+    /// A panic is answered with 500, and no input is worth one. Of the server's own faults two are documented: what is not
+    /// there, and what cannot be done now.
     ///
     /// # Panics
     ///
-    /// When it is one.
+    /// When it is another.
     pub(crate) fn check_fault(&self) {
-        assert!(self.status != 500, "no input is the server's fault: {self:?}");
+        let is_documented = matches!(self.status.as_u16(), ..500 | 501 | 503);
+        assert!(is_documented, "no input is the server's fault: {self:?}");
     }
 }

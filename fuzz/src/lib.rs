@@ -8,6 +8,8 @@
 //! documented form.
 
 mod answer;
+mod batch;
+mod body;
 mod date_time;
 mod duration;
 mod encoding;
@@ -15,17 +17,22 @@ mod ids;
 mod notification_url;
 mod operation;
 mod path;
+mod people;
 mod people_filter;
 mod presences_filter;
 mod promise;
 mod record;
 mod request;
 mod resource;
+mod scim;
 mod scim_filter;
+mod scim_model;
 mod select;
+mod subscribe;
 mod token;
 mod world;
 
+pub use batch::batch;
 pub use date_time::date_time;
 pub use duration::duration;
 pub use ids::ids;
@@ -37,6 +44,8 @@ pub use presences_filter::presences_filter;
 pub use record::{cursor, person, stored, subscription, user};
 pub use request::request;
 pub use resource::resource;
+pub use scim::scim;
 pub use scim_filter::scim_filter;
 pub use select::select;
+pub use subscribe::subscribe;
 pub use token::token;

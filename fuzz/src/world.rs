@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, request};
 use http_body_util::BodyExt;
 use porchlight_engine::{Clock, Engine, Options};
 use porchlight_http::{Api, AuthSettings, Development, NotificationWords, Settings, maintain_recorder};
@@ -36,11 +36,20 @@ const YEARS_MAX: Duration = Duration::from_secs(20 * 365 * 24 * 60 * 60);
 /// Histograms are made smaller after as many requests.
 const UPKEEP: u32 = 4_096;
 
-/// Who asks in development mode: Ada, with every permission.
-const ADA: &str = "Bearer dev:ada:";
+/// Who asks in development mode: Ada, with every permission, whatever her name is.
+const ADA: &str = "Bearer dev:8d1f7f3e-58ab-4b0e-9d0c-0f6a1f0f9a01:";
 
 /// The host that requests name.
 const SERVER: &str = "porchlight.example";
+
+/// The host that calls of development's levers name.
+const HERE: &str = "localhost";
+
+/// What bodies are, unless it is said otherwise.
+const JSON: &str = "application/json";
+
+/// Every delivery fails, so that none is ever sent. More than all of them, since nobody can ask for as much.
+const NO_DELIVERIES: Faults = Faults { failure_rate: 2.0, extra_latency: Duration::ZERO };
 
 /// A whole server but for its sockets.
 pub(crate) struct World {
@@ -60,6 +69,7 @@ type Place = RefCell<Option<Rc<World>>>;
 
 thread_local! {
     static DEVELOPMENT: Place = const { RefCell::new(None) };
+    static BESIDE: Place = const { RefCell::new(None) };
     static PRODUCTION: Place = const { RefCell::new(None) };
 }
 
@@ -68,6 +78,11 @@ impl World {
     /// input makes this program open a connection.
     pub(crate) fn development() -> Rc<World> {
         DEVELOPMENT.with(|place| World::at(place, || World::make(None)))
+    }
+
+    /// Another one like it, for what is to come out the same in another way.
+    pub(crate) fn beside() -> Rc<World> {
+        BESIDE.with(|place| World::at(place, || World::make(None)))
     }
 
     /// Production with the same people, and one issuer whose tokens are taken.
@@ -118,6 +133,20 @@ impl World {
         self.is_spent.set(true);
     }
 
+    /// Back to the beginning, so that nothing of the input before shows: only development's people, of whom nobody has a
+    /// presence, and the clock at the start.
+    pub(crate) fn reset(&self) {
+        let demo = Development::demo();
+        let reset = self.runtime.block_on(self.engine.reset(&demo.seeds));
+        reset.expect("development begins anew whatever was done in it");
+        self.notifier.make_faults(NO_DELIVERIES);
+    }
+
+    /// What time it is, in milliseconds.
+    pub(crate) fn now(&self) -> i64 {
+        self.engine.clock().now().as_millis()
+    }
+
     /// Moves the clock ahead.
     pub(crate) fn advance(&self, by: Duration) {
         self.engine.clock().advance(by);
@@ -155,14 +184,38 @@ impl World {
         target: &str,
         body: &[u8],
     ) -> Option<Answer> {
-        let request = Request::builder()
-            .method(method)
-            .uri(target)
-            .header(HOST, SERVER)
-            .header(AUTHORIZATION, authorization)
-            .header(CONTENT_TYPE, "application/json")
-            .body(Bytes::copy_from_slice(body))
-            .ok()?;
+        let head = asked(method, target, SERVER).header(AUTHORIZATION, authorization);
+        self.send(head.header(CONTENT_TYPE, JSON), body)
+    }
+
+    /// What Ada is answered to a body of this type, or of none.
+    pub(crate) fn ask_with(
+        &self,
+        content_type: Option<&str>,
+        method: &str,
+        target: &str,
+        body: &[u8],
+    ) -> Option<Answer> {
+        let head = asked(method, target, SERVER).header(AUTHORIZATION, ADA);
+        let head = match content_type {
+            Some(content_type) => head.header(CONTENT_TYPE, content_type),
+            None => head,
+        };
+        self.send(head, body)
+    }
+
+    /// What somebody at this machine is answered who pulls a lever of development.
+    ///
+    /// # Panics
+    ///
+    /// When this cannot even be put into a request.
+    pub(crate) fn pull(&self, method: &str, lever: &str, body: &[u8]) -> Answer {
+        let head = asked(method, &format!("/porchlight/dev/{lever}"), HERE);
+        self.send(head, body).expect("a lever can be pulled")
+    }
+
+    fn send(&self, head: request::Builder, body: &[u8]) -> Option<Answer> {
+        let request = head.body(Bytes::copy_from_slice(body)).ok()?;
         let calls = self.calls.get() + 1;
         self.calls.set(calls);
         if calls.is_multiple_of(UPKEEP) {
@@ -199,6 +252,10 @@ impl World {
         assert_eq!(answer.status, 200, "Ada may read what is hers: {answer:?}");
         answer.json()
     }
+}
+
+fn asked(method: &str, target: &str, host: &str) -> request::Builder {
+    Request::builder().method(method).uri(target).header(HOST, host)
 }
 
 fn runtime() -> Runtime {
@@ -239,8 +296,7 @@ async fn open(issuer: Option<&Issuer>) -> (Engine, Notifier, Arc<Api>) {
     };
     let words = Arc::new(NotificationWords::new(&settings));
     let notifier = Notifier::start(&engine, telling, words, issuer.is_none()).expect("the notifier starts");
-    // More than all of them, so that none is ever sent.
-    notifier.make_faults(Faults { failure_rate: 2.0, ..Faults::default() });
+    notifier.make_faults(NO_DELIVERIES);
     let secret = engine.secret("cursor").await.expect("the secret is kept");
     let api = Api::new(engine.clone(), notifier.clone(), settings, &secret).expect("the settings are good");
     (engine, notifier, Arc::new(api))

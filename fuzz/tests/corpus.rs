@@ -59,7 +59,7 @@ macro_rules! replayed {
 }
 
 replayed! {
-    path presences_filter people_filter select duration date_time request operation ids
+    path presences_filter people_filter select duration date_time request operation batch subscribe scim ids
     user person subscription cursor stored token scim_filter resource url
 }
 
