@@ -99,8 +99,8 @@ impl Answer {
         self
     }
 
-    /// A panic is answered with 500, and no input is worth one. Of the server's own faults two are documented: what is not
-    /// there, and what cannot be done now.
+    /// A panic is answered with 500, and no input is worth one. Of the server's own faults two are documented: what is
+    /// not there, and what cannot be done now.
     ///
     /// # Panics
     ///

@@ -1,10 +1,10 @@
-//! Bodies that are nearly right. What an operation takes is a table of its members; bytes say what becomes of each of them,
-//! so that few inputs are lost on what is no JSON.
+//! Bodies that are nearly right. What an operation takes is a table of its members; bytes say what becomes of each of
+//! them, so that few inputs are lost on what is no JSON.
 //!
 //! One byte decides for each member, in the order of the table, and for each value of a list. The lower half of it says
-//! what becomes of the member: in nine cases of sixteen it is right, else it is left out, null, of another type, any text,
-//! there twice, or odd: deep, large, or written in another way. The upper half says which of these. Bytes that have run out
-//! are zeros, which make everything right.
+//! what becomes of the member: in nine cases of sixteen it is right, else it is left out, null, of another type, any
+//! text, there twice, or odd: deep, large, or written in another way. The upper half says which of these. Bytes that
+//! have run out are zeros, which make everything right.
 
 use arbitrary::Unstructured;
 use serde_json::Value;
@@ -71,7 +71,8 @@ pub(crate) fn text(rest: &mut Unstructured<'_>) -> String {
     String::from_utf8_lossy(rest.bytes(length).unwrap_or_default()).into_owned()
 }
 
-/// The next body of an operation that takes these members: mostly an object of them, sometimes something else or nothing.
+/// The next body of an operation that takes these members: mostly an object of them, sometimes something else, or
+/// nothing.
 pub(crate) fn body(members: &'static [Member], rest: &mut Unstructured<'_>) -> String {
     let die = number(rest);
     Shape::Object(members).values(die, rest).into_iter().next().unwrap_or_default()

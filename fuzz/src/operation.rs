@@ -1,5 +1,5 @@
-//! Every operation of Graph's surface that takes a body, but for batches and subscriptions, and the levers of development: a
-//! table of them, and bodies that are nearly right.
+//! Every operation of Graph's surface that takes a body, but for batches and subscriptions, and the levers of
+//! development: a table of them, and bodies that are nearly right.
 
 use std::time::Duration;
 
@@ -214,7 +214,8 @@ const ENABLED: Member = Member("accountEnabled", FLAG);
 const PASSWORD: Member =
     Member("passwordProfile", Shape::Object(&[Member("password", Shape::Text(&["secret"]))]));
 
-/// Operations one after the other, from nothing on: whatever is accepted shows, and whatever is refused changes nothing.
+/// Operations one after the other, from nothing on: whatever is accepted shows, and whatever is refused changes
+/// nothing.
 ///
 /// # Panics
 ///

@@ -37,8 +37,8 @@ impl People {
         self.0.get(id)
     }
 
-    /// Checks that these have become `after` by a write: as its body says where it was accepted, and as they were where it
-    /// was refused. `path` is `me`, `users` or Ben's.
+    /// Checks that these have become `after` by a write: as its body says where it was accepted, and as they were where
+    /// it was refused. `path` is `me`, `users` or Ben's.
     ///
     /// # Panics
     ///

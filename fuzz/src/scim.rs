@@ -1,5 +1,5 @@
-//! SCIM: users put in, replaced, patched, looked for and deleted with bodies that are nearly right, beside a naive model of
-//! what they have become.
+//! SCIM: users put in, replaced, patched, looked for and deleted with bodies that are nearly right, beside a naive model
+//! of what they have become.
 
 use std::collections::BTreeMap;
 

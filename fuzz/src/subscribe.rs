@@ -1,12 +1,12 @@
-//! Subscriptions: made, renewed, reauthorized and ended with bodies that are nearly right, beside a model of what is to be
-//! shown of them.
+//! Subscriptions: made, renewed, reauthorized and ended with bodies that are nearly right, beside a model of what is
+//! to be shown of them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use arbitrary::Unstructured;
 use jiff::Timestamp;
-use porchlight_testkit::{ADA, BEN, DEMO};
+use porchlight_testkit::{ADA, DEMO};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -128,8 +128,8 @@ const CERTIFICATE: Member = Member(
 );
 const CERTIFICATE_ID: Member = Member("encryptionCertificateId", Shape::Text(&["one", "two", ""]));
 
-/// Subscriptions, made and changed one after the other while time passes: they are shown as they were asked for until they
-/// end, and whatever is refused changes nothing.
+/// Subscriptions, made and changed one after the other while time passes: they are shown as they were asked for until
+/// they end, and whatever is refused changes nothing.
 ///
 /// # Panics
 ///

@@ -133,8 +133,8 @@ impl World {
         self.is_spent.set(true);
     }
 
-    /// Back to the beginning, so that nothing of the input before shows: only development's people, of whom nobody has a
-    /// presence, and the clock at the start.
+    /// Back to the beginning, so that nothing of the input before shows: only development's people, of whom nobody has
+    /// a presence, and the clock at the start.
     pub(crate) fn reset(&self) {
         let demo = Development::demo();
         let reset = self.runtime.block_on(self.engine.reset(&demo.seeds));
