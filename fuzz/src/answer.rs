@@ -106,7 +106,7 @@ impl Answer {
     ///
     /// When it is another.
     pub(crate) fn check_fault(&self) {
-        let is_documented = matches!(self.status.as_u16(), ..500 | 501 | 503);
-        assert!(is_documented, "no input is the server's fault: {self:?}");
+        let is_documented = [501, 503].contains(&self.status.as_u16());
+        assert!(is_documented || self.status.as_u16() < 500, "no input is the server's fault: {self:?}");
     }
 }

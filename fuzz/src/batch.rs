@@ -217,7 +217,8 @@ fn put_body(
     }
     let json = serde_json::from_str::<Value>(&request.body).ok();
     // As it is only where nothing is lost in the batch's own JSON, such as a member that is there twice.
-    let plain = json.filter(|json| json.is_object() && json.to_string() == request.body);
+    let is_whole = |json: &Value| json.is_object() && request.body == json.to_string().as_str();
+    let plain = json.filter(is_whole);
     let value = match plain.filter(|_| die < 10 && !request.body.contains(DEEP)) {
         Some(json) => json,
         None if request.body.is_empty() => return true,

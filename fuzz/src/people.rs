@@ -55,7 +55,7 @@ impl People {
                     assert_eq!(before, None, "somebody new has an id of their own: {answer:?}");
                 }
                 ("DELETE", _) => {
-                    assert!(expected.0.remove(&id).is_some(), "who leaves was there: {answer:?}")
+                    assert!(expected.0.remove(&id).is_some(), "who leaves was there: {answer:?}");
                 }
                 _ => {
                     let before = expected.0.get(&id).expect("who was changed was there");

@@ -10,8 +10,9 @@ static NULL: Value = Value::Null;
 /// What a whole user that is sent as a patch has beside what is kept.
 const PASSED_OVER: [&str; 4] = ["schemas", "id", "meta", "password"];
 
-/// What is kept of a user.
+/// What is kept of a user, by SCIM's own names.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "SCIM calls it userName")]
 pub(crate) struct User {
     pub(crate) user_name: String,
     /// What was given; what is shown where nothing was, the other names say.

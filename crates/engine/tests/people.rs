@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use porchlight_engine::{
-    Clock, DELETED_KNOWN_FOR, Engine, Introduction, Options, Person, PersonError, Recent, Stamp, Tenant,
-    Whom, WriteError,
+    Clock, DELETED_KNOWN_FOR, Engine, Introduction, Options, Person, PersonError, Recent, Seed, Stamp,
+    Tenant, Whom, WriteError,
 };
 use porchlight_presence::{Command, NewStatusMessage, TenantId, Timestamp, UserId};
 use porchlight_store::{AppendError, Fault, Log, Memory, Replica};
