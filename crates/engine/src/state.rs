@@ -45,10 +45,6 @@ pub(crate) struct State {
     pub(crate) sooner: Notify,
     /// What the timers sleep for, in Unix milliseconds.
     pub(crate) sleeping_for: AtomicI64,
-    /// Every fade up to this instant has been announced, in Unix milliseconds.
-    pub(crate) fades_announced: AtomicI64,
-    /// Deadlines are being taken: some that came by now may not have been announced yet.
-    firing: AtomicBool,
     /// The latest that a change was announced since the start, in microseconds.
     pub(crate) lateness_max: AtomicU64,
     /// The revisions of keys whose values are not kept here, under a digest of the key.
@@ -90,8 +86,6 @@ impl State {
             timers: Timers::default(),
             sooner: Notify::new(),
             sleeping_for: AtomicI64::new(Timestamp::MAX.as_millis()),
-            fades_announced: AtomicI64::new(0),
-            firing: AtomicBool::new(false),
             lateness_max: AtomicU64::new(0),
             others: Mutex::default(),
             others_moved: Notify::new(),
@@ -135,7 +129,6 @@ impl State {
             self.need_proof();
         }
         self.timers.clear();
-        self.fades_announced.store(0, Ordering::SeqCst);
         for tenant in self.tenants() {
             tenant.begin_anew(self.clock.now());
             // Those of whoever has written since the records were deleted.
@@ -219,12 +212,6 @@ impl State {
 
     /// Announces the changes that came due by `now`, up to `most` of them. Returns whether there may be more.
     pub(crate) fn fire(&self, now: Timestamp, most: usize, lateness: &metrics::Histogram) -> bool {
-        if !self.firing.swap(true, Ordering::SeqCst) {
-            // Whatever comes before the first of them was announced long ago.
-            let soonest = self.timers.soonest();
-            let before = soonest.map_or(now, |soonest| now.min(soonest.minus(Duration::from_millis(1))));
-            self.fades_announced.fetch_max(before.as_millis(), Ordering::SeqCst);
-        }
         let mut due = self.timers.due(now, most);
         let may_be_more = due.len() == most;
         let tenants = self.tenants();
@@ -253,24 +240,18 @@ impl State {
                 tenant.feed().push(&changes);
             }
         }
-        if !may_be_more {
-            self.fades_announced.fetch_max(now.as_millis(), Ordering::SeqCst);
-        }
-        self.firing.store(may_be_more, Ordering::SeqCst);
+        // After the feed: until then nobody may take them for told.
+        self.timers.announced();
         may_be_more
     }
 
     /// Every fade up to this instant is on the feed of its tenant, for whoever looks at it after asking this.
+    ///
+    /// It goes by the deadlines alone, not by how far others were announced: in a cluster a record may come
+    /// whose deadline has passed here already, and then this goes back until that is announced.
     pub(crate) fn announced_through(&self) -> Timestamp {
-        // In this order: a deadline that was taken before the first line is either announced before the second, or
-        // seen to be on its way by it.
-        let soonest = self.timers.soonest();
-        let waiting = if self.firing.load(Ordering::SeqCst) {
-            Timestamp::ZERO
-        } else {
-            soonest.map_or(Timestamp::MAX, |soonest| soonest.minus(Duration::from_millis(1)))
-        };
-        waiting.max(Timestamp::from_millis(self.fades_announced.load(Ordering::SeqCst)))
+        let unannounced = self.timers.unannounced();
+        unannounced.map_or(Timestamp::MAX, |unannounced| unannounced.minus(Duration::from_millis(1)))
     }
 
     fn rearm(&self, touched: &Touched) {

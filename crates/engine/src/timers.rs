@@ -42,6 +42,8 @@ struct Deadlines {
     /// The period that has begun and whose pages are being put in order elsewhere, and how many marks are on
     /// those; in `soonest` and `far` they still count.
     begins: Option<(u64, usize)>,
+    /// The soonest of those that were taken and are still being announced.
+    underway: Option<Timestamp>,
 }
 
 /// The pages of a period that has begun.
@@ -86,7 +88,8 @@ impl Timers {
         }
     }
 
-    /// Takes up to `most` deadlines that have come, the oldest first. To be called by one thread at a time.
+    /// Takes up to `most` deadlines that have come, the oldest first; [`Timers::announced`] is to follow. To be
+    /// called by one thread at a time.
     pub(crate) fn due(&self, now: Timestamp, most: usize) -> Vec<(Timestamp, SlotId)> {
         self.take_due(now, most, in_order)
     }
@@ -113,6 +116,11 @@ impl Timers {
         due
     }
 
+    /// What has come of the deadlines that were taken is announced.
+    pub(crate) fn announced(&self) {
+        self.deadlines.lock().underway = None;
+    }
+
     /// When to look for what is due: at the soonest deadline, or sooner, when its period begins.
     pub(crate) fn next(&self) -> Option<Timestamp> {
         let deadlines = self.deadlines.lock();
@@ -123,11 +131,13 @@ impl Timers {
     /// No deadline is sooner than this; nothing when there is none. It is the soonest itself, unless that was
     /// moved or taken away while its period lay ahead.
     pub(crate) fn soonest(&self) -> Option<Timestamp> {
+        self.deadlines.lock().earliest()
+    }
+
+    /// The same, but deadlines count for as long as what has come of them is not announced.
+    pub(crate) fn unannounced(&self) -> Option<Timestamp> {
         let deadlines = self.deadlines.lock();
-        let near = deadlines.near.first().map(|(at, _)| *at);
-        let noted = deadlines.soonest.first_key_value().map(|(_, at)| *at);
-        // While a period is put in order either may be the sooner one.
-        near.into_iter().chain(noted).min()
+        deadlines.earliest().into_iter().chain(deadlines.underway).min()
     }
 
     /// How many users have a deadline.
@@ -182,9 +192,18 @@ impl Deadlines {
         }
     }
 
+    /// No deadline is sooner than this.
+    fn earliest(&self) -> Option<Timestamp> {
+        let near = self.near.first().map(|(at, _)| *at);
+        let noted = self.soonest.first_key_value().map(|(_, at)| *at);
+        // While a period is put in order either may be the sooner one.
+        near.into_iter().chain(noted).min()
+    }
+
     /// Takes the soonest deadline of those of the periods that have begun, if it has come.
     fn pop(&mut self, now: Timestamp) -> Option<Deadline> {
-        self.near.first().filter(|(at, _)| *at <= now)?;
+        let (at, _) = *self.near.first().filter(|(at, _)| *at <= now)?;
+        self.underway = self.underway.into_iter().chain([at]).min();
         self.near.pop_first()
     }
 
@@ -374,6 +393,24 @@ mod tests {
         assert_eq!(timers.next(), Some(deadline.0));
         assert_eq!(timers.due(deadline.0, 9), [deadline]);
         assert_eq!((timers.next(), timers.len()), (None, 0));
+    }
+
+    #[test]
+    fn a_deadline_counts_until_what_has_come_of_it_is_announced() {
+        let timers = Timers::default();
+        let (first, second) = ((at(5 * PERIOD + 7), slot(1)), (at(5 * PERIOD + 9), slot(2)));
+        let (late, last) = ((at(5 * PERIOD + 3), slot(3)), at(6 * PERIOD - 1));
+        timers.arm_all(vec![first, second]);
+        assert_eq!(timers.due(last, 1), [first]);
+        assert_eq!((timers.soonest(), timers.unannounced()), (Some(second.0), Some(first.0)));
+        timers.announced();
+        assert_eq!(timers.unannounced(), Some(second.0));
+        timers.arm(late.1, Timestamp::MAX, late.0);
+        assert_eq!(timers.unannounced(), Some(late.0), "however far others were announced");
+        assert_eq!(timers.due(last, 9), [late, second]);
+        assert_eq!((timers.soonest(), timers.unannounced()), (None, Some(late.0)));
+        timers.announced();
+        assert_eq!(timers.unannounced(), None);
     }
 
     #[test]

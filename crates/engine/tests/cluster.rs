@@ -10,8 +10,8 @@ use porchlight_engine::{
     WriteError, Written,
 };
 use porchlight_presence::{
-    Activity, ApplicationId, Availability, Command, Limits, NewStatusMessage, Pair, SessionId, SessionKey,
-    SessionPair, SetPresence, Stamps, TenantId, Timestamp, UserId,
+    Activity, ApplicationId, Availability, Command, Expiry, Limits, NewStatusMessage, Pair, SessionId,
+    SessionKey, SessionPair, SetPresence, Stamps, TenantId, Timestamp, UserId,
 };
 use porchlight_store::{Cluster, Fault, Key, Leases, Log, Memory, Replica};
 use proptest::prelude::*;
@@ -121,6 +121,12 @@ fn available(session: u128) -> Command {
 
 fn status(text: &str) -> Command {
     Command::SetStatusMessage(Some(NewStatusMessage { content: text.to_owned(), expiry: None }))
+}
+
+/// A status message until so long after the start.
+fn status_until(after: Duration) -> Command {
+    let expiry = Some(Expiry { at: Timestamp::from_millis(START).plus(after), ticks: 0 });
+    Command::SetStatusMessage(Some(NewStatusMessage { content: "for a while".to_owned(), expiry }))
 }
 
 fn seconds(count: u64) -> Duration {
@@ -463,6 +469,26 @@ async fn a_write_of_a_node_whose_clock_is_behind_is_told_although_the_cursor_is_
         // Whoever goes on from there on the other node need not begin anew.
         assert!(other.engine.can_go_on_from(&other.tenant(), changes.next));
     }
+}
+
+#[tokio::test]
+async fn a_cursor_does_not_pass_a_fade_whose_record_has_come_after_its_instant() {
+    let (ahead, behind) = (clock(), clock());
+    let one = node(None, &behind);
+    let other = node(Some(&one), &ahead);
+    one.write(user(0), &status("so that the tenant is known")).await;
+    pass(&ahead, &other, seconds(4)).await;
+    one.write(user(1), &status_until(seconds(2))).await;
+    behind.advance(seconds(1));
+    // Whoever has been told of it by the one that is behind comes to the other before that has told of the end.
+    let cursor = one.cursor();
+    let fade = Timestamp::from_millis(START).plus(seconds(2));
+    assert!(other.engine.now() > fade && other.engine.feed_cursor(&other.tenant()).at < fade);
+    let next = other.engine.changes_since(&other.tenant(), cursor, Whom::Everybody, Stamp::ChangedAt).next;
+    others_go_on().await;
+    assert_eq!(other.changed(next), [user(1)]);
+    let all = other.engine.now().minus(Duration::from_millis(1));
+    assert_eq!(other.engine.feed_cursor(&other.tenant()).at, all, "nothing is left to announce");
 }
 
 #[tokio::test]
