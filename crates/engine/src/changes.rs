@@ -30,6 +30,17 @@ pub struct Cursor {
     pub at: Timestamp,
 }
 
+impl Cursor {
+    /// The later of two of one log; this one, if neither is.
+    ///
+    /// Never the instant of one with the revision of the other: a cursor that is ahead of this node's time says
+    /// nothing of records that came after it, and those may still fade before that instant.
+    #[must_use]
+    pub fn later(self, other: Cursor) -> Cursor {
+        if other.at > self.at { other } else { self }
+    }
+}
+
 /// Whom a question is about.
 #[derive(Clone, Copy, Debug)]
 pub enum Whom<'a> {
@@ -161,7 +172,7 @@ impl Engine {
     /// What is recent comes from the feed; for an older cursor every record of the tenant is looked at, a slice at a
     /// time. That takes a fraction of a microsecond a user: call it off the threads that serve requests.
     pub fn changes_since(&self, tenant: &Tenant, cursor: Cursor, whom: Whom<'_>, stamp: Stamp) -> Changes {
-        // Never the revision of the cursor asked with: another node may have shown more than this one does yet.
+        // Of this node alone: another one may have shown more by the cursor asked with.
         let (mut next, told) = (self.cursor(tenant), self.feed_cursor(tenant));
         // Not the instant of the cursor, which lies back: who asks may have been woken by a fade of this millisecond, and
         // have read of it on the feed already. It is told now, or nobody tells it.
@@ -191,8 +202,7 @@ impl Engine {
             changed.extend(directory_changes(tenant, cursor.revision, whom, &changed, now));
         }
         changed.sort_by_key(|changed| (stamp.of(changed.stamps), changed.user));
-        next.at = next.at.max(cursor.at);
-        Changes { changed, next }
+        Changes { changed, next: next.later(cursor) }
     }
 }
 

@@ -492,6 +492,28 @@ async fn a_cursor_does_not_pass_a_fade_whose_record_has_come_after_its_instant()
 }
 
 #[tokio::test]
+async fn a_cursor_of_a_node_that_is_ahead_passes_no_fade_of_what_came_after_it() {
+    let (ahead, behind) = (clock(), clock());
+    let one = node(None, &ahead);
+    let other = node(Some(&one), &behind);
+    one.write(user(0), &status("so that the tenant is known")).await;
+    pass(&ahead, &one, seconds(4)).await;
+    let cursor = one.cursor();
+    other.write(user(1), &status_until(seconds(2))).await;
+    let nexts = [Whom::Everybody, Whom::Users(&[user(1)])].map(|whom| {
+        let changes = other.engine.changes_since(&other.tenant(), cursor, whom, Stamp::ChangedAt);
+        assert_eq!(changes.changed.len(), 1, "{whom:?}");
+        changes.next
+    });
+    // It ends, by this clock still before the instant of the cursor.
+    pass(&behind, &other, seconds(3)).await;
+    for next in nexts {
+        assert!(next.at >= cursor.at, "a cursor never goes back");
+        assert_eq!(other.changed(next), [user(1)]);
+    }
+}
+
+#[tokio::test]
 async fn development_moves_and_resets_the_clocks_of_all_nodes() {
     let (here, there) = (clock(), clock());
     let one = node(None, &here);

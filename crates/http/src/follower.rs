@@ -200,7 +200,7 @@ impl Follower {
                 Some(_) => self.news.has_changed().is_ok_and(|changed| !changed),
             }
         {
-            *cursor = Cursor { at: told.at.max(cursor.at), ..told };
+            *cursor = told.later(*cursor);
             piece.mark(&self.teller.bookmark(Bookmark::Told(*cursor)));
         }
         piece
@@ -353,7 +353,7 @@ impl Teller {
             // A cursor says that everything before it was told: not yet.
             return (piece, Place::Following { cursor, number });
         }
-        let cursor = Cursor { at: told.at.max(cursor.at), ..told };
+        let cursor = told.later(cursor);
         if !piece.is_empty() {
             piece.mark(&self.bookmark(Bookmark::Told(cursor)));
         }
