@@ -283,6 +283,9 @@ impl Teller {
             Some(Bookmark::Telling { since, until, after })
                 if since.into_iter().chain([until]).all(|cursor| self.can_go_on_from(cursor)) =>
             {
+                // Another node may have begun, whose clock is ahead: of whoever follows here, what shows
+                // by this one's clock is told.
+                let until = Cursor { at: until.at.min(self.engine.feed_cursor(&self.tenant).at), ..until };
                 let walk = self.through(since);
                 Place::Walking(Telling { walk, since, until, after: Some(after), number: None })
             }
@@ -475,6 +478,17 @@ mod tests {
         assert!(told.contains("news of who was passed already"));
         let of = |number| told.matches(&format!("\"id\":\"{}\"", user(number))).count();
         assert_eq!((of(0), of(1), of(PEOPLE - 1)), (1, 0, 1), "nobody else is told twice");
+    }
+
+    #[tokio::test]
+    async fn who_was_cut_off_by_a_node_that_is_ahead_is_told_no_further_than_this_one_is() {
+        let engine = engine().await;
+        let follower = follower(&engine, None);
+        let here = engine.feed_cursor(&follower.teller.tenant);
+        let until = Cursor { at: engine.now(), ..here };
+        let bookmark = Bookmark::Telling { since: None, until, after: user(0) };
+        let Place::Walking(telling) = follower.teller.place(Some(bookmark)) else { panic!("there are more") };
+        assert_eq!((telling.until, telling.after), (here, Some(user(0))));
     }
 
     #[tokio::test]

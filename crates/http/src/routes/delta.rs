@@ -21,7 +21,7 @@ const CARRIED: [&str; 3] = ["$filter", "$select", "$top"];
 ///
 /// A round begins without a token, with everybody, or with the token of the round before, with those who have changed
 /// since. Its end is fixed when it begins, so what changes between two of its pages is told in the next one, perhaps
-/// in both.
+/// in both. Only a page of another node, whose clock is behind, brings the end forward.
 pub(crate) async fn delta(call: &Call<'_>) -> Result<Reply, Error> {
     let level = call.metadata_level()?;
     call.caller.may_read_everybody()?;
@@ -146,7 +146,8 @@ impl Round {
         Page {
             users,
             more_after,
-            until: self.begun.map_or(cursor, |(until, _)| until),
+            // What fades between the clocks of two nodes has not been told by the one that is behind.
+            until: self.begun.map_or(cursor, |(until, _)| Cursor { at: until.at.min(cursor.at), ..until }),
             now: call.engine.now(),
         }
     }

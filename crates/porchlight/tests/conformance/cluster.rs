@@ -258,6 +258,48 @@ async fn a_delta_link_of_another_node_waits_for_what_that_had_told() {
     assert_eq!(activities(&ben(here).get(&third).await), ["InACall"]);
 }
 
+/// Shows both that they are current, and waits until they have announced whatever is due.
+async fn all_is_announced(nodes: &(TestServer, TestServer)) {
+    nodes.0.memory().heartbeat();
+    for server in [&nodes.0, &nodes.1] {
+        while !server.engine().timers_overdue().is_zero() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_fade_between_the_clocks_of_two_nodes_that_give_the_pages_of_a_round_is_told_in_the_next() {
+    let ((first, _first_nodes), (second, _second_nodes)) = (one_of_two(1), one_of_two(2));
+    let here = TestServer::builder().cluster(first).start().await;
+    let there = here.beside().cluster(second).start().await;
+    let nodes = (here, there);
+    let (here, there) = &nodes;
+    done(&Application::a(here).set("Busy/InACall", "PT5M").await);
+    // A second before its end there, and a second after it here.
+    advance(&nodes, minutes(4) + seconds(59));
+    here.advance(seconds(2));
+    all_is_announced(&nodes).await;
+    let of_ada = |answer: &Answer| -> Vec<Value> {
+        let value = answer.json()["value"].as_array().expect("a list").clone();
+        value.iter().filter(|one| one["id"] == ADA).map(|one| one["activity"].clone()).collect()
+    };
+    let (mut page, mut by) = (ben(here).get(&format!("{DELTA}?$top=1")).await, here);
+    let mut told = of_ada(&page);
+    while let Some(next) = page.json()["@odata.nextLink"].as_str() {
+        page = ben(there).get(&below(by, next)).await;
+        by = there;
+        told.extend(of_ada(&page));
+    }
+    assert_eq!(told, ["InACall"], "she is not on the first page");
+    let link = delta_link(there, &page);
+    there.advance(seconds(2));
+    all_is_announced(&nodes).await;
+    for server in [here, there] {
+        assert_eq!(of_ada(&ben(server).get(&link).await), ["Offline"]);
+    }
+}
+
 /// Whose presence an event tells, and what it is.
 fn gist(event: &Event) -> (Value, Value) {
     (event.data["id"].clone(), event.data["activity"].clone())
