@@ -118,6 +118,32 @@ impl Engine {
         Cursor { at: cursor.at.min(self.state.announced_through()), ..cursor }
     }
 
+    /// Where to go on instead of from a cursor that lies ahead of time, as one does that was kept before a
+    /// start with the clock set back: what comes now is stamped before it, and would count as told. Any other
+    /// cursor is given back as it is.
+    ///
+    /// It is now, or just before the first record of a later revision: that was written since such a start,
+    /// perhaps by a process before this one. Fades between now and the cursor's instant are told again, with
+    /// the stamps that they had. It may look at every record, like [`Engine::changes_since`].
+    #[must_use]
+    pub fn not_ahead(&self, tenant: &Tenant, cursor: Cursor) -> Cursor {
+        // Without the ceiling: a node that was cut off stands still, and what others have told meanwhile is
+        // not ahead.
+        let time = self.state.in_flight.engine_time(&self.state.clock);
+        if cursor.at <= time.plus(self.late()) {
+            return cursor;
+        }
+        let mut first = self.now();
+        if tenant.applied() > cursor.revision {
+            tenant.users.scan(|_, revision, record| {
+                if revision > cursor.revision {
+                    first = first.min(record.as_of());
+                }
+            });
+        }
+        Cursor { at: first.minus(Duration::from_millis(1)), ..cursor }
+    }
+
     /// Whether there is news of a user since the cursor: another view at `now`, or that they have come to the directory
     /// or left it.
     pub fn has_changed(&self, tenant: &Tenant, user: UserId, since: Cursor, now: Timestamp) -> bool {

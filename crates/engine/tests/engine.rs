@@ -259,6 +259,29 @@ async fn a_cursor_from_before_a_restart_misses_no_write() {
 }
 
 #[tokio::test]
+async fn a_cursor_from_before_the_clock_was_set_back_misses_no_write() {
+    let node = open(None);
+    node.write(user(1), &status("before")).await;
+    node.engine.clock().advance(minutes(4));
+    let ahead = node.cursor();
+    // Each opening sets the clock back to the start.
+    let again = open(Some(&node.memory));
+    let not_ahead = |node: &Node| node.engine.not_ahead(&node.engine.tenant_or_new(TENANT), ahead);
+    again.engine.clock().advance(minutes(1));
+    let now = not_ahead(&again);
+    assert_eq!(now, again.cursor());
+    again.write(user(2), &status("after the start")).await;
+    assert_eq!(again.changed(now, Whom::Everybody, Stamp::ChangedAt).0, [user(2)]);
+    // Nobody has kept another cursor, and time has not come to this one yet.
+    let once_more = open(Some(&again.memory));
+    once_more.engine.clock().advance(minutes(3));
+    let first = not_ahead(&once_more);
+    assert_eq!(once_more.changed(first, Whom::Everybody, Stamp::ChangedAt).0, [user(2)]);
+    once_more.engine.clock().advance(minutes(1));
+    assert_eq!(not_ahead(&once_more), ahead, "it is ahead no more");
+}
+
+#[tokio::test]
 async fn data_from_the_future_is_refused_unless_it_is_accepted() {
     let node = open(None);
     node.engine.clock().advance(minutes(6));

@@ -101,10 +101,12 @@ impl File {
         number: u64,
     ) -> File {
         let is_beginning = stored.is_beginning() && subscription.options.initial_snapshot;
+        let tenant = engine.tenant_or_new(subscription.tenant);
+        let told = engine.not_ahead(&tenant, stored.in_log(engine));
         File {
             number,
             address: Address::of(&subscription),
-            backlog: Backlog::behind(stored.in_log(engine)),
+            backlog: Backlog::behind(told),
             sealer: sealer(&subscription),
             snapshot: is_beginning.then_some(Snapshot { after: None, from: None }),
             is_waiting: false,
@@ -342,7 +344,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::node::Node;
+    use crate::node::{Node, START};
     use crate::office_laws::NoWords;
     use crate::subscription::tests::subscription;
 
@@ -427,6 +429,19 @@ mod tests {
         }
         assert_eq!(taken, SLICE);
         assert!(file.tells_at().is_some_and(|at| at <= now), "three are left");
+    }
+
+    #[tokio::test]
+    async fn who_was_told_up_to_a_time_that_is_still_to_come_is_told_of_what_comes_before_it() {
+        let node = Node::first(1);
+        let tenant = node.engine.tenant_or_new(TENANT);
+        let ahead = Cursor { at: START.plus(Duration::from_secs(3600)), ..node.engine.cursor(&tenant) };
+        let subscription = Arc::new(subscription(1, Target::Users(vec![ADA])));
+        let mut file = File::new(subscription, StoredCursor::from(ahead), &node.engine, 1);
+        assert!(file.catch_up(&tenant, &node.engine).is_none());
+        let busy = change(&node, &tenant, &is(Availability::Busy, Activity::Busy)).await;
+        assert!(file.note(&busy, node.engine.now()));
+        assert_eq!(file.backlog.next(node.engine.now()), Some(ADA));
     }
 
     #[tokio::test]
