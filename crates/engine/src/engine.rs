@@ -269,6 +269,11 @@ impl Engine {
         // Whoever installs this begins anew, be it here or on another node.
         let at = self.now().as_millis();
         self.put_clock(Value::Tombstone { at }).await?;
+        // After everything that was deleted, and after the clock: whoever has asked in the middle of it was
+        // told of no record that has gone, and perhaps has a cursor of a time that is still to come.
+        for tenant in self.tenants() {
+            self.put(&keys::beginning(tenant.id()), &Value::Tombstone { at }).await?;
+        }
         for seed in seeds {
             self.seed(seed).await?;
         }

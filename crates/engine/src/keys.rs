@@ -8,6 +8,9 @@ use uuid::fmt::Hyphenated;
 /// Where development keeps how far its clock was moved.
 pub(crate) const CLOCK: &str = "development/clock";
 
+/// What the keys begin with of where development began anew.
+const BEGINNING: &str = "development/";
+
 /// Where secrets are kept.
 const SECRET: &str = "key/";
 
@@ -29,6 +32,8 @@ pub(crate) enum Named<'k> {
     Kept,
     /// How far development's clock was moved.
     Clock,
+    /// Where development began anew with the tenant.
+    Beginning(TenantId),
     /// Something whose value the engine does not keep.
     Other,
 }
@@ -43,6 +48,7 @@ impl Named<'_> {
             | Named::Secret(_)
             | Named::Kept
             | Named::Clock
+            | Named::Beginning(_)
             | Named::Other => None,
         }
     }
@@ -70,6 +76,11 @@ pub(crate) fn name(tenant: TenantId, user_principal_name: &str) -> Key {
     Key::new(format!("name/{tenant}/{}", user_principal_name.to_ascii_lowercase()))
 }
 
+/// `development/{tenant}`: of one part with everything of the tenant, so that it comes in order with that.
+pub(crate) fn beginning(tenant: TenantId) -> Key {
+    Key::new(format!("{BEGINNING}{tenant}"))
+}
+
 /// `key/{name}`.
 pub(crate) fn secret(name: &str) -> Key {
     Key::new([SECRET, name].concat())
@@ -80,6 +91,9 @@ pub(crate) fn parse(key: &Key) -> Named<'_> {
     let text = key.as_str();
     if text == CLOCK {
         return Named::Clock;
+    }
+    if let Some(tenant) = text.strip_prefix(BEGINNING) {
+        return Uuid::try_parse(tenant).map_or(Named::Other, |tenant| Named::Beginning(TenantId(tenant)));
     }
     if let Some(name) = text.strip_prefix(SECRET) {
         return Named::Secret(name);
@@ -114,5 +128,8 @@ mod tests {
         assert_eq!(parse(&Key::new("user/x/y")), Named::Other);
         assert_eq!(parse(&secret("cursor")), Named::Secret("cursor"));
         assert_eq!(parse(&Key::new(CLOCK)), Named::Clock);
+        assert_eq!(parse(&beginning(tenant)), Named::Beginning(tenant));
+        assert_eq!(beginning(tenant).part(), user(tenant, id).part());
+        assert_eq!(parse(&Key::new("development/x")), Named::Other);
     }
 }

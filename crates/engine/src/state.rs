@@ -327,6 +327,16 @@ impl State {
                     Value::Tombstone { .. } => {}
                 }
             }
+            (Named::Beginning(tenant), _) => {
+                self.others.lock().insert(digest(&entry.key), revision);
+                let tenant = &changes.of(self, tenant, revision).tenant;
+                // Where it was written: the log may have moved it since.
+                if tenant.begins_at(entry.written) && quietly.is_none() {
+                    // First, so that whoever looks again has a cursor to go on from.
+                    tenant.has_applied(revision);
+                    tenant.feed().clear(self.clock.now(), revision);
+                }
+            }
             (Named::Secret(_), Value::Tombstone { .. }) | (Named::Other, _) => {
                 self.others.lock().insert(digest(&entry.key), revision);
             }
@@ -398,7 +408,7 @@ impl Replica for State {
                 self.tenant(tenant).map_or(Revision::NONE, |tenant| tenant.directory().claim(name))
             }
             Named::Kept => self.kept.lock().revision(key),
-            Named::Clock | Named::Secret(_) | Named::Other => {
+            Named::Clock | Named::Beginning(_) | Named::Secret(_) | Named::Other => {
                 self.others.lock().get(&digest(key)).copied().unwrap_or_default()
             }
         }
@@ -433,7 +443,7 @@ impl Replica for State {
                 self.tenant(tenant).inspect(|tenant| tenant.directory().purge_claim(name, revision));
             }
             Named::Kept => self.kept.lock().purge(key, revision),
-            Named::Clock | Named::Secret(_) | Named::Other => {
+            Named::Clock | Named::Beginning(_) | Named::Secret(_) | Named::Other => {
                 let mut others = self.others.lock();
                 if others.get(&digest(key)) == Some(&revision) {
                     others.remove(&digest(key));

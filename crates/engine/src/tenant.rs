@@ -171,9 +171,14 @@ impl Tenant {
         Revision(self.begun_anew.load(Ordering::SeqCst))
     }
 
+    /// Notes a revision at which everything has begun anew; returns whether that is news.
+    pub(crate) fn begins_at(&self, revision: Revision) -> bool {
+        self.begun_anew.fetch_max(revision.0, Ordering::SeqCst) < revision.0
+    }
+
     /// Everything begins anew: nobody can go on from before, and who was deleted may come back. For development.
     pub(crate) fn begin_anew(&self, now: Timestamp) {
-        self.begun_anew.store(self.applied().0, Ordering::SeqCst);
+        self.begins_at(self.applied());
         self.directory.forget_deleted();
         self.feed.clear(now, self.applied());
     }

@@ -531,6 +531,31 @@ async fn development_moves_and_resets_the_clocks_of_all_nodes() {
 }
 
 #[tokio::test]
+async fn nobody_goes_on_from_the_middle_of_a_reset_on_whichever_node() {
+    let (here, there) = (clock(), clock());
+    let one = node(None, &here);
+    let other = node(Some(&one), &there);
+    for number in [1, 2] {
+        one.write(user(number), &available(1)).await;
+    }
+    other.memory.hold_back();
+    // One record is deleted, and the deletion of the other one is on its way.
+    one.memory.fail_at(2, Fault::Late);
+    let (reset, middle) = tokio::join!(one.engine.reset(&[]), async {
+        let middle = one.cursor();
+        one.memory.resolve();
+        middle
+    });
+    reset.expect("the log takes it");
+    // All of it comes at once.
+    other.memory.let_go();
+    for node in [&one, &other] {
+        assert!(!node.engine.can_go_on_from(&node.tenant(), middle));
+        assert!(node.engine.can_go_on_from(&node.tenant(), node.cursor()));
+    }
+}
+
+#[tokio::test]
 async fn a_node_whose_clock_is_off_is_not_ready() {
     let (one, _other, _) = two().await;
     assert_eq!(one.engine.unreadiness(), None);

@@ -372,6 +372,31 @@ async fn a_reset_leaves_the_seeds_people_and_nothing_else() {
     );
 }
 
+#[tokio::test]
+async fn nobody_goes_on_from_the_middle_of_a_reset_not_even_after_a_restart() {
+    let node = open(None);
+    let seeds = [Seed { tenant: TENANT, people: vec![person(1, "ada@x"), person(2, "ben@x")] }];
+    node.engine.seed(&seeds[0]).await.expect("the names are free");
+    for number in [1, 2] {
+        node.write(user(number), &available(minutes(60))).await;
+    }
+    let before = node.cursor();
+    // Both records are deleted, and what comes after that is on its way.
+    node.memory.fail_at(3, Fault::Late);
+    let (reset, middle) = tokio::join!(node.engine.reset(&seeds), async {
+        let (_, middle) = node.changed(before, Whom::Everybody, Stamp::ChangedAt);
+        node.memory.resolve();
+        middle
+    });
+    reset.expect("the log takes it");
+    assert!(middle.revision > before.revision);
+    for node in [&node, &open(Some(&node.memory))] {
+        let tenant = node.engine.tenant(TENANT).expect("it is known");
+        assert!(!node.engine.can_go_on_from(&tenant, middle));
+        assert!(node.engine.can_go_on_from(&tenant, node.cursor()));
+    }
+}
+
 /// A step of a random history.
 #[derive(Clone, Debug)]
 enum Step {
