@@ -318,9 +318,9 @@ fn find(call: &Call<'_>, id: &str, grace: Duration) -> Option<Arc<Subscription>>
 }
 
 /// That there is no subscription of an id, which only a node may say that knows what the others have taken: whoever is
-/// told so makes another one.
-fn unknown(call: &Call<'_>) -> Error {
-    if call.engine.is_frozen() {
+/// told so makes another one. What is no id can be nobody's.
+fn unknown(call: &Call<'_>, id: &str) -> Error {
+    if call.engine.is_frozen() && guid::parse(id).is_some() {
         return Error::Unavailable {
             message: "This node is cut off from the others, and knows no subscription with this id; it may have been made \
                       meanwhile.",
@@ -338,7 +338,7 @@ fn unknown(call: &Call<'_>) -> Error {
 fn visible(call: &Call<'_>, id: &str) -> Result<Arc<Subscription>, Error> {
     let found = find(call, id, Duration::ZERO);
     let found = found.filter(|found| call.caller.may_see(found, call.settings.profile));
-    found.ok_or_else(|| unknown(call))
+    found.ok_or_else(|| unknown(call, id))
 }
 
 /// The subscription of this id, if the caller has made it and still may.
@@ -348,7 +348,7 @@ fn visible(call: &Call<'_>, id: &str) -> Result<Arc<Subscription>, Error> {
 /// E12, E13.
 fn own(call: &Call<'_>, id: &str, grace: Duration, operation: Operation) -> Result<Arc<Subscription>, Error> {
     let found = find(call, id, grace).filter(|found| call.caller.has_made(found));
-    let found = found.ok_or_else(|| unknown(call))?;
+    let found = found.ok_or_else(|| unknown(call, id))?;
     call.notes.subscription(found.id);
     call.caller.may_be_told(&found.target, operation, call.settings.profile)?;
     Ok(found)

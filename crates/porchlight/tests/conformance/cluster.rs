@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::subscriptions_support::{NOT_FOUND, SUBSCRIPTIONS};
 use crate::support::{
     Application, BATCH, BULK, ME, PRESENCES, ada, below, ben, done, hint, members, minutes, presence_of, raw,
     read, redacted, refused, seconds, session,
@@ -467,6 +468,41 @@ async fn what_is_read_while_time_stands_still_is_marked_as_stale() {
         server.anonymous().get(HEALTH).await,
     ] {
         assert_eq!(answer.header("warning"), "", "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_cut_off_does_not_say_that_there_is_no_subscription() {
+    let (server, _nodes) = node().await;
+    let client = ben(&server);
+    let answers = async |id: &str| {
+        let path = format!("{SUBSCRIPTIONS}/{id}");
+        [
+            client.get(&path).await,
+            client.get(&format!("{path}/porchlight.deliveries")).await,
+            client.patch(&path, &json!({})).await,
+            client.post(&format!("{path}/reauthorize"), &json!({})).await,
+            client.delete(&path).await,
+        ]
+    };
+    let id = Uuid::from_u128(7).to_string();
+    for answer in answers(&id).await {
+        refused(&answer, NOT_FOUND);
+    }
+    server.advance(seconds(4));
+    let maybe = "503 ServiceUnavailable This node is cut off from the others, and knows no subscription with \
+                 this id; it may have been made meanwhile.";
+    for answer in answers(&id).await {
+        refused(&answer, maybe);
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+    // What is no id was made by nobody.
+    for answer in answers("x").await {
+        refused(&answer, NOT_FOUND);
+    }
+    server.memory().heartbeat();
+    for answer in answers(&id).await {
+        refused(&answer, NOT_FOUND);
     }
 }
 
