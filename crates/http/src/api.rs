@@ -342,7 +342,7 @@ impl Api {
     async fn batch(&self, context: &Context<'_>, caller: &Caller, body: Body) -> Result<Reply, Error> {
         call::metadata_level(context.headers)?;
         let bytes = body.read_json(context.headers, &self.settings.limits).await?;
-        caller.remains().map_err(Error::Token)?;
+        caller.remains()?;
         let batch = Batch::read(&bytes, self.settings.limits.batch_steps_max)?;
         let (answers, until_sent) = batch.run(|step| self.step(context, caller, step)).await;
         Ok(Reply { until_sent, ..Reply::odata(answers.to_string(), MetadataLevel::Minimal) })

@@ -66,7 +66,7 @@ impl Call<'_> {
     /// come.
     pub(crate) async fn read_json(&self, body: Body) -> Result<Bytes, Error> {
         let bytes = body.read_json(self.headers, &self.settings.limits).await?;
-        self.caller.remains().map_err(Error::Token)?;
+        self.caller.remains()?;
         Ok(bytes)
     }
 
@@ -77,7 +77,7 @@ impl Call<'_> {
     /// What [`Body::read_json_or_nothing`] answers; 401 as [`Call::read_json`].
     pub(crate) async fn read_json_or_nothing(&self, body: Body) -> Result<Bytes, Error> {
         let bytes = body.read_json_or_nothing(self.headers, &self.settings.limits).await?;
-        self.caller.remains().map_err(Error::Token)?;
+        self.caller.remains()?;
         Ok(bytes)
     }
 

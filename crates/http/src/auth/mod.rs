@@ -21,6 +21,7 @@ use std::sync::Arc;
 use porchlight_engine::{Clock, Introduction, Tenant, WriteError};
 use porchlight_presence::{ApplicationId, Timestamp, UserId};
 
+use crate::error::Error;
 use crate::window::Window;
 pub use authenticator::new_api_key;
 pub(crate) use authenticator::{Authenticator, TokenCache};
@@ -84,11 +85,11 @@ impl Caller {
     ///
     /// # Errors
     ///
-    /// That somebody has.
-    pub(crate) fn remains(&self) -> Result<(), TokenError> {
+    /// 401 when somebody has.
+    pub(crate) fn remains(&self) -> Result<(), Error> {
         let is_refused = |user| self.tenant.was_deleted(user) || self.tenant.is_disabled(user);
         if !self.is_current() && self.user.is_some_and(is_refused) {
-            Err(TokenError::Refused)
+            Err(Error::Token(TokenError::Refused))
         } else {
             Ok(())
         }

@@ -150,7 +150,7 @@ pub(crate) async fn reauthorize(call: &Call<'_>, id: &str, body: Body) -> Result
     let stored = own(call, id, Duration::ZERO, Operation::Update)?;
     no_options(call)?;
     body.read(call.headers, &call.settings.limits).await?;
-    call.caller.remains().map_err(Error::Token)?;
+    call.caller.remains()?;
     let renewed = call.notifier.reauthorize(stored.id).await;
     renewed.map_err(|error| not_kept(error, stored.application, call))?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))

@@ -63,7 +63,7 @@ impl ScimCall<'_> {
     pub(super) async fn read(&self, body: Body) -> Result<Value, ScimError> {
         self.check_content_type()?;
         let bytes = body.read(self.headers, &self.settings.limits).await?;
-        self.caller.remains().map_err(Error::Token)?;
+        self.caller.remains()?;
         if bytes.trim_ascii().is_empty() {
             return Err(Error::EmptyPayload.into());
         }
