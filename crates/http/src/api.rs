@@ -290,7 +290,7 @@ impl Api {
         };
         let resource = parsed.map_err(path_error)?;
         if let Some(revision) = seen::awaited(headers, &caller.tenant)? {
-            journey.errand().run(seen::reached(&self.engine, &caller.tenant, revision)).await?;
+            journey.errand().run(seen::reached(&self.engine, &caller, revision)).await?;
         }
         if resource == Resource::Batch {
             graph::check_method(&parts.method, &resource, self.settings.profile)?;
@@ -362,13 +362,15 @@ impl Api {
     }
 
     async fn run_step(&self, context: &Context<'_>, caller: &Caller, step: Step) -> Result<Reply, Error> {
+        // It may have waited for the steps that it depends on, and one of these may be about the caller.
+        caller.remains()?;
         let (path, query) = below_version(&step.url, context)?;
         let resource = Resource::parse(path).map_err(path_error)?;
         // The steps of a batch are answered together, so none of them waits.
         let headers = Headers { prefer: Field::default(), ..Headers::of(&step.headers) };
         body::check_announced_length(&headers, &self.settings.limits)?;
         if let Some(revision) = seen::awaited(&headers, &caller.tenant)? {
-            seen::reached(&self.engine, &caller.tenant, revision).await?;
+            seen::reached(&self.engine, caller, revision).await?;
         }
         let call = self.call(context, &step.method, query, &headers, caller);
         graph::answer(&call, &resource, Body::Whole(step.body.clone())).await
@@ -386,7 +388,7 @@ impl Api {
     ) -> Result<Reply, Error> {
         let caller = self.authenticator.authenticate(headers, &connection.last_caller).await?;
         if let Some(revision) = seen::awaited(headers, &caller.tenant)? {
-            seen::reached(&self.engine, &caller.tenant, revision).await?;
+            seen::reached(&self.engine, &caller, revision).await?;
         }
         let call = ScimCall {
             engine: &self.engine,

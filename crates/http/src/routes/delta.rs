@@ -31,7 +31,7 @@ pub(crate) async fn delta(call: &Call<'_>) -> Result<Reply, Error> {
     let bookmark = token(&options).and_then(|text| call.bookmarks.read(text, call.tenant().id(), question));
     if let Some(bookmark) = bookmark {
         // Before the filter, which looks people up by their names.
-        seen::cursor_reached(call.engine, call.tenant(), bookmark.newest()).await?;
+        seen::cursor_reached(call.engine, call.caller, bookmark.newest()).await?;
     }
     let audience = Audience::read(call, &options)?;
     let top = options.number("$top", 1, TOP_MAX)?.unwrap_or(100);

@@ -239,7 +239,7 @@ pub(super) fn resolve(caller: &Caller, tenant: &Tenant, key: &UserKey<'_>) -> Re
     match key {
         UserKey::Me => {
             let user = caller.user.ok_or(Error::MeNeedsUser)?;
-            // A step of a batch may come after the one that has deleted them.
+            // They may have been deleted since their token was looked at.
             if tenant.is_somebody(user) { Ok(Some(user)) } else { Err(not_found(key)) }
         }
         UserKey::Named(name) => Ok(tenant.resolve(name)),

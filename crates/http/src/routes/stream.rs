@@ -68,7 +68,7 @@ pub(crate) async fn open(call: &Call<'_>, resource: &Resource<'_>) -> Result<Rep
     let bookmark = bookmark(call, &options, &of);
     if let Some(bookmark) = bookmark {
         // Before the filter, which looks people up by their names.
-        seen::cursor_reached(call.engine, call.tenant(), bookmark.newest()).await?;
+        seen::cursor_reached(call.engine, call.caller, bookmark.newest()).await?;
     }
     let audience = match user {
         Some(user) => Audience::one(user),

@@ -318,6 +318,18 @@ async fn the_steps_of_a_batch_may_be_about_people() {
     ]});
     let responses = ada(&server).post(BATCH, &requests).await.json()["responses"].clone();
     let statuses: Vec<&Value> = (0..5).map(|step| &responses[step]["status"]).collect();
-    assert_eq!(statuses, [204, 404, 404, 404, 404], "{responses}");
+    assert_eq!(statuses, [204, 401, 401, 401, 401], "as each is alone: {responses}");
     refused(&ada(&server).get(EXPLAIN).await, NOT_VALID);
+}
+
+#[tokio::test]
+async fn a_step_of_a_batch_comes_too_late_for_who_was_disabled_by_the_one_before() {
+    let server = TestServer::start().await;
+    let disabled = json!({"accountEnabled": false});
+    let disable = json!({"id": "1", "method": "PATCH", "url": format!("/users/{ADA}"), "body": disabled});
+    let delete = json!({"id": "2", "method": "DELETE", "url": format!("/users/{BEN}"), "dependsOn": ["1"]});
+    let answer = ada(&server).post(BATCH, &json!({"requests": [disable, delete]})).await.json();
+    let statuses = [0, 1].map(|step| answer["responses"][step]["status"].clone());
+    assert_eq!(statuses, [json!(204), json!(401)], "{answer}");
+    assert_eq!(administrator(&server).get(&user(BEN)).await.status, 200);
 }
