@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode};
 use porchlight_engine::Engine;
 use porchlight_notify::{Faults, KeepError, Notifier};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -84,16 +85,30 @@ pub(crate) fn deliveries(notifier: &Notifier) -> Reply {
     Reply::json(&json!({ "value": attempts }))
 }
 
-/// The body of `/porchlight/dev/faults`.
+/// The body of `/porchlight/dev/faults`, as it came: what is wrong with a member is said by its name.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Wanted {
     /// The share of deliveries that fail, from 0 to 1.
-    delivery_failure_rate: Option<f64>,
+    delivery_failure_rate: Option<Value>,
     /// How much longer every delivery takes.
-    extra_latency_ms: Option<u64>,
+    extra_latency_ms: Option<Value>,
     /// A subscription that the server ends.
-    drop_subscription: Option<Uuid>,
+    drop_subscription: Option<Value>,
+}
+
+/// What a member of a body says, if it is there.
+///
+/// # Errors
+///
+/// E12.
+fn read<T: DeserializeOwned>(
+    value: Option<Value>,
+    member: &'static str,
+    expected: &'static str,
+) -> Result<Option<T>, Error> {
+    let read = value.map(serde_json::from_value).transpose();
+    read.map_err(|_| Error::WrongType { member, expected })
 }
 
 /// POST `/porchlight/dev/faults {"deliveryFailureRate":0.2,"extraLatencyMs":4000,"dropSubscription":"{id}"}`: faults of
@@ -107,11 +122,13 @@ pub(crate) async fn make_faults(
     // Without a look at the content type: see above.
     let bytes = body.read(headers, limits).await?;
     let wanted: Wanted = serde_json::from_slice(&bytes).map_err(|_| Error::UnreadablePayload)?;
-    let (rate, latency) = (wanted.delivery_failure_rate, wanted.extra_latency_ms);
+    let rate: Option<f64> = read(wanted.delivery_failure_rate, "deliveryFailureRate", "a number")?;
+    let latency: Option<u64> = read(wanted.extra_latency_ms, "extraLatencyMs", "a whole number, 0 or more")?;
+    let dropped: Option<Uuid> = read(wanted.drop_subscription, "dropSubscription", "a GUID")?;
     if let Some(rate) = rate.filter(|rate| !(0.0..=1.0).contains(rate)) {
         return Err(Error::ValueUnknown { member: "DeliveryFailureRate", value: rate.to_string() });
     }
-    if let Some(id) = wanted.drop_subscription {
+    if let Some(id) = dropped {
         notifier.registry().get(id).ok_or(SubscriptionError::NotFound)?;
         // One that has gone meanwhile is dropped as well.
         if let Err(KeepError::Write(error)) = notifier.revoke(id).await {

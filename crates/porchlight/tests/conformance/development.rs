@@ -10,6 +10,7 @@ use crate::support::{
 };
 
 const CLOCK: &str = "/porchlight/dev/clock";
+const FAULTS: &str = "/porchlight/dev/faults";
 const RESET: &str = "/porchlight/dev/reset";
 
 /// Who a development token is for, and through which application; or the status that it is refused with.
@@ -107,6 +108,24 @@ async fn the_clock_names_its_own_member_in_what_it_refuses() {
         let message = answer["error"]["message"].as_str().unwrap_or_default();
         assert!(message.starts_with("The provided [Advance] is") && message.contains(what), "{message}");
     }
+}
+
+#[tokio::test]
+async fn a_fault_of_the_wrong_type_is_named() {
+    let server = TestServer::start().await;
+    let whole = "a whole number, 0 or more";
+    for (member, value, expected) in [
+        ("deliveryFailureRate", json!("0.2"), "a number"),
+        ("extraLatencyMs", json!(-1), whole),
+        ("extraLatencyMs", json!(1.5), whole),
+        ("dropSubscription", json!("x"), "a GUID"),
+        ("dropSubscription", json!(7), "a GUID"),
+    ] {
+        let answer = server.anonymous().post(FAULTS, &json!({member: value})).await;
+        refused(&answer, &format!("400 BadRequest Property '{member}' must be {expected}."));
+    }
+    let none = json!({"deliveryFailureRate": 0, "extraLatencyMs": 0, "dropSubscription": null});
+    done_without_content(&server.anonymous().post(FAULTS, &none).await);
 }
 
 #[tokio::test]
