@@ -93,8 +93,9 @@ impl Batch {
             };
             let ids = &ids;
             let running = ready.into_iter().map(|(at, step, depends_on)| {
+                let is_head = step.as_ref().is_ok_and(|step| step.method == Method::HEAD);
                 let step = if depends_on.iter().any(failed) { Err(Error::FailedDependency) } else { step };
-                answer(step).map(move |reply| (at, response(&ids[at], &reply), reply))
+                answer(step).map(move |reply| (at, response(&ids[at], &reply, is_head), reply))
             });
             for (at, answered, reply) in join_all(running).await {
                 answers[at] = Some((reply.status, answered));
@@ -170,7 +171,8 @@ fn decode_base64(text: &str) -> Option<Bytes> {
     GeneralPurpose::new(alphabet, config).decode(text).ok().map(Bytes::from)
 }
 
-fn response(id: &str, reply: &Reply) -> Value {
+/// The answer to a step; to HEAD it has no body.
+fn response(id: &str, reply: &Reply, is_head: bool) -> Value {
     let mut headers = Map::new();
     headers.insert("Cache-Control".to_owned(), "no-cache".into());
     for (name, value) in &reply.headers {
@@ -187,7 +189,7 @@ fn response(id: &str, reply: &Reply) -> Value {
         headers.insert("OData-Version".to_owned(), "4.0".into());
     }
     response.insert("headers".to_owned(), Value::Object(headers));
-    if !reply.body.is_empty() {
+    if !is_head && !reply.body.is_empty() {
         let json = is_json.then(|| serde_json::from_slice(&reply.body).ok()).flatten();
         let text = || Value::from(String::from_utf8_lossy(&reply.body));
         response.insert("body".to_owned(), json.unwrap_or_else(text));

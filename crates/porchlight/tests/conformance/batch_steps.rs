@@ -43,6 +43,21 @@ async fn an_answer_without_a_body_has_no_such_member() {
 }
 
 #[tokio::test]
+async fn a_step_with_head_is_answered_as_one_with_get_is_but_without_the_body() {
+    let server = TestServer::start().await;
+    let step = |id: &str, url: &str| json!({"id": id, "method": "HEAD", "url": url});
+    let mut steps = [step("1", "/me/presence"), step("2", "/nowhere"), step("3", "/me/presence")];
+    steps[2]["dependsOn"] = json!(["2"]);
+    let answer = ada(&server).post(BATCH, &json!({"requests": steps})).await.json();
+    for (at, status) in [(0, 200), (1, 400), (2, 424)] {
+        let response = &answer["responses"][at];
+        assert_eq!(members(response), ["id", "status", "headers"], "{response}");
+        assert_eq!(response["status"], status);
+        assert!(response["headers"]["Content-Type"].is_string(), "{response}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_with_a_body_names_its_type() {
     let server = TestServer::start().await;
     let json =
