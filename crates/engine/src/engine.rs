@@ -14,7 +14,6 @@ use crate::Clock;
 use crate::keys;
 use crate::lanes::Lanes;
 use crate::people::{PersonError, Seed};
-use crate::person::Person;
 use crate::state::State;
 use crate::tenant::Tenant;
 use crate::write::WriteError;
@@ -258,12 +257,8 @@ impl Engine {
         for tenant in self.tenants() {
             self.delete_records(&tenant).await?;
             let seed = seeds.iter().find(|seed| seed.tenant == tenant.id());
-            // Whoever has another name now comes back under their own: it may be the name of another of them, who has
-            // theirs.
-            let has_own_name =
-                |person: &&Person| tenant.directory().named(&person.user_principal_name) == Some(person.id);
-            let people = seed.into_iter().flat_map(|seed| &seed.people).filter(has_own_name);
-            let keep: HashSet<_> = people.map(|person| person.id).collect();
+            let keep: HashSet<_> =
+                seed.into_iter().flat_map(|seed| &seed.people).map(|person| person.id).collect();
             self.remove_others(&tenant, &keep).await?;
         }
         // Whoever installs this begins anew, be it here or on another node.

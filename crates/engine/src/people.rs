@@ -6,7 +6,7 @@
 //! Lanes are this process's own. Where another node has written to the same person, or claimed the same name, an append
 //! is answered with a conflict; then everything is begun anew with what reads show once they show that.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -62,7 +62,8 @@ pub enum PersonError {
 }
 
 impl Engine {
-    /// Sees that the tenant has these people; who is there already as given is left alone, and nobody is removed.
+    /// Sees that the tenant has these people; who is there already as given is left alone, and nobody is
+    /// removed. Who of them has the name of another gives it up.
     ///
     /// # Errors
     ///
@@ -71,6 +72,7 @@ impl Engine {
         // As many as may be on their way to the log together.
         let together = self.waiting_writes_max().clamp(1, 1024);
         let tenant = self.state.tenant_or_new(seed.tenant);
+        self.free_names(&tenant, &seed.people).await?;
         for people in seed.people.chunks(together) {
             let mut writes = tokio::task::JoinSet::new();
             for person in people {
@@ -79,6 +81,21 @@ impl Engine {
             }
             while let Some(done) = writes.join_next().await {
                 done.expect("putting a person in does not panic")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has those of these people who have the name of another give it up: they are called `{id}@{tenant}`
+    /// until they have their own. Else of two who have each other's each would be in the way of the other.
+    async fn free_names(&self, tenant: &Tenant, people: &[Person]) -> Result<(), PersonError> {
+        let by_id: HashMap<UserId, &Person> = people.iter().map(|person| (person.id, person)).collect();
+        for person in people {
+            let Some(owner) = tenant.directory().named(&person.user_principal_name) else { continue };
+            if by_id.get(&owner).is_some_and(|owner| !same_name(owner, person)) {
+                let unnamed = format!("{owner}@{}", tenant.id());
+                let give_up = |before| Ok(Person { user_principal_name: unnamed.clone(), ..before });
+                self.change_person::<PersonError>(tenant.id(), owner, give_up).await?;
             }
         }
         Ok(())

@@ -383,16 +383,54 @@ async fn a_reset_forgets_who_was_deleted() {
     }
 }
 
-#[tokio::test]
-async fn a_reset_gives_those_their_names_back_who_have_each_others() {
+/// Two people of a seed, who have each other's names, and one who has the name of a third, who was deleted.
+async fn mixed_up() -> (Node, Seed) {
     let node = open(None);
-    let seed = Seed { tenant: TENANT, people: vec![person(1, "ada@x"), person(2, "ben@x")] };
+    let people = [(1, "ada@x"), (2, "ben@x"), (3, "cleo@x"), (4, "dan@x")];
+    let people = people.map(|(number, name)| person(number, name)).to_vec();
+    let seed = Seed { tenant: TENANT, people };
     node.engine.seed(&seed).await.expect("nobody is there");
-    for (number, name) in [(1, "cleo@x"), (2, "ada@x"), (1, "ben@x")] {
+    node.delete(4).await.expect("he is there");
+    for (number, name) in [(1, "eve@x"), (2, "ada@x"), (1, "ben@x"), (3, "Dan@x")] {
         node.rename(number, name).await.expect("nobody has it");
     }
-    node.engine.reset(&[seed]).await.expect("whoever has the name of another gives it up");
-    for (number, name) in [(1, "ada@x"), (2, "ben@x")] {
-        assert_eq!(node.tenant().directory().named(name), Some(user(number)), "{name}");
+    (node, seed)
+}
+
+#[track_caller]
+fn assert_named(node: &Node, seed: &Seed) {
+    let found = seed.people.iter().map(|person| node.tenant().directory().person(person.id));
+    assert_eq!(found.collect::<Vec<_>>(), seed.people.iter().cloned().map(Some).collect::<Vec<_>>());
+    for person in &seed.people {
+        let name = &person.user_principal_name;
+        assert_eq!(node.tenant().directory().named(name), Some(person.id), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_seed_gives_those_their_names_back_who_have_each_others_and_leaves_the_rest() {
+    let (node, seed) = mixed_up().await;
+    node.say(1, "still there").await.expect("the log takes it");
+    let again = open(Some(&node.memory));
+    again.engine.seed(&seed).await.expect("whoever has the name of another gives it up");
+    assert_named(&again, &seed);
+    assert_eq!(again.message(1).as_deref(), Some("still there"));
+    let put_in = again.tenant().applied();
+    again.engine.seed(&seed).await.expect("they are there");
+    assert_eq!(again.tenant().applied(), put_in, "who is there as given is left alone");
+    // The name of somebody who is none of them stays theirs.
+    again.rename(1, "eve@x").await.expect("nobody has it");
+    again.create(&person(5, "ada@x")).await.expect("it was given up");
+    let taken = again.engine.seed(&seed).await.expect_err("somebody else has it");
+    assert_eq!(taken, PersonError::NameTaken("ada@x".to_owned()));
+}
+
+#[tokio::test]
+async fn a_reset_gives_those_their_names_back_who_have_each_others() {
+    let (node, seed) = mixed_up().await;
+    node.engine
+        .reset(std::slice::from_ref(&seed))
+        .await
+        .expect("whoever has the name of another gives it up");
+    assert_named(&node, &seed);
 }
