@@ -20,7 +20,7 @@ use porchlight_store::{
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
-use crate::requests::{APPLICATION, TENANT, user_id};
+use crate::requests::{APPLICATION, TENANT, scattered, user_id};
 
 /// Appends that may be on their way to the log at once: while it writes half of them, the others gather.
 const WAITING_MAX: usize = 8192;
@@ -113,9 +113,9 @@ pub(crate) fn bytes_on_disk(folder: &Path) -> Result<u64> {
 impl Fading {
     /// The instant of one user of `users`.
     fn of(self, index: u32, users: u32) -> Timestamp {
-        // The factor shares none with a power of ten: every place in the span is taken once.
-        let place = u64::from(index) * 40_503 % u64::from(users);
-        self.first.plus(self.over.mul_f64(place as f64 / f64::from(users)))
+        // Every place in the span is taken once.
+        let place = scattered(index.into(), users);
+        self.first.plus(self.over.mul_f64(f64::from(place) / f64::from(users)))
     }
 }
 

@@ -69,6 +69,15 @@ pub(crate) fn user_of(id: &str) -> Option<u32> {
     (is_one && scattered == index.wrapping_mul(2_654_435_761)).then_some(index)
 }
 
+/// Whose turn it is at this place of a round through so many people, which does not follow their indices.
+/// Everybody has one turn in as many places as there are people, if that number has no factors but those of
+/// ten.
+pub(crate) fn scattered(place: u64, people: u32) -> u32 {
+    /// It shares no factor with those numbers. The load script has the same.
+    const STRIDE: u64 = 40_503;
+    (place * STRIDE % u64::from(people)) as u32
+}
+
 /// One request.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {

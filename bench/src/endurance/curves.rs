@@ -21,7 +21,7 @@ use super::{crowd, files};
 use crate::bare;
 use crate::client::fetch;
 use crate::report::{Figure, Outcome, grouped};
-use crate::requests::Ask;
+use crate::requests::{Ask, scattered};
 use crate::rows::Bench;
 use crate::server::Server;
 use crate::spread::Spread;
@@ -47,9 +47,6 @@ const RUNS_MAX: u32 = 3;
 
 /// Files that this program, wrk and the server may need.
 const FILES: u64 = 5_000;
-
-/// No factor in common with numbers of users, which have those of ten alone.
-const STRIDE: u64 = 40_503;
 
 /// One number of connections, and one kind of request.
 struct Connected {
@@ -100,12 +97,11 @@ fn over_connections(bench: &Bench) -> Result<Vec<Connected>> {
         for kind in [Kind::Get, Kind::Set] {
             let (mut of_porchlight, mut of_bare) = (Vec::new(), Vec::new());
             for run in 0..runs(bench) {
-                // Another place in the round for each run, the same for both servers.
                 let load = wrk::Load {
                     kind,
                     connections,
                     users,
-                    start: run * 7919,
+                    start: wrk::start_of(run),
                     first: 0,
                     tokens: None,
                     seconds: bench.scale.seconds,
@@ -214,7 +210,7 @@ fn rates(
     let mut rates = Vec::new();
     for run in 0..runs(bench) {
         let seconds = Duration::from_secs(bench.scale.seconds.into());
-        let (first, requests) = (u64::from(run) * 7_919, Rc::clone(requests));
+        let (first, requests) = (u64::from(wrk::start_of(run)), Rc::clone(requests));
         let asked = ask(server, requests, what, people, (first, seconds));
         rates.push(LocalSet::new().block_on(&bench.runtime, asked).with_context(|| format!("{what:?}"))?);
     }
@@ -233,11 +229,9 @@ async fn ask(
     let load = Load::begin(requests, None);
     let begun = Instant::now();
     let until = begun + seconds;
-    let jobs = (first..).take_while(move |_| Instant::now() < until).map(move |place| {
-        let user = (place * STRIDE % u64::from(people)) as u32;
-        Job { due: None, what, user }
-    });
-    crew.work(jobs, &load).await?;
+    let users = (first..).map(move |place| scattered(place, people));
+    let in_time = users.take_while(move |_| Instant::now() < until);
+    crew.work(in_time.map(move |user| Job { due: None, what, user }), &load).await?;
     let answered = load.answered();
     ensure!(answered > 0, "not one request was answered");
     Ok(answered as f64 / begun.elapsed().as_secs_f64())

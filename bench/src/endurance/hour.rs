@@ -26,6 +26,7 @@ use super::vitals::Patient;
 use super::watchers::Watchers;
 use super::{crowd, files};
 use crate::report::{Bound, Figure, Outcome};
+use crate::requests::scattered;
 use crate::rows::Bench;
 use crate::server::Server;
 use crate::spread::Spread;
@@ -42,9 +43,6 @@ const TEAM: u32 = 50;
 
 /// Files that this program and the server may need.
 const FILES: u64 = 4_000;
-
-/// No factor in common with a hundred, nor with numbers of people, which have those of ten alone.
-const STRIDE: u64 = 40_503;
 
 /// The golden ratio's share of 2⁶⁴.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -216,18 +214,17 @@ impl Iterator for Mix {
 
 /// What the request of this number is, of all that there ever are.
 fn ask(number: u64, people: u32) -> (What, u32) {
-    let people = u64::from(people);
     // Spread evenly over everybody, whatever the kind.
-    let someone = (((number.wrapping_mul(GOLDEN) >> 32) * people) >> 32) as u32;
+    let someone = (((number.wrapping_mul(GOLDEN) >> 32) * u64::from(people)) >> 32) as u32;
     // Each hundred has all kinds, mixed.
-    match number * STRIDE % 100 {
+    match scattered(number, 100) {
         0..80 => (What::Read, someone),
         80..98 => (What::KeepAlive, someone),
         place => {
-            let change = number / 100 * 2 + place - 98;
+            let change = number / 100 * 2 + u64::from(place) - 98;
             // Everybody is busy before anybody is away, and the other way round: each is a change.
-            let what = if (change / people).is_multiple_of(2) { What::Busy } else { What::Away };
-            (what, (change * STRIDE % people) as u32)
+            let what = if (change / u64::from(people)).is_multiple_of(2) { What::Busy } else { What::Away };
+            (what, scattered(change, people))
         }
     }
 }

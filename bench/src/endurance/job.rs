@@ -8,13 +8,10 @@ use anyhow::{Result, ensure};
 use memchr::memmem;
 
 use super::request::Request;
-use crate::requests::{Ask, BULK_IDS, user_id};
+use crate::requests::{Ask, BULK_IDS, scattered, user_id};
 
 /// Bulk reads that take turns.
 const BULK_READS: u32 = 500;
-
-/// No factor in common with numbers of people, which have those of ten alone.
-const STRIDE: u64 = 40_503;
 
 /// The fewest bytes that a presence takes in an answer.
 const PRESENCE_BYTES_MIN: usize = 100;
@@ -119,8 +116,8 @@ impl Requests {
     /// The same with bulk reads of so many people, at least as many as one call names.
     pub(super) fn with_bulk(server: SocketAddr, people: u32) -> Requests {
         let call = |number: u32| {
-            let at = |place: u32| u64::from(number * BULK_IDS + place) * STRIDE % u64::from(people);
-            Request::of(&Ask::bulk_of((0..BULK_IDS).map(|place| at(place) as u32)), server)
+            let at = |place: u32| scattered(u64::from(number * BULK_IDS + place), people);
+            Request::of(&Ask::bulk_of((0..BULK_IDS).map(at)), server)
         };
         Requests { bulk: (0..BULK_READS).map(call).collect(), ..Requests::to(server) }
     }

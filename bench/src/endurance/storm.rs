@@ -39,8 +39,8 @@ const TEAM: u32 = 50;
 /// Files beyond those of connections.
 const FILES_BESIDE: u64 = 500;
 
-/// No factor in common with numbers of people; and another one than that of teams, whose members would all come at one
-/// time.
+/// No factor in common with numbers of people; and another one than that of
+/// [`scattered`](crate::requests::scattered), by which a team's members would all come at one time.
 const STRIDE: u64 = 7_919;
 
 /// The time between two looks.

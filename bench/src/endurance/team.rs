@@ -1,9 +1,6 @@
 //! Whom somebody follows: some people of many.
 
-use crate::requests::user_id;
-
-/// No factor in common with numbers of people, which have those of ten alone.
-const STRIDE: u64 = 40_503;
+use crate::requests::{scattered, user_id};
 
 /// How people are followed: each who follows has a team, and everybody is in about as many teams as everybody
 /// else.
@@ -18,8 +15,7 @@ impl Teams {
     /// Whom the one of this number follows: nobody twice.
     pub(super) fn members(self, number: u32) -> impl Iterator<Item = u32> {
         let first = u64::from(number) * u64::from(self.size);
-        (first..first + u64::from(self.size))
-            .map(move |place| (place * STRIDE % u64::from(self.people)) as u32)
+        (first..first + u64::from(self.size)).map(move |place| scattered(place, self.people))
     }
 
     /// The filter that finds them.

@@ -10,7 +10,7 @@ use crate::report::{Bound, Compared, Pair, Peer, Sample};
 use crate::requests::Ask;
 use crate::rows::Bench;
 use crate::scale::Scale;
-use crate::wrk::{Kind, Load, Wrk};
+use crate::wrk::{Kind, Load, Wrk, start_of};
 
 /// Connections that each comparison is made over.
 const CONNECTIONS: [u32; 2] = [64, 256];
@@ -64,8 +64,7 @@ impl Turns {
                 kind: self.kind,
                 connections,
                 users: self.users,
-                // Another place in the round for each run, the same for both.
-                start: run * 7919,
+                start: start_of(run),
                 first: 0,
                 tokens: side.tokens,
                 seconds,

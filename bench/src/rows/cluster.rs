@@ -18,7 +18,7 @@ use crate::report::{Bound, Compared, Outcome, Pair, Peer, Sample};
 use crate::requests::Ask;
 use crate::rows::Bench;
 use crate::server::Server;
-use crate::wrk::{Kind, Load, Run};
+use crate::wrk::{Kind, Load, Run, start_of};
 
 /// As many raw publishes on their way as make NATS about as fast as it is.
 const MANY: usize = 2_000;
@@ -123,7 +123,7 @@ impl Writes {
         let seconds = bench.scale.seconds;
         let cpu = || nodes.iter().map(Server::cpu_seconds).sum::<Result<f64>>();
         let before = cpu()? + servers.cpu_seconds()?;
-        let load = Load { seconds, ..self.share(connections / nodes.len() as u32, run * 7919) };
+        let load = Load { seconds, ..self.share(connections / nodes.len() as u32, start_of(run)) };
         let runs = self.load(bench, nodes, load)?;
         let used = cpu()? + servers.cpu_seconds()? - before;
         let requests: f64 = runs.iter().map(|run| run.requests).sum();

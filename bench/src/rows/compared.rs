@@ -18,7 +18,7 @@ use crate::rows::Bench;
 use crate::server::Server;
 use crate::stopwatch;
 use crate::tokens::Tokens;
-use crate::wrk::{Kind, Load};
+use crate::wrk::{Kind, Load, start_of};
 
 /// One row.
 pub(super) struct Comparison<'t> {
@@ -122,8 +122,7 @@ impl Comparison<'_> {
             connections: self.connections,
             users: self.users,
             first: 0,
-            // Another place in the round for each run, the same for both servers.
-            start: run * 7919,
+            start: start_of(run),
             tokens: self.tokens.map(Tokens::file),
             seconds: bench.scale.seconds,
         }
