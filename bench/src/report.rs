@@ -76,12 +76,12 @@ pub(crate) struct Sample {
 /// A row without a peer.
 #[derive(Clone, Debug)]
 pub(crate) struct Figure {
-    pub(crate) row: &'static str,
-    pub(crate) title: String,
-    pub(crate) value: f64,
-    pub(crate) unit: &'static str,
-    pub(crate) target: Option<Bound>,
-    pub(crate) note: String,
+    row: &'static str,
+    title: String,
+    value: f64,
+    unit: &'static str,
+    target: Option<Bound>,
+    note: String,
 }
 
 /// A target.
@@ -316,6 +316,21 @@ impl Sample {
 }
 
 impl Figure {
+    /// One without a target and without a note.
+    pub(crate) fn new(row: &'static str, title: impl Into<String>, value: f64, unit: &'static str) -> Figure {
+        Figure { row, title: title.into(), value, unit, target: None, note: String::new() }
+    }
+
+    /// The same with a target, if there is one.
+    pub(crate) fn target(self, target: impl Into<Option<Bound>>) -> Figure {
+        Figure { target: target.into(), ..self }
+    }
+
+    /// The same with a note.
+    pub(crate) fn note(self, note: impl Into<String>) -> Figure {
+        Figure { note: note.into(), ..self }
+    }
+
     fn json(&self) -> Value {
         json!({
             "row": self.row,

@@ -173,28 +173,18 @@ impl Peopled {
 
     fn figures(&self) -> [Figure; 5] {
         let users = grouped(f64::from(self.users));
-        let figure = |what: &str, value: f64, unit, note: String| Figure {
-            row: ROW,
-            title: format!("{what}, {users} users"),
-            value,
-            unit,
-            target: None,
-            note,
-        };
+        let figure =
+            |what: &str, value, unit| Figure::new(ROW, format!("{what}, {users} users"), value, unit);
         let rate = |what: &str, rate: Spread| {
-            figure(
-                &format!("{what} per second"),
-                rate.median,
-                "",
-                format!("{:.0} to {:.0}", rate.min, rate.max),
-            )
+            figure(&format!("{what} per second"), rate.median, "")
+                .note(format!("{:.0} to {:.0}", rate.min, rate.max))
         };
         [
             rate("reads", self.read),
             rate("reads of 650", self.bulk),
             rate("durable keep-alives", self.keep_alive),
-            figure("memory of each", self.memory_each, "B", "without the directory".to_owned()),
-            figure("start-up", self.start.as_secs_f64(), "s", "from spawn until all are there".to_owned()),
+            figure("memory of each", self.memory_each, "B").note("without the directory"),
+            figure("start-up", self.start.as_secs_f64(), "s").note("from spawn until all are there"),
         ]
     }
 }
@@ -243,21 +233,11 @@ impl Connected {
             Kind::Set => "durable setPresence",
             Kind::Get | Kind::Bulk | Kind::Mixed => "GET one presence",
         };
-        let (porchlight, bare) = (self.porchlight, self.bare);
-        let ratio = porchlight.median / bare.median;
-        Figure {
-            row: ROW,
-            title: format!("{what} per second, {} connections", grouped(f64::from(self.connections))),
-            value: porchlight.median,
-            unit: "",
-            target: None,
-            note: format!(
-                "{:.0} to {:.0}; bare {}: {ratio:.2} of it",
-                porchlight.min,
-                porchlight.max,
-                grouped(bare.median)
-            ),
-        }
+        let Spread { median, min, max } = self.porchlight;
+        let (bare, ratio) = (grouped(self.bare.median), median / self.bare.median);
+        let connections = grouped(f64::from(self.connections));
+        Figure::new(ROW, format!("{what} per second, {connections} connections"), median, "")
+            .note(format!("{min:.0} to {max:.0}; bare {bare}: {ratio:.2} of it"))
     }
 }
 

@@ -166,14 +166,7 @@ impl Size {
 
 impl Found {
     fn figures(&self, size: Size) -> Result<Vec<Figure>> {
-        let figure = |title: &str, value: f64, unit, note: String| Figure {
-            row: ROW,
-            title: title.to_owned(),
-            value,
-            unit,
-            target: None,
-            note,
-        };
+        let figure = |title: &str, value, unit| Figure::new(ROW, title, value, unit);
         let last = &self.samples[self.samples.len() - 1];
         let took = last.at.as_secs_f64();
         let most = |value: &dyn Fn(&Sample, &Sample) -> f64| {
@@ -188,47 +181,29 @@ impl Found {
         let late_max = last.metrics.value(LATENESS_MAX)?;
         let late = last.metrics.quantile_since(&self.before.metrics, LATENESS, 0.99)?.min(late_max);
         let step = format!("of the day's time; a step of the clock is {:?}", STEP * SPEED);
-        let mut figures = vec![figure(
-            "writes per second",
-            self.writes.count as f64 / took,
-            "",
-            format!(
-                "{} people, {:.0} minutes; busiest look {:.0}/s",
-                size.people,
-                took / 60.0,
-                most(&|before, now| now.writes.count as f64 / now.at.saturating_sub(before.at).as_secs_f64())
-            ),
-        )];
+        let busiest =
+            most(&|before, now| now.writes.count as f64 / now.at.saturating_sub(before.at).as_secs_f64());
+        let (people, minutes) = (size.people, took / 60.0);
+        let mut figures = vec![
+            figure("writes per second", self.writes.count as f64 / took, "")
+                .note(format!("{people} people, {minutes:.0} minutes; busiest look {busiest:.0}/s")),
+        ];
         figures.extend(self.writes.figures(ROW, "due to write answered"));
         figures.extend(self.own.figures(ROW, "of which this program's own timer"));
         figures.extend([
-            figure(
-                "changes told per second",
-                told / took,
-                "",
-                format!("to {} streams of {TEAM} people; each knows everybody's last state", size.streams),
-            ),
-            figure("timers fired per second", fired / took, "", String::new()),
-            figure("lateness of timers, p99", late, "s", format!("the bound of its bucket, {step}")),
-            figure("lateness of timers, slowest", late_max, "s", step),
-            figure(
-                "server CPU, mean",
-                last.cores_since(&self.before),
-                "cores",
-                format!("busiest look {:.2}", most(&|before, now| now.cores_since(before))),
-            ),
-            figure(
-                "memory, peak",
-                mebibytes(self.memory_peak),
-                "MiB",
-                format!("before {:.0}", self.before.memory()),
-            ),
-            figure(
-                "data folder, most",
-                most(&|_, now| now.disk()),
-                "MiB",
-                format!("at the end {:.0}", last.disk()),
-            ),
+            figure("changes told per second", told / took, "").note(format!(
+                "to {} streams of {TEAM} people; each knows everybody's last state",
+                size.streams
+            )),
+            figure("timers fired per second", fired / took, ""),
+            figure("lateness of timers, p99", late, "s").note(format!("the bound of its bucket, {step}")),
+            figure("lateness of timers, slowest", late_max, "s").note(step),
+            figure("server CPU, mean", last.cores_since(&self.before), "cores")
+                .note(format!("busiest look {:.2}", most(&|before, now| now.cores_since(before)))),
+            figure("memory, peak", mebibytes(self.memory_peak), "MiB")
+                .note(format!("before {:.0}", self.before.memory())),
+            figure("data folder, most", most(&|_, now| now.disk()), "MiB")
+                .note(format!("at the end {:.0}", last.disk())),
         ]);
         Ok(figures)
     }

@@ -231,34 +231,17 @@ fn ask(number: u64, people: u32) -> (What, u32) {
 
 impl Found {
     fn figures(&self, size: Size) -> Vec<Figure> {
-        let figure = |title: &str, value: f64, unit, target, note: String| Figure {
-            row: ROW,
-            title: title.to_owned(),
-            value,
-            unit,
-            target,
-            note,
-        };
+        let figure = |title: &str, value, unit| Figure::new(ROW, title, value, unit);
+        let Size { maximum_for, hold_for, .. } = size;
         let last = &self.samples[self.samples.len() - 1];
         let mut figures = vec![
-            figure(
-                "most requests per second",
-                self.maximum,
-                "",
-                None,
-                format!(
-                    "for {:?}, over {CONNECTIONS} connections, as fast as answers come",
-                    size.maximum_for
-                ),
-            ),
-            figure("requests per second asked for", self.asked, "", None, format!("for {:?}", size.hold_for)),
-            figure(
-                "requests per second answered",
-                self.answered,
-                "",
-                Some(Bound::AtLeast(self.asked * 0.99)),
-                "with those that were late".to_owned(),
-            ),
+            figure("most requests per second", self.maximum, "").note(format!(
+                "for {maximum_for:?}, over {CONNECTIONS} connections, as fast as answers come"
+            )),
+            figure("requests per second asked for", self.asked, "").note(format!("for {hold_for:?}")),
+            figure("requests per second answered", self.answered, "")
+                .target(Bound::AtLeast(self.asked * 0.99))
+                .note("with those that were late"),
         ];
         for (what, times) in [
             ("due to read answered", self.reads),
@@ -270,14 +253,9 @@ impl Found {
             figures.extend(times.figures(ROW, what));
         }
         figures.extend([
-            figure("server CPU, mean", last.cores_since(&self.before), "cores", None, String::new()),
-            figure(
-                "memory, peak",
-                mebibytes(self.memory_peak),
-                "MiB",
-                None,
-                format!("before {:.0}", self.before.memory()),
-            ),
+            figure("server CPU, mean", last.cores_since(&self.before), "cores"),
+            figure("memory, peak", mebibytes(self.memory_peak), "MiB")
+                .note(format!("before {:.0}", self.before.memory())),
         ]);
         figures.extend(self.verdicts());
         figures
@@ -291,13 +269,10 @@ impl Found {
         let both = |value: fn(&Sample) -> f64| [second, last].map(|of| Spread::of(of.iter().map(value)));
         let middle = |value| both(value).map(|spread| spread.median);
         let most = |value| both(value).map(|spread| spread.max);
-        let figure = |title: &str, [before, after]: [f64; 2], limit: f64, unit: &str| Figure {
-            row: ROW,
-            title: format!("{title}, last quarter over second"),
-            value: after / before,
-            unit: "",
-            target: Some(Bound::AtMost(limit)),
-            note: format!("{before:.2} {unit}, then {after:.2}"),
+        let figure = |title: &str, [before, after]: [f64; 2], limit: f64, unit: &str| {
+            Figure::new(ROW, format!("{title}, last quarter over second"), after / before, "")
+                .target(Bound::AtMost(limit))
+                .note(format!("{before:.2} {unit}, then {after:.2}"))
         };
         [
             figure("memory, median", middle(Sample::memory), 1.05, "MiB"),

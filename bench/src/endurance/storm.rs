@@ -156,43 +156,24 @@ fn bell(share: f64) -> f64 {
 impl Found {
     fn figures(&self, size: Size) -> Vec<Figure> {
         let Size { people, streams, webhooks, over } = size;
-        let figure = |title: &str, value: f64, unit, note: String| Figure {
-            row: ROW,
-            title: title.to_owned(),
-            value,
-            unit,
-            target: None,
-            note,
-        };
+        let figure = |title: &str, value, unit| Figure::new(ROW, title, value, unit);
         let last = &self.samples[self.samples.len() - 1];
         let files = self.samples.iter().map(|sample| sample.vitals.files).max().unwrap_or_default();
         let cores = last.cores_since(&self.before);
         let busiest = self.samples.windows(2).map(|pair| pair[1].cores_since(&pair[0])).fold(0.0, f64::max);
-        let mut figures = vec![figure(
-            "people who appeared",
-            f64::from(people),
-            "",
-            format!("in {over:?}, all answered; {streams} streams, {webhooks} webhooks, {TEAM} people each"),
-        )];
+        let mut figures = vec![figure("people who appeared", f64::from(people), "").note(format!(
+            "in {over:?}, all answered; {streams} streams, {webhooks} webhooks, {TEAM} people each"
+        ))];
         figures.extend(self.writes.figures(ROW, "due to write answered"));
         figures.extend(self.streams.figures(ROW, "due to event read"));
         figures.extend(self.webhooks.figures(ROW, "due to webhook begun"));
         figures.extend(self.own.figures(ROW, "of which this program's own timer"));
         figures.extend([
-            figure(
-                "until every watcher knew everything",
-                self.settled.as_secs_f64() * 1e3,
-                "ms",
-                String::new(),
-            ),
-            figure(
-                "memory, peak",
-                mebibytes(self.memory_peak),
-                "MiB",
-                format!("before {:.0}", self.before.memory()),
-            ),
-            figure("open files, most", files as f64, "", String::new()),
-            figure("server CPU, mean", cores, "cores", format!("busiest second {busiest:.2}")),
+            figure("until every watcher knew everything", self.settled.as_secs_f64() * 1e3, "ms"),
+            figure("memory, peak", mebibytes(self.memory_peak), "MiB")
+                .note(format!("before {:.0}", self.before.memory())),
+            figure("open files, most", files as f64, ""),
+            figure("server CPU, mean", cores, "cores").note(format!("busiest second {busiest:.2}")),
         ]);
         figures
     }

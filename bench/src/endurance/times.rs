@@ -61,18 +61,11 @@ impl Times {
 impl Summary {
     /// As lines of the table of this row.
     pub(super) fn figures(self, row: &'static str, what: &str) -> [Figure; 3] {
-        let figure = |share: &str, value: f64, note: String| Figure {
-            row,
-            title: format!("{what}, {share}"),
-            value,
-            unit: "ms",
-            target: None,
-            note,
-        };
+        let figure = |share: &str, value| Figure::new(row, format!("{what}, {share}"), value, "ms");
         [
-            figure("p50", self.p50_ms, format!("{} of them", self.count)),
-            figure("p99", self.p99_ms, String::new()),
-            figure("slowest", self.max_ms, String::new()),
+            figure("p50", self.p50_ms).note(format!("{} of them", self.count)),
+            figure("p99", self.p99_ms),
+            figure("slowest", self.max_ms),
         ]
     }
 

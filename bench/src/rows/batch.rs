@@ -46,14 +46,8 @@ fn figure(batch: Option<usize>, samples: &[Sample], plain: &[Sample]) -> Figure 
     let ratio = samples.iter().zip(plain).map(|(sample, plain)| sample.per_second / plain.per_second);
     let (rate, ratio) = (Spread::of(samples.iter().map(|sample| sample.per_second)), Spread::of(ratio));
     let (p50, times) = (Spread::of(samples.iter().map(|sample| sample.p50_ms)).median, ratio.median);
-    Figure {
-        row: ROW,
-        title: title(batch),
-        value: rate.median,
-        unit: "msg/s",
-        target: None,
-        note: format!("{times:.2} times plain; answered in {p50:.1} ms, p50; {IN_FLIGHT} in flight"),
-    }
+    Figure::new(ROW, title(batch), rate.median, "msg/s")
+        .note(format!("{times:.2} times plain; answered in {p50:.1} ms, p50; {IN_FLIGHT} in flight"))
 }
 
 fn title(batch: Option<usize>) -> String {

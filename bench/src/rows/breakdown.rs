@@ -147,19 +147,12 @@ fn break_down(
     }
     let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
     counts.sort_unstable_by_key(|(stage, count)| (Reverse(*count), *stage));
-    let figure = |what: String, value: f64, note: String| Figure {
-        row: ROW,
-        title: what,
-        value,
-        unit: "µs",
-        target: None,
-        note,
-    };
+    let figure = |of: &str, value| Figure::new(ROW, format!("{what}: {of}"), value, "µs");
     let all = format!("{} samples of two runs; {:.0} requests/s", samples.len(), run.requests / run.seconds);
-    let mut figures = vec![figure(format!("{what}: server CPU per request"), micros, all)];
+    let mut figures = vec![figure("server CPU per request", micros).note(all)];
     figures.extend(counts.into_iter().map(|(stage, count)| {
         let share = count as f64 / samples.len() as f64;
-        figure(format!("{what}: {stage}"), micros * share, format!("{:.1} %", share * 100.0))
+        figure(stage, micros * share).note(format!("{:.1} %", share * 100.0))
     }));
     Ok(figures)
 }

@@ -260,36 +260,27 @@ async fn all_there(address: SocketAddr, written: &[Answer]) -> Result<()> {
 
 impl Found {
     fn figures(&self, crowd: u32) -> Vec<Figure> {
-        let figure = |title: &str, value: f64, unit, target, note| Figure {
-            row: ROW,
-            title: format!("{ROW}: {title}"),
-            value,
-            unit,
-            target,
-            note,
-        };
+        let figure = |title: &str, value, unit| Figure::new(ROW, format!("{ROW}: {title}"), value, unit);
         let mut figures = Vec::new();
         for Jumped { what, drained, reads } in &self.jumps {
             let note = format!(
                 "{:.0}/s; p50 {:.2} ms, slowest {:.1} ms",
                 reads.per_second, reads.p50_ms, reads.max_ms
             );
-            figures.push(figure(&format!("{what}, reads p99"), reads.p99_ms, "ms", None, note));
+            figures.push(figure(&format!("{what}, reads p99"), reads.p99_ms, "ms").note(note));
             if let Some(drained) = drained {
-                figures.push(figure(
-                    &format!("{what}, until everything due was told"),
-                    drained.as_secs_f64(),
-                    "s",
-                    Some(Bound::AtMost(2.0)),
-                    format!("{crowd} people with a session"),
-                ));
+                let title = format!("{what}, until everything due was told");
+                figures.push(
+                    figure(&title, drained.as_secs_f64(), "s")
+                        .target(Bound::AtMost(2.0))
+                        .note(format!("{crowd} people with a session")),
+                );
             }
         }
-        let none = "none went back";
-        figures.push(figure("looks at people who fade", self.looks as f64, "", None, none.to_owned()));
+        figures.push(figure("looks at people who fade", self.looks as f64, "").note("none went back"));
         let all = "each stamped after the one before; all were there after a restart four minutes behind, and a \
                    start an hour behind was refused";
-        figures.push(figure("writes", self.writes as f64, "", None, all.to_owned()));
+        figures.push(figure("writes", self.writes as f64, "").note(all));
         figures
     }
 }

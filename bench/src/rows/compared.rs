@@ -151,14 +151,9 @@ impl Comparison<'_> {
         let since = |name| Ok::<f64, anyhow::Error>(after.value(name)? - before.value(name)?);
         let (appends, syncs) = (since("porchlight_log_appends_total")?, since("porchlight_log_syncs_total")?);
         ensure!(syncs > 0.0, "the log counts {appends} appends and no sync");
-        Ok(Figure {
-            row: self.name,
-            title: format!("appends per sync, {} connections", self.connections),
-            value: appends / syncs,
-            unit: "",
-            target: None,
-            note: format!("{appends:.0} appends in all runs"),
-        })
+        let title = format!("appends per sync, {} connections", self.connections);
+        Ok(Figure::new(self.name, title, appends / syncs, "")
+            .note(format!("{appends:.0} appends in all runs")))
     }
 }
 

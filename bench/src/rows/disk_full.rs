@@ -221,14 +221,7 @@ async fn missing(address: SocketAddr, writes: &[Write]) -> Result<usize> {
 
 impl Found {
     fn figures(&self, missing: usize) -> Result<Vec<Figure>> {
-        let figure = |title: &str, value: f64, unit, target, note| Figure {
-            row: ROW,
-            title: format!("{ROW}: {title}"),
-            value,
-            unit,
-            target,
-            note,
-        };
+        let figure = |title: &str, value, unit| Figure::new(ROW, format!("{ROW}: {title}"), value, unit);
         let took = |took: Took| format!("{:.2} / {:.2} / {:.1}", took.p50_ms, took.p99_ms, took.max_ms);
         let reads = format!(
             "{:.0}/s; p50 / p99 / slowest before {}, meanwhile {}, after {}",
@@ -243,28 +236,14 @@ impl Found {
         let went_on = kept.filter(|write| write.answered > self.room).map(|write| write.answered).min();
         let went_on = went_on.context("no write was kept after there was room again")? - self.room;
         Ok(vec![
-            figure("reads meanwhile, p99", self.reads_while_full.p99_ms, "ms", None, reads),
-            figure(
-                "writes refused meanwhile, slowest answer",
-                percentile(&refused, 1.0),
-                "ms",
-                None,
-                format!("p99 {:.1} ms; {statuses}", percentile(&refused, 0.99)),
-            ),
-            figure(
-                "from room on the disk to the first write that was kept",
-                went_on.as_secs_f64(),
-                "s",
-                Some(Bound::AtMost(3.0)),
-                String::new(),
-            ),
-            figure(
-                "people whose acknowledged write is missing after kill -9",
-                missing as f64,
-                "",
-                Some(Bound::AtMost(0.0)),
-                format!("{kept_count} writes were acknowledged"),
-            ),
+            figure("reads meanwhile, p99", self.reads_while_full.p99_ms, "ms").note(reads),
+            figure("writes refused meanwhile, slowest answer", percentile(&refused, 1.0), "ms")
+                .note(format!("p99 {:.1} ms; {statuses}", percentile(&refused, 0.99))),
+            figure("from room on the disk to the first write that was kept", went_on.as_secs_f64(), "s")
+                .target(Bound::AtMost(3.0)),
+            figure("people whose acknowledged write is missing after kill -9", missing as f64, "")
+                .target(Bound::AtMost(0.0))
+                .note(format!("{kept_count} writes were acknowledged")),
         ])
     }
 

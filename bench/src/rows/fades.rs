@@ -43,22 +43,15 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     let (lateness, took) = bench.runtime.block_on(watch(server.address(), crowd, first.plus(over)))?;
     server.stop()?;
 
-    let figure = |title: &str, value: f64, target, note: &str| Figure {
-        row: "fades",
-        title: title.to_owned(),
-        value,
-        unit: "ms",
-        target,
-        note: note.to_owned(),
-    };
+    let figure = |title: &str, value| Figure::new("fades", title, value, "ms");
     let bucket = "the bound of its bucket";
     let figures = vec![
-        figure(&format!("lateness of {crowd} fades in {over:?}, p50"), lateness.p50_ms, None, bucket),
-        figure("lateness of fades, p99", lateness.p99_ms, Some(Bound::AtMost(20.0)), bucket),
-        figure("lateness of fades, slowest", lateness.max_ms, None, ""),
-        figure("reads beside, p50", took.p50_ms, None, &format!("{:.0} reads/s", took.per_second)),
-        figure("reads beside, p99", took.p99_ms, None, ""),
-        figure("reads beside, slowest", took.max_ms, None, ""),
+        figure(&format!("lateness of {crowd} fades in {over:?}, p50"), lateness.p50_ms).note(bucket),
+        figure("lateness of fades, p99", lateness.p99_ms).target(Bound::AtMost(20.0)).note(bucket),
+        figure("lateness of fades, slowest", lateness.max_ms),
+        figure("reads beside, p50", took.p50_ms).note(format!("{:.0} reads/s", took.per_second)),
+        figure("reads beside, p99", took.p99_ms),
+        figure("reads beside, slowest", took.max_ms),
     ];
     Ok(Outcome { compared: vec![], figures })
 }
@@ -76,23 +69,16 @@ pub(super) fn measure_jump(bench: &Bench) -> Result<Outcome> {
     let (drained, took) = bench.runtime.block_on(jump(server.address()))?;
     server.stop()?;
 
-    let drained = Figure {
-        row: "jump",
-        title: format!("a jump of the clock over {crowd} fades, until drained"),
-        value: drained.as_secs_f64(),
-        unit: "s",
-        target: (!bench.scale.quick).then_some(Bound::AtMost(2.0)),
-        note: String::new(),
-    };
-    let slowest = Figure {
-        row: "jump",
-        title: "slowest read meanwhile".to_owned(),
-        value: took.max_ms,
-        unit: "ms",
-        target: Some(Bound::AtMost(50.0)),
-        note: format!("p50 {:.2} ms, p99 {:.2} ms, {:.0} reads/s", took.p50_ms, took.p99_ms, took.per_second),
-    };
-    Ok(Outcome { compared: vec![], figures: vec![drained, slowest] })
+    let until_drained = format!("a jump of the clock over {crowd} fades, until drained");
+    let Took { per_second, p50_ms, p99_ms, max_ms, .. } = took;
+    let figures = vec![
+        Figure::new("jump", until_drained, drained.as_secs_f64(), "s")
+            .target((!bench.scale.quick).then_some(Bound::AtMost(2.0))),
+        Figure::new("jump", "slowest read meanwhile", max_ms, "ms")
+            .target(Bound::AtMost(50.0))
+            .note(format!("p50 {p50_ms:.2} ms, p99 {p99_ms:.2} ms, {per_second:.0} reads/s")),
+    ];
+    Ok(Outcome { compared: vec![], figures })
 }
 
 /// How late timers fired.

@@ -25,6 +25,8 @@ use crate::rows::Bench;
 use crate::spread::Spread;
 use crate::stopwatch::{self, Stopwatch};
 
+const ROW: &str = "cluster-scale";
+
 /// How many tenants the users are of.
 const TENANTS: usize = 20;
 
@@ -72,15 +74,15 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     figures.add_overwritten(&overwritten, &servers)?;
     let swept = bench.runtime.block_on(swept(&servers))?;
     figures.add_swept(&swept, bench.scale.quick);
-    figures.add("node memory after them", mebibytes(node.settled_memory()?), "MiB", String::new());
+    figures.add("node memory after them", mebibytes(node.settled_memory()?), "MiB", "");
     node.stop()?;
 
     let restart = servers.restart()?;
-    figures.add("NATS restart until ready", restart.as_secs_f64(), "s", "stopped in order".to_owned());
+    figures.add("NATS restart until ready", restart.as_secs_f64(), "s", "stopped in order");
     let restart = servers.restart_after_kill()?;
-    figures.add("NATS restart until ready, killed", restart.as_secs_f64(), "s", "kill -9".to_owned());
+    figures.add("NATS restart until ready, killed", restart.as_secs_f64(), "s", "kill -9");
     let memory = mebibytes(servers.settled_memory()?);
-    figures.add("NATS memory after restart", memory, "MiB", String::new());
+    figures.add("NATS memory after restart", memory, "MiB", "");
     let (after, _) = catch_up(bench, &servers)?;
     figures.add_catch_up("a new node catches up after all that", after);
     Ok(Outcome { compared: vec![], figures: figures.0 })
@@ -243,12 +245,8 @@ fn mebibytes(bytes: u64) -> f64 {
 struct Figures(Vec<Figure>);
 
 impl Figures {
-    fn add(&mut self, title: &str, value: f64, unit: &'static str, note: String) {
-        self.add_with(title, value, unit, None, note);
-    }
-
-    fn add_with(&mut self, title: &str, value: f64, unit: &'static str, target: Option<Bound>, note: String) {
-        self.0.push(Figure { row: "cluster-scale", title: title.to_owned(), value, unit, target, note });
+    fn add(&mut self, title: &str, value: f64, unit: &'static str, note: impl Into<String>) {
+        self.0.push(Figure::new(ROW, title, value, unit).note(note));
     }
 
     fn add_catch_up(&mut self, title: &str, seconds: Spread) {
@@ -265,8 +263,8 @@ impl Figures {
         let peak = mebibytes(servers.peak_memory()?);
         let peak = format!("at most {peak:.0} MiB; the ids of two minutes are in it");
         self.add("NATS memory after them", mebibytes(memory), "MiB", peak);
-        self.add("NATS on disk after them", mebibytes(servers.disk()?), "MiB", String::new());
-        let note = "first to last sequence, in the widest stream".to_owned();
+        self.add("NATS on disk after them", mebibytes(servers.disk()?), "MiB", "");
+        let note = "first to last sequence, in the widest stream";
         self.add("room per message when they end", *width, "", note);
         Ok(())
     }
@@ -277,6 +275,6 @@ impl Figures {
         let note = format!("{seconds:.0} s later; {messages} messages over {span} sequences in all");
         // The sweeper leaves small streams alone.
         let target = (!is_quick).then_some(Bound::AtMost(5.0));
-        self.add_with("room per message when swept", *width, "", target, note);
+        self.0.push(Figure::new(ROW, "room per message when swept", *width, "").target(target).note(note));
     }
 }

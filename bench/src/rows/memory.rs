@@ -18,6 +18,9 @@ use crate::stopwatch;
 
 const ROW: &str = "memory";
 
+/// What a start-up is measured by.
+const FROM_SPAWN: &str = "from spawn to the first answer, files in the page cache";
+
 /// Measures users, start-up and people.
 pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     let crowd = bench.scale.crowd;
@@ -30,46 +33,20 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     let note = |what: &str, bytes: u64| {
         format!("{crowd} {what}: {} MiB, without {} MiB, both resident", bytes >> 20, empty >> 20)
     };
-    let figure = |title: &str, value: f64, unit, target, note| Figure {
-        row: ROW,
-        title: title.to_owned(),
-        value,
-        unit,
-        target,
-        note,
-    };
+    let figure = |title: &str, value, unit| Figure::new(ROW, title, value, unit);
+    let Spread { median, min, max } = starts;
     let figures = vec![
-        figure(
-            "memory per user with one session",
-            user,
-            "B",
-            Some(Bound::AtMost(120.0)),
-            note("users without directory entries", with_users),
-        ),
-        figure(
-            "memory per person in the directory",
-            person,
-            "B",
-            None,
-            note("people without sessions", with_people),
-        ),
-        figure(
-            "memory per user with directory",
-            user + person,
-            "B",
-            Some(Bound::AtMost(450.0)),
-            "their sum".to_owned(),
-        ),
-        figure(
-            &format!("start-up with {crowd} users"),
-            starts.median,
-            "s",
-            (!bench.scale.quick).then_some(Bound::AtMost(1.0)),
-            format!(
-                "{:.2} to {:.2}; from spawn to the first answer, files in the page cache",
-                starts.min, starts.max
-            ),
-        ),
+        figure("memory per user with one session", user, "B")
+            .target(Bound::AtMost(120.0))
+            .note(note("users without directory entries", with_users)),
+        figure("memory per person in the directory", person, "B")
+            .note(note("people without sessions", with_people)),
+        figure("memory per user with directory", user + person, "B")
+            .target(Bound::AtMost(450.0))
+            .note("their sum"),
+        figure(&format!("start-up with {crowd} users"), median, "s")
+            .target((!bench.scale.quick).then_some(Bound::AtMost(1.0)))
+            .note(format!("{min:.2} to {max:.2}; {FROM_SPAWN}")),
     ];
     Ok(Outcome { compared: vec![], figures })
 }
@@ -89,31 +66,15 @@ pub(super) fn measure_ten_million(bench: &Bench) -> Result<Outcome> {
     let crowd = bench.scale.crowd * 10;
     let empty = empty(bench)?;
     let (with_users, starts) = users(bench, crowd, 1)?;
-    let target = |most| (!bench.scale.quick).then_some(Bound::AtMost(most));
     let each = (with_users as f64 - empty as f64) / f64::from(crowd);
-    let figure = |title: String, value, unit, target, note: String| Figure {
-        row: "ten-million",
-        title,
-        value,
-        unit,
-        target,
-        note,
+    let figure = |what: &str, value, unit| {
+        Figure::new("ten-million", format!("{what} with {crowd} users"), value, unit)
     };
     let figures = vec![
-        figure(
-            format!("memory with {crowd} users"),
-            with_users as f64 / 1_073_741_824.0,
-            "GiB",
-            target(4.0),
-            format!("resident; {each:.0} B each, with one session"),
-        ),
-        figure(
-            format!("start-up with {crowd} users"),
-            starts.median,
-            "s",
-            None,
-            "from spawn to the first answer, files in the page cache".to_owned(),
-        ),
+        figure("memory", with_users as f64 / 1_073_741_824.0, "GiB")
+            .target((!bench.scale.quick).then_some(Bound::AtMost(4.0)))
+            .note(format!("resident; {each:.0} B each, with one session")),
+        figure("start-up", starts.median, "s").note(FROM_SPAWN),
     ];
     Ok(Outcome { compared: vec![], figures })
 }

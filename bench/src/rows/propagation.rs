@@ -65,19 +65,15 @@ impl Found {
     fn figures(&self, servers: usize) -> Vec<Figure> {
         let among = format!("{} writes, one each {EVERY:?}; {servers} NATS, sync always", self.visible.len());
         let answered = |of: f64| format!("its own answer took {:.2} ms", percentile(&self.answered, of));
-        let figure = |what: &str, millis: &[f64], share: &str, of: f64, note: String| Figure {
-            row: "propagation",
-            title: format!("write on A sent to {what} on B, {servers} NATS, {share}"),
-            value: percentile(millis, of),
-            unit: "ms",
-            target: None,
-            note,
+        let figure = |what: &str, millis: &[f64], share: &str, of| {
+            let title = format!("write on A sent to {what} on B, {servers} NATS, {share}");
+            Figure::new("propagation", title, percentile(millis, of), "ms")
         };
         vec![
-            figure("visible", &self.visible, "p50", 0.5, answered(0.5)),
-            figure("visible", &self.visible, "p99", 0.99, answered(0.99)),
-            figure("event", &self.told, "p50", 0.5, among),
-            figure("event", &self.told, "p99", 0.99, String::new()),
+            figure("visible", &self.visible, "p50", 0.5).note(answered(0.5)),
+            figure("visible", &self.visible, "p99", 0.99).note(answered(0.99)),
+            figure("event", &self.told, "p50", 0.5).note(among),
+            figure("event", &self.told, "p99", 0.99),
         ]
     }
 }

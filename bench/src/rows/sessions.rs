@@ -129,44 +129,24 @@ impl Found {
     }
 
     fn figures(&self, sessions: u32, per_second: f64) -> Vec<Figure> {
-        let figure = |title: &str, value: f64, target, note| Figure {
-            row: "sessions",
-            title: title.to_owned(),
-            value,
-            unit: "",
-            target,
-            note,
-        };
+        let figure = |title: &str, value| Figure::new("sessions", title, value, "");
         let uneven = |values: &[f64]| {
             let mean = values.iter().sum::<f64>() / values.len() as f64;
             Spread::of(values.iter().copied()).max / mean
         };
         let written = self.entries.iter().sum::<f64>();
         vec![
-            figure(
-                "cells that one tenant's sessions are in, the most",
-                self.cells_max as f64,
-                Some(Bound::AtMost(1.0)),
-                format!("{sessions} sessions, {TENANTS} tenants, {CELLS} cells"),
-            ),
-            figure(
-                "sessions in the fullest of the three cells over their mean",
-                uneven(&self.entries),
-                Some(Bound::AtMost(1.01)),
-                format!("{written:.0} sessions counted in NATS"),
-            ),
-            figure(
-                "bytes in the largest of the three cells over their mean",
-                uneven(&self.bytes),
-                Some(Bound::AtMost(1.05)),
-                format!("{:.0} MiB in all three", self.bytes.iter().sum::<f64>() / 1_048_576.0),
-            ),
-            figure(
-                "sessions written per second",
-                per_second,
-                None,
-                format!("by one engine, {UNDERWAY} on their way; 1 NATS, sync 2m"),
-            ),
+            figure("cells that one tenant's sessions are in, the most", self.cells_max as f64)
+                .target(Bound::AtMost(1.0))
+                .note(format!("{sessions} sessions, {TENANTS} tenants, {CELLS} cells")),
+            figure("sessions in the fullest of the three cells over their mean", uneven(&self.entries))
+                .target(Bound::AtMost(1.01))
+                .note(format!("{written:.0} sessions counted in NATS")),
+            figure("bytes in the largest of the three cells over their mean", uneven(&self.bytes))
+                .target(Bound::AtMost(1.05))
+                .note(format!("{:.0} MiB in all three", self.bytes.iter().sum::<f64>() / 1_048_576.0)),
+            figure("sessions written per second", per_second)
+                .note(format!("by one engine, {UNDERWAY} on their way; 1 NATS, sync 2m")),
         ]
     }
 }

@@ -25,25 +25,15 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     let production = starts(bench, |data| bench.start_in_production(&config, data, None))?;
     let development = starts(bench, |data| bench.start(data, None))?;
 
-    let started = |title: &str, starts: Spread, target| Figure {
-        row: ROW,
-        title: title.to_owned(),
-        value: starts.median,
-        unit: "ms",
-        target,
-        note: format!("{:.0} to {:.0}; from spawn to ready", starts.min, starts.max),
+    let started = |title: &str, Spread { median, min, max }| {
+        Figure::new(ROW, title, median, "ms").note(format!("{min:.0} to {max:.0}; from spawn to ready"))
     };
     let figures = vec![
-        Figure {
-            row: ROW,
-            title: "the program, stripped".to_owned(),
-            value: size,
-            unit: "MB",
-            target: Some(Bound::AtMost(25.0)),
-            note: "the board and everything else in it".to_owned(),
-        },
-        started("start on an empty folder", production, Some(Bound::AtMost(150.0))),
-        started("the same in development", development, None),
+        Figure::new(ROW, "the program, stripped", size, "MB")
+            .target(Bound::AtMost(25.0))
+            .note("the board and everything else in it"),
+        started("start on an empty folder", production).target(Bound::AtMost(150.0)),
+        started("the same in development", development),
     ];
     Ok(Outcome { compared: vec![], figures })
 }

@@ -92,14 +92,12 @@ fn start(bench: &Bench, folder: &Path, people: u32) -> Result<Server> {
 /// How soon a read is answered that waits for a write.
 fn held_read(bench: &Bench, server: &Server) -> Result<Figure> {
     let waited = bench.runtime.block_on(wait(server.address()))?;
-    Ok(Figure {
-        row: ROW,
-        title: "Prefer: wait, write answered to held read answered, slowest".to_owned(),
-        value: percentile(&waited, 1.0),
-        unit: "ms",
-        target: Some(Bound::AtMost(50.0)),
-        note: format!("{} reads; p50 {:.2} ms", waited.len(), percentile(&waited, 0.5)),
-    })
+    let title = "Prefer: wait, write answered to held read answered, slowest";
+    Ok(Figure::new(ROW, title, percentile(&waited, 1.0), "ms").target(Bound::AtMost(50.0)).note(format!(
+        "{} reads; p50 {:.2} ms",
+        waited.len(),
+        percentile(&waited, 0.5)
+    )))
 }
 
 /// How long after a write was answered a read was that waited for it, in milliseconds, in increasing order.
@@ -140,40 +138,24 @@ struct Found {
 impl Found {
     fn figures(&self, shape: Shape) -> Vec<Figure> {
         let Shape { streams, changes_per_second } = shape;
-        let figure = |what: &str, value: f64, unit, target, note: String| Figure {
-            row: ROW,
-            title: format!("{streams} streams, {changes_per_second} changes/s: {what}"),
-            value,
-            unit,
-            target,
-            note,
+        let figure = |what: &str, value, unit| {
+            let title = format!("{streams} streams, {changes_per_second} changes/s: {what}");
+            Figure::new(ROW, title, value, unit)
         };
         let (p50, max) = (percentile(&self.millis, 0.5), percentile(&self.millis, 1.0));
         vec![
-            figure(
-                "memory per idle stream",
-                self.idle_memory as f64 / f64::from(streams),
-                "B",
-                None,
+            figure("memory per idle stream", self.idle_memory as f64 / f64::from(streams), "B").note(
                 format!(
                     "of {} people, with its connection; once all had been told everything",
                     shape.people()
                 ),
             ),
-            figure(
-                "deliveries per second",
-                self.per_second,
-                "",
-                Some(Bound::AtLeast(shape.deliveries_per_second() * 0.99)),
-                format!("server CPU {:.1} µs each", self.cpu_micros),
-            ),
-            figure(
-                "write sent to event read, p99",
-                percentile(&self.millis, 0.99),
-                "ms",
-                Some(Bound::AtMost(10.0)),
-                format!("p50 {p50:.2} ms, slowest {max:.1} ms"),
-            ),
+            figure("deliveries per second", self.per_second, "")
+                .target(Bound::AtLeast(shape.deliveries_per_second() * 0.99))
+                .note(format!("server CPU {:.1} µs each", self.cpu_micros)),
+            figure("write sent to event read, p99", percentile(&self.millis, 0.99), "ms")
+                .target(Bound::AtMost(10.0))
+                .note(format!("p50 {p50:.2} ms, slowest {max:.1} ms")),
         ]
     }
 }

@@ -50,14 +50,9 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
         let used = format!("; {users} users, each with a token of {length} characters that was used before");
         compared.note.push_str(&used);
     }
-    outcome.figures.push(Figure {
-        row: ROW,
-        title: "first use of a token, server CPU beyond that of a later one".to_owned(),
-        value: first - later,
-        unit: "µs",
-        target: None,
-        note: format!("{users} reads over one connection: {first:.1} µs each, the same again {later:.1} µs"),
-    });
+    let title = "first use of a token, server CPU beyond that of a later one";
+    let note = format!("{users} reads over one connection: {first:.1} µs each, the same again {later:.1} µs");
+    outcome.figures.push(Figure::new(ROW, title, first - later, "µs").note(note));
     Ok(outcome)
 }
 

@@ -82,50 +82,22 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     let found = LocalSet::new().block_on(&bench.runtime, tell(&server, subscriptions, seconds))?;
     server.stop()?;
 
-    let figure = |title: &str, value: f64, unit, target, note: String| Figure {
-        row: ROW,
-        title: title.to_owned(),
-        value,
-        unit,
-        target,
-        note,
+    let figure = |title: &str, value, unit| Figure::new(ROW, title, value, unit);
+    let told = |share: &str, of| {
+        figure(&format!("write sent to webhook begun, {share}"), percentile(&found.millis, of), "ms")
     };
-    let among = format!("of {subscriptions} endpoints a tenth hang and a tenth answer 500");
     let rate_min = f64::from(subscriptions * CHANGES_IN_TEN_SECONDS) / 10.0 * 0.99;
-    Ok(Outcome {
-        compared: vec![],
-        figures: vec![
-            figure(
-                "memory per subscription",
-                found.memory as f64 / f64::from(subscriptions),
-                "B",
-                None,
-                "with the connection over which its endpoint has proved itself".to_owned(),
-            ),
-            figure(
-                "changes per second",
-                found.per_second,
-                "",
-                Some(Bound::AtLeast(rate_min)),
-                format!("server CPU {:.0} µs each", found.cpu_micros),
-            ),
-            figure("write sent to webhook begun, p50", percentile(&found.millis, 0.5), "ms", None, among),
-            figure(
-                "write sent to webhook begun, p99",
-                percentile(&found.millis, 0.99),
-                "ms",
-                Some(Bound::AtMost(25.0)),
-                String::new(),
-            ),
-            figure(
-                "write sent to webhook begun, slowest",
-                percentile(&found.millis, 1.0),
-                "ms",
-                None,
-                String::new(),
-            ),
-        ],
-    })
+    let figures = vec![
+        figure("memory per subscription", found.memory as f64 / f64::from(subscriptions), "B")
+            .note("with the connection over which its endpoint has proved itself"),
+        figure("changes per second", found.per_second, "")
+            .target(Bound::AtLeast(rate_min))
+            .note(format!("server CPU {:.0} µs each", found.cpu_micros)),
+        told("p50", 0.5).note(format!("of {subscriptions} endpoints a tenth hang and a tenth answer 500")),
+        told("p99", 0.99).target(Bound::AtMost(25.0)),
+        told("slowest", 1.0),
+    ];
+    Ok(Outcome { compared: vec![], figures })
 }
 
 struct Found {

@@ -42,7 +42,7 @@ pub(in crate::rows) async fn come(scene: Scene) -> Result<Vec<Figure>> {
         let per_second = count as f64 / since.elapsed().as_secs_f64();
         let waiting = procfs::sockets_in_time_wait()?;
         let note = format!("{count} connections; then {waiting} sockets of the machine in TIME_WAIT");
-        figures.push(scene.figure(&format!("connections per second, {what}"), per_second, "", None, note));
+        figures.push(scene.figure(&format!("connections per second, {what}"), per_second, "").note(note));
     }
     Ok(figures)
 }

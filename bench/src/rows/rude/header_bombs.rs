@@ -27,7 +27,7 @@ pub(in crate::rows) async fn come(scene: Scene) -> Result<Vec<Figure>> {
         let refused = !ends.iter().any(|end| end.starts_with('2') || end == "kept");
         ensure!(refused, "{what}: {}", tally(&ends));
         let per_second = ends.len() as f64 / since.elapsed().as_secs_f64();
-        figures.push(scene.figure(&format!("{what}, per second"), per_second, "", None, tally(&ends)));
+        figures.push(scene.figure(&format!("{what}, per second"), per_second, "").note(tally(&ends)));
     }
     Ok(figures)
 }

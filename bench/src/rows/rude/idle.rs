@@ -36,20 +36,13 @@ pub(in crate::rows) async fn come(scene: Scene) -> Result<Vec<Figure>> {
     let after = Spread::of(seconds);
     let patience = scene.patience.head.as_secs_f64();
     Ok(vec![
-        scene.figure(
-            "memory per connection",
-            held as f64 / f64::from(count),
-            "B",
-            None,
-            format!("{count} connections that were used once"),
-        ),
-        scene.figure(
-            "until the first was closed",
-            after.min,
-            "s",
-            Some(Bound::AtLeast(patience)),
-            format!("the last {:.1} s; {}", after.max, tally(&ends)),
-        ),
+        scene
+            .figure("memory per connection", held as f64 / f64::from(count), "B")
+            .note(format!("{count} connections that were used once")),
+        scene
+            .figure("until the first was closed", after.min, "s")
+            .target(Bound::AtLeast(patience))
+            .note(format!("the last {:.1} s; {}", after.max, tally(&ends))),
         refused,
     ])
 }
@@ -72,11 +65,8 @@ async fn refused(scene: Scene, more: u32) -> Result<Figure> {
     let refused = ends.iter().filter(|end| *end == "closed" || *end == "reset").count();
     let took = since.elapsed();
     ensure!(took < scene.patience.head, "connections beyond the limit of an address were open for {took:?}");
-    Ok(scene.figure(
-        "connections beyond the limit of an address, closed at once",
-        refused as f64,
-        "",
-        Some(Bound::AtLeast(f64::from(more))),
-        format!("{}; within {:.2} s", tally(&ends), took.as_secs_f64()),
-    ))
+    Ok(scene
+        .figure("connections beyond the limit of an address, closed at once", refused as f64, "")
+        .target(Bound::AtLeast(f64::from(more)))
+        .note(format!("{}; within {:.2} s", tally(&ends), took.as_secs_f64())))
 }

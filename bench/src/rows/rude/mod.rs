@@ -138,16 +138,9 @@ impl Scene {
         Metrics::of(self.address).await?.value("porchlight_connections")
     }
 
-    fn figure(
-        self,
-        title: &str,
-        value: f64,
-        unit: &'static str,
-        target: Option<Bound>,
-        note: String,
-    ) -> Figure {
+    fn figure(self, title: &str, value: f64, unit: &'static str) -> Figure {
         let row = self.row.name();
-        Figure { row, title: format!("{row}: {title}"), value, unit, target, note }
+        Figure::new(row, format!("{row}: {title}"), value, unit)
     }
 }
 
@@ -222,7 +215,7 @@ fn beside_it(scene: Scene, what: &str, [before, during, after]: [Took; 3]) -> Fi
         text(after),
         during.sent_p99_ms
     );
-    scene.figure(&format!("{what}, p99 meanwhile"), during.p99_ms, "ms", None, note)
+    scene.figure(&format!("{what}, p99 meanwhile"), during.p99_ms, "ms").note(note)
 }
 
 /// What stays of rude clients when they have gone.
@@ -253,20 +246,14 @@ impl Kept {
         let after = format!("{:.1} s after the last of them", self.after.as_secs_f64());
         let (most, mebibyte) = (BACK_BYTES as f64 / 1_048_576.0, 1_048_576.0);
         [
-            scene.figure(
-                "connections that stay",
-                self.connections.max(0.0),
-                "",
-                Some(Bound::AtMost(0.0)),
-                after.clone(),
-            ),
-            scene.figure(
-                "memory that stays",
-                self.bytes as f64 / mebibyte,
-                "MiB",
-                Some(Bound::AtMost(most)),
-                after,
-            ),
+            scene
+                .figure("connections that stay", self.connections.max(0.0), "")
+                .target(Bound::AtMost(0.0))
+                .note(after.clone()),
+            scene
+                .figure("memory that stays", self.bytes as f64 / mebibyte, "MiB")
+                .target(Bound::AtMost(most))
+                .note(after),
         ]
     }
 }

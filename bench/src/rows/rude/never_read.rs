@@ -45,19 +45,12 @@ pub(in crate::rows) async fn come(scene: Scene) -> Result<Vec<Figure>> {
     let until = since.elapsed().as_secs_f64();
     drop(clients);
     Ok(vec![
-        scene.figure(
-            "until the last was closed",
-            until,
-            "s",
-            Some(Bound::AtMost(patience.as_secs_f64() * 1.25)),
-            format!("{count} clients; answerTime is {patience:?}"),
-        ),
-        scene.figure(
-            "memory per connection at most",
-            held as f64 / f64::from(count),
-            "B",
-            None,
-            format!("{REQUESTS} pages of everybody were asked for on each"),
-        ),
+        scene
+            .figure("until the last was closed", until, "s")
+            .target(Bound::AtMost(patience.as_secs_f64() * 1.25))
+            .note(format!("{count} clients; answerTime is {patience:?}")),
+        scene
+            .figure("memory per connection at most", held as f64 / f64::from(count), "B")
+            .note(format!("{REQUESTS} pages of everybody were asked for on each")),
     ])
 }

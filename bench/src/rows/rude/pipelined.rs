@@ -31,7 +31,7 @@ pub(in crate::rows) async fn come(scene: Scene) -> Result<Vec<Figure>> {
     ensure!(answers > 0, "not one request was answered");
     let per_second = answers as f64 / scene.lasts.as_secs_f64();
     let note = format!("over {CONNECTIONS} connections, {TOGETHER} reads in each piece");
-    Ok(vec![scene.figure("answers per second", per_second, "", None, note)])
+    Ok(vec![scene.figure("answers per second", per_second, "").note(note)])
 }
 
 /// One connection's part of it, for as long as it lasts.

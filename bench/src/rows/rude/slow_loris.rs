@@ -35,20 +35,13 @@ pub(in crate::rows) async fn come(scene: Scene) -> Result<Vec<Figure>> {
     let after = Spread::of(seconds);
     let note = format!("{}, {:.1} to {:.1} s after they came", tally(&ends), after.min, after.max);
     Ok(vec![
-        scene.figure(
-            "connections that the server ended",
-            ended as f64,
-            "",
-            Some(Bound::AtLeast(f64::from(count))),
-            note,
-        ),
-        scene.figure(
-            "memory per connection",
-            held as f64 / f64::from(count),
-            "B",
-            None,
-            format!("while {count} of them were open"),
-        ),
+        scene
+            .figure("connections that the server ended", ended as f64, "")
+            .target(Bound::AtLeast(f64::from(count)))
+            .note(note),
+        scene
+            .figure("memory per connection", held as f64 / f64::from(count), "B")
+            .note(format!("while {count} of them were open")),
     ])
 }
 
