@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use crate::requests::{APPLICATION, TENANT, scattered, user_id};
+use crate::stopwatch;
 
 /// Appends that may be on their way to the log at once: while it writes half of them, the others gather.
 const WAITING_MAX: usize = 8192;
@@ -50,7 +51,17 @@ pub(crate) fn write_users(
     written.with_context(|| format!("failed to write {users} users to {}", data.display()))
 }
 
-/// The same into any log in which they are not yet, over these tenants in turn.
+/// Writes a data folder with sessions that will not fade while anything runs, and a seed file of the same
+/// people. Says where both are.
+pub(crate) fn write_people(runtime: &Runtime, folder: &Path, users: u32) -> Result<(PathBuf, PathBuf)> {
+    let (data, seed) = (folder.join("data"), folder.join("users.yaml"));
+    let now = stopwatch::wall();
+    write_users(runtime, &data, users, now, Fading::late(now))?;
+    write_seed(&seed, users)?;
+    Ok((data, seed))
+}
+
+/// The same as [`write_users`] into any log in which they are not yet, over these tenants in turn.
 pub(crate) fn write_into(
     runtime: &Runtime,
     log: &dyn Log,
@@ -111,6 +122,11 @@ pub(crate) fn bytes_on_disk(folder: &Path) -> Result<u64> {
 }
 
 impl Fading {
+    /// None before anything that is measured is over.
+    pub(crate) fn late(now: Timestamp) -> Fading {
+        Fading { first: now.plus(Duration::from_secs(2 * 60 * 60)), over: Duration::from_secs(60 * 60) }
+    }
+
     /// The instant of one user of `users`.
     fn of(self, index: u32, users: u32) -> Timestamp {
         // Every place in the span is taken once.

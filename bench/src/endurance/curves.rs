@@ -14,17 +14,19 @@ use anyhow::{Context, Result, ensure};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
+use super::files;
 use super::job::{Job, Requests, What};
 use super::load::{Crew, Load};
 use super::plot::{Axis, Line, Panel, Picture, Pictures};
-use super::{crowd, files};
 use crate::bare;
 use crate::client::fetch;
+use crate::folder::{Fading, write_seed, write_users};
 use crate::report::{Figure, Outcome, grouped};
 use crate::requests::{Ask, scattered};
 use crate::rows::Bench;
 use crate::server::Server;
 use crate::spread::Spread;
+use crate::stopwatch;
 use crate::wrk::{self, Kind};
 
 const ROW: &str = "curves";
@@ -88,9 +90,7 @@ fn runs(bench: &Bench) -> u32 {
 fn over_connections(bench: &Bench) -> Result<Vec<Connected>> {
     let users = bench.scale.users;
     let folder = bench.folder()?;
-    let crowd = crowd::write(bench, folder.path(), users, users)?;
-    let porchlight = bench.start(&crowd.data, Some(&crowd.seed))?;
-    bench.runtime.block_on(porchlight.restored(users))?;
+    let porchlight = bench.start_with_people(folder.path(), users)?;
     let bare = start_bare(bench, folder.path(), porchlight.address())?;
     let mut connected = Vec::new();
     for connections in CONNECTIONS {
@@ -133,7 +133,7 @@ fn start_bare(bench: &Bench, folder: &Path, porchlight: SocketAddr) -> Result<Se
 }
 
 fn over_users(bench: &Bench) -> Result<Vec<Peopled>> {
-    let empty = memory_of_nobody(bench)?;
+    let empty = bench.empty_memory()?;
     let count = if bench.scale.quick { USERS_QUICK } else { USERS.len() };
     let measured = USERS[..count]
         .iter()
@@ -141,27 +141,20 @@ fn over_users(bench: &Bench) -> Result<Vec<Peopled>> {
     measured.collect()
 }
 
-/// The memory of a server without users.
-fn memory_of_nobody(bench: &Bench) -> Result<u64> {
-    let folder = bench.folder()?;
-    let server = bench.start(folder.path(), None)?;
-    bench.runtime.block_on(server.restored(0))?;
-    let memory = server.settled_memory()?;
-    server.stop()?;
-    Ok(memory)
-}
-
 impl Peopled {
     fn measure(bench: &Bench, users: u32, empty: u64) -> Result<Peopled> {
         let listed = users.min(LISTED_MAX);
         let folder = bench.folder()?;
-        let crowd = crowd::write(bench, folder.path(), users, listed)?;
+        let (data, seed) = (folder.path().join("data"), folder.path().join("users.yaml"));
+        let now = stopwatch::wall();
+        write_users(&bench.runtime, &data, users, now, Fading::late(now))?;
+        write_seed(&seed, listed)?;
         // Once without a directory, which has its own price.
-        let server = bench.start(&crowd.data, None)?;
+        let server = bench.start(&data, None)?;
         let start = bench.runtime.block_on(server.restored(users))?;
         let memory = server.settled_memory()?;
         server.stop()?;
-        let server = bench.start(&crowd.data, Some(&crowd.seed))?;
+        let server = bench.start(&data, Some(&seed))?;
         bench.runtime.block_on(server.restored(users))?;
         let requests = Rc::new(Requests::with_bulk(server.address(), listed));
         let rates = |what| rates(bench, server.address(), &requests, what, listed);

@@ -7,7 +7,6 @@
 //! the server.
 
 mod changes;
-mod crowd;
 mod curves;
 mod day;
 mod files;

@@ -17,7 +17,6 @@ use crate::peers::turns::{Side, Turns};
 use crate::report::{Compared, Outcome, Peer};
 use crate::requests::{APPLICATION, Ask, user_id};
 use crate::rows::Bench;
-use crate::rows::compared::write_people;
 use crate::server::Server;
 use crate::tokens::Tokens;
 use crate::wrk::Kind;
@@ -74,9 +73,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
 fn by_an_application(bench: &Bench, programs: &Programs) -> Result<Vec<Compared>> {
     let users = bench.scale.users;
     let folder = bench.folder()?;
-    let (data, seed) = write_people(bench, folder.path(), users)?;
-    let porchlight = bench.start(&data, Some(&seed))?;
-    bench.runtime.block_on(porchlight.restored(users))?;
+    let porchlight = bench.start_with_people(folder.path(), users)?;
 
     let mut compared = Vec::new();
     let fastify = Fastify::start(programs, &folder.path().join("always"), Fsync::Always, users, None)?;
@@ -107,12 +104,7 @@ fn by_an_application(bench: &Bench, programs: &Programs) -> Result<Vec<Compared>
 fn with_tokens(bench: &Bench, programs: &Programs) -> Result<Vec<Compared>> {
     let users = bench.scale.tokens;
     let folder = bench.folder()?;
-    let tokens = Tokens::issue(&bench.runtime, users, folder.path().join("tokens.txt"))?;
-    let config = folder.path().join("porchlight.toml");
-    write(&config, &tokens.config())?;
-    let (data, seed) = write_people(bench, folder.path(), users)?;
-    let porchlight = bench.start_in_production(&config, &data, Some(&seed))?;
-    bench.runtime.block_on(porchlight.restored(users))?;
+    let (tokens, porchlight) = bench.start_with_tokens(folder.path(), users)?;
 
     let (place, trust) = (folder.path().join("fastify"), tokens.trust());
     let fastify = Fastify::start(programs, &place, Fsync::Always, users, Some(&trust))?;

@@ -22,7 +22,6 @@ use crate::peers::turns::{Side, Turns};
 use crate::report::{Compared, Outcome, Peer};
 use crate::requests::{Ask, HEADERS, ID, SET_ANOTHER_BODY, SET_BODY, user_id};
 use crate::rows::Bench;
-use crate::rows::compared::write_people;
 use crate::server::Server;
 use crate::tokens::Tokens;
 use crate::wrk::{Dialect, GRAPH, Kind};
@@ -68,12 +67,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     let folder = bench.folder()?;
     let ours = folder.path().join("porchlight");
     fs::create_dir(&ours).with_context(|| format!("failed to make {}", ours.display()))?;
-    let tokens = Tokens::issue(&bench.runtime, users, ours.join("tokens.txt"))?;
-    let config = ours.join("porchlight.toml");
-    write(&config, &tokens.config())?;
-    let (data, seed) = write_people(bench, &ours, users)?;
-    let porchlight = bench.start_in_production(&config, &data, Some(&seed))?;
-    bench.runtime.block_on(porchlight.restored(users))?;
+    let (tokens, porchlight) = bench.start_with_tokens(&ours, users)?;
 
     let synapse = Synapse::start(&programs, folder.path())?;
     let accounts = bench.runtime.block_on(synapse.register(users))?;

@@ -21,7 +21,6 @@ use crate::peers::{churn, fanout};
 use crate::report::Outcome;
 use crate::requests::user_id;
 use crate::rows::Bench;
-use crate::rows::compared::write_people;
 
 /// Its name on the command line and in JSON.
 pub(super) const ROW: &str = "xmpp";
@@ -45,9 +44,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     let package = Debian::find("ejabberd", "usr/sbin/ejabberdctl")?;
     let folder = bench.folder()?;
     let users = churn::USERS + fanout::USERS;
-    let (data, seed) = write_people(bench, folder.path(), users)?;
-    let porchlight = bench.start(&data, Some(&seed))?;
-    bench.runtime.block_on(porchlight.restored(users))?;
+    let porchlight = bench.start_with_people(folder.path(), users)?;
     let ejabberd = Ejabberd::start(&package, &folder.path().join("ejabberd"))?;
     let compared = LocalSet::new().block_on(&bench.runtime, async {
         ejabberd.register(users).await?;

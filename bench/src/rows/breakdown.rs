@@ -5,7 +5,6 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -13,11 +12,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::compared::write_people;
 use crate::report::{Figure, Outcome};
 use crate::rows::Bench;
 use crate::server::Server;
-use crate::tokens::Tokens;
 use crate::wrk::{Kind, Load};
 
 const ROW: &str = "breakdown";
@@ -91,9 +88,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     let mut figures = read_with_token(bench)?;
     let folder = bench.folder()?;
     let users = bench.scale.users;
-    let (data, seed) = write_people(bench, folder.path(), users)?;
-    let server = bench.start(&data, Some(&seed))?;
-    bench.runtime.block_on(server.restored(users))?;
+    let server = bench.start_with_people(folder.path(), users)?;
     for (what, kind, connections) in [("650 ids", Kind::Bulk, 64), ("setPresence", Kind::Set, 256)] {
         let seconds = bench.scale.seconds;
         let load = Load { kind, connections, users, start: 0, first: 0, tokens: None, seconds };
@@ -106,12 +101,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
 fn read_with_token(bench: &Bench) -> Result<Vec<Figure>> {
     let users = bench.scale.tokens;
     let folder = bench.folder()?;
-    let tokens = Tokens::issue(&bench.runtime, users, folder.path().join("tokens.txt"))?;
-    let config = folder.path().join("porchlight.toml");
-    fs::write(&config, tokens.config()).with_context(|| format!("failed to write {}", config.display()))?;
-    let (data, seed) = write_people(bench, folder.path(), users)?;
-    let server = bench.start_in_production(&config, &data, Some(&seed))?;
-    bench.runtime.block_on(server.restored(users))?;
+    let (tokens, server) = bench.start_with_tokens(folder.path(), users)?;
     let load = Load {
         kind: Kind::Get,
         connections: 64,

@@ -2,21 +2,18 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::bare;
 use crate::client::{Answer, Client};
-use crate::folder::{Fading, write_seed, write_users};
 use crate::metrics::Metrics;
 use crate::report::{Bound, Compared, Figure, Outcome, Pair, Peer, Sample};
 use crate::requests::{Ask, BULK_IDS};
 use crate::rows::Bench;
 use crate::server::Server;
-use crate::stopwatch;
 use crate::tokens::Tokens;
 use crate::wrk::{Kind, Load, start_of};
 
@@ -46,9 +43,7 @@ impl Comparison<'_> {
     /// Starts Porchlight in dev mode, compares it, and stops it.
     pub(super) fn measure(&self, bench: &Bench) -> Result<Outcome> {
         let folder = bench.folder()?;
-        let (data, seed) = write_people(bench, folder.path(), self.users)?;
-        let porchlight = bench.start(&data, Some(&seed))?;
-        bench.runtime.block_on(porchlight.restored(self.users))?;
+        let porchlight = bench.start_with_people(folder.path(), self.users)?;
         let outcome = self.compare(bench, folder.path(), &porchlight)?;
         porchlight.stop()?;
         Ok(outcome)
@@ -208,15 +203,4 @@ impl Answers {
             .collect();
         sizes.join(" (GET) and ")
     }
-}
-
-/// Writes a data folder with sessions that will not fade while anything runs, and a seed file of the same people.
-pub(crate) fn write_people(bench: &Bench, folder: &Path, users: u32) -> Result<(PathBuf, PathBuf)> {
-    let (data, seed) = (folder.join("data"), folder.join("users.yaml"));
-    let now = stopwatch::wall();
-    let fading =
-        Fading { first: now.plus(Duration::from_secs(2 * 60 * 60)), over: Duration::from_secs(60 * 60) };
-    write_users(&bench.runtime, &data, users, now, fading)?;
-    write_seed(&seed, users)?;
-    Ok((data, seed))
 }

@@ -19,8 +19,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::compared::write_people;
 use crate::client::Client;
+use crate::folder::write_people;
 use crate::reads::{Reads, Took};
 use crate::report::{Bound, Figure, Outcome};
 use crate::requests::Ask;
@@ -46,7 +46,7 @@ const ROOM_MAX: Duration = Duration::from_secs(30);
 /// Fills the disk, makes room, kills the server, and looks what it has kept.
 pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     let disk = Disk::mount(bench.folder()?)?;
-    let (data, seed) = write_people(bench, disk.path(), PEOPLE)?;
+    let (data, seed) = write_people(&bench.runtime, disk.path(), PEOPLE)?;
     let server = bench.start(&data, Some(&seed))?;
     bench.runtime.block_on(server.restored(PEOPLE))?;
     let calm = Duration::from_secs(bench.scale.seconds.into());

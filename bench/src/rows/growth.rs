@@ -101,11 +101,8 @@ fn memory_of_a_node(bench: &Bench, servers: &Servers) -> Result<u64> {
 fn write_members(bench: &Bench, servers: &Servers) -> Result<()> {
     let tenants: Vec<String> = (0..TENANTS).map(|_| Uuid::new_v4().to_string()).collect();
     let now = stopwatch::wall();
-    // Nothing fades while anything is measured.
-    let fading =
-        Fading { first: now.plus(Duration::from_secs(2 * 60 * 60)), over: Duration::from_secs(60 * 60) };
     let log = servers.open_log(Arc::new(Nobody))?;
-    let written = write_into(&bench.runtime, &log, &tenants, bench.scale.members, (now, fading));
+    let written = write_into(&bench.runtime, &log, &tenants, bench.scale.members, (now, Fading::late(now)));
     log.close();
     written.context("failed to write users to NATS")
 }

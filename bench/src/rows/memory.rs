@@ -24,7 +24,7 @@ const FROM_SPAWN: &str = "from spawn to the first answer, files in the page cach
 /// Measures users, start-up and people.
 pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     let crowd = bench.scale.crowd;
-    let empty = empty(bench)?;
+    let empty = bench.empty_memory()?;
     let (with_users, starts) = users(bench, crowd, bench.scale.starts)?;
     let with_people = people(bench)?;
 
@@ -51,20 +51,10 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     Ok(Outcome { compared: vec![], figures })
 }
 
-/// The memory of the program on an empty folder.
-fn empty(bench: &Bench) -> Result<u64> {
-    let folder = bench.folder()?;
-    let server = bench.start(folder.path(), None)?;
-    bench.runtime.block_on(server.restored(0))?;
-    let memory = server.settled_memory()?;
-    server.stop()?;
-    Ok(memory)
-}
-
 /// Measures ten times as many users, without people.
 pub(super) fn measure_ten_million(bench: &Bench) -> Result<Outcome> {
     let crowd = bench.scale.crowd * 10;
-    let empty = empty(bench)?;
+    let empty = bench.empty_memory()?;
     let (with_users, starts) = users(bench, crowd, 1)?;
     let each = (with_users as f64 - empty as f64) / f64::from(crowd);
     let figure = |what: &str, value, unit| {

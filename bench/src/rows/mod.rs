@@ -4,7 +4,7 @@ mod batch;
 mod breakdown;
 mod clock_jumps;
 mod cluster;
-pub(crate) mod compared;
+mod compared;
 mod disk_full;
 mod fades;
 mod growth;
@@ -26,12 +26,14 @@ use clap::ValueEnum;
 use tempfile::TempDir;
 use tokio::runtime::{self, Runtime};
 
+use crate::folder::write_people;
 use crate::machine::Machine;
 use crate::nats::Servers;
 use crate::report::Outcome;
 use crate::scale::Scale;
 use crate::server::{self, Server};
 use crate::stopwatch;
+use crate::tokens::Tokens;
 use crate::wrk::{Kind, Wrk};
 
 use compared::Comparison;
@@ -273,6 +275,37 @@ impl Bench {
     /// Porchlight in dev mode on a data folder.
     pub(crate) fn start(&self, data: &Path, seed: Option<&Path>) -> Result<Server> {
         Server::porchlight(&self.porchlight, data, seed)
+    }
+
+    /// The same with so many people and a session for each, none of which fades while anything runs. Its files
+    /// go into `folder`.
+    pub(crate) fn start_with_people(&self, folder: &Path, users: u32) -> Result<Server> {
+        let (data, seed) = write_people(&self.runtime, folder, users)?;
+        let server = self.start(&data, Some(&seed))?;
+        self.runtime.block_on(server.restored(users))?;
+        Ok(server)
+    }
+
+    /// Porchlight as in production with the same people, and a token for each of them.
+    pub(crate) fn start_with_tokens(&self, folder: &Path, users: u32) -> Result<(Tokens, Server)> {
+        let tokens = Tokens::issue(&self.runtime, users, folder.join("tokens.txt"))?;
+        let config = folder.join("porchlight.toml");
+        fs::write(&config, tokens.config())
+            .with_context(|| format!("failed to write {}", config.display()))?;
+        let (data, seed) = write_people(&self.runtime, folder, users)?;
+        let server = self.start_in_production(&config, &data, Some(&seed))?;
+        self.runtime.block_on(server.restored(users))?;
+        Ok((tokens, server))
+    }
+
+    /// The memory of Porchlight on an empty folder, in bytes.
+    pub(crate) fn empty_memory(&self) -> Result<u64> {
+        let folder = self.folder()?;
+        let server = self.start(folder.path(), None)?;
+        self.runtime.block_on(server.restored(0))?;
+        let memory = server.settled_memory()?;
+        server.stop()?;
+        Ok(memory)
     }
 
     /// A node in dev mode over the log in NATS.

@@ -7,7 +7,6 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,7 +17,6 @@ use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::compared::write_people;
 use crate::client::Client;
 use crate::report::{Bound, Figure, Outcome};
 use crate::requests::{AUTHORIZATION, Ask, user_of};
@@ -69,7 +67,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     let mut figures = Vec::new();
     for (index, shape) in shapes.into_iter().enumerate() {
         let folder = bench.folder()?;
-        let server = start(bench, folder.path(), shape.people())?;
+        let server = bench.start_with_people(folder.path(), shape.people())?;
         if index == 0 {
             figures.push(held_read(bench, &server)?);
         }
@@ -79,14 +77,6 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
         figures.extend(found.figures(shape));
     }
     Ok(Outcome { compared: vec![], figures })
-}
-
-/// A server with so many people, none of whom fades meanwhile.
-fn start(bench: &Bench, folder: &Path, people: u32) -> Result<Server> {
-    let (data, seed) = write_people(bench, folder, people)?;
-    let server = bench.start(&data, Some(&seed))?;
-    bench.runtime.block_on(server.restored(people))?;
-    Ok(server)
 }
 
 /// How soon a read is answered that waits for a write.

@@ -4,15 +4,13 @@
 //! row, so to remember the last caller of a connection is of no use here. The bare server gets the same requests and
 //! does not look at their tokens.
 
-use std::fs;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::client::Client;
 use crate::report::{Figure, Outcome};
 use crate::requests::{Ask, user_id};
 use crate::rows::Bench;
-use crate::rows::compared::{Comparison, write_people};
+use crate::rows::compared::Comparison;
 use crate::server::Server;
 use crate::tokens::Tokens;
 use crate::wrk::Kind;
@@ -23,12 +21,7 @@ const ROW: &str = "tokens";
 pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     let users = bench.scale.tokens;
     let folder = bench.folder()?;
-    let tokens = Tokens::issue(&bench.runtime, users, folder.path().join("tokens.txt"))?;
-    let config = folder.path().join("porchlight.toml");
-    fs::write(&config, tokens.config()).with_context(|| format!("failed to write {}", config.display()))?;
-    let (data, seed) = write_people(bench, folder.path(), users)?;
-    let porchlight = bench.start_in_production(&config, &data, Some(&seed))?;
-    bench.runtime.block_on(porchlight.restored(users))?;
+    let (tokens, porchlight) = bench.start_with_tokens(folder.path(), users)?;
 
     let first = bench.runtime.block_on(cpu_micros(&porchlight, &tokens, users))?;
     let later = bench.runtime.block_on(cpu_micros(&porchlight, &tokens, users))?;

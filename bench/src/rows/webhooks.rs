@@ -25,7 +25,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
 use crate::client::Client;
-use crate::folder::{Fading, write_seed, write_users};
 use crate::report::{Bound, Figure, Outcome};
 use crate::requests::{Ask, HEADERS, user_id};
 use crate::rows::Bench;
@@ -71,14 +70,7 @@ type Told = Rc<RefCell<HashMap<Uuid, Instant>>>;
 pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     let (subscriptions, seconds) = (bench.scale.subscriptions, bench.scale.seconds * 2);
     let folder = bench.folder()?;
-    let (data, seed) = (folder.path().join("data"), folder.path().join("users.yaml"));
-    let now = stopwatch::wall();
-    let fading =
-        Fading { first: now.plus(Duration::from_secs(2 * 60 * 60)), over: Duration::from_secs(60 * 60) };
-    write_users(&bench.runtime, &data, subscriptions, now, fading)?;
-    write_seed(&seed, subscriptions)?;
-    let server = bench.start(&data, Some(&seed))?;
-    bench.runtime.block_on(server.restored(subscriptions))?;
+    let server = bench.start_with_people(folder.path(), subscriptions)?;
     let found = LocalSet::new().block_on(&bench.runtime, tell(&server, subscriptions, seconds))?;
     server.stop()?;
 

@@ -27,7 +27,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use self::polite::Polite;
-use super::compared::write_people;
+use crate::folder::write_people;
 use crate::metrics::Metrics;
 use crate::procfs;
 use crate::reads::Took;
@@ -152,7 +152,7 @@ pub(super) fn beside(
 ) -> Result<Outcome> {
     allow_files()?;
     let folder = bench.folder()?;
-    let (data, seed) = write_people(bench, folder.path(), PEOPLE)?;
+    let (data, seed) = write_people(&bench.runtime, folder.path(), PEOPLE)?;
     let is_quick = bench.scale.quick;
     let patience = if is_quick { Patience::LITTLE } else { Patience::USUAL };
     let config = folder.path().join("porchlight.toml");
