@@ -12,6 +12,7 @@
 
 mod bare;
 mod client;
+mod endpoint;
 mod endurance;
 mod folder;
 mod machine;

@@ -3,22 +3,13 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use bytes::Bytes;
-use http_body_util::{BodyExt, Collected, Full};
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use anyhow::{Result, ensure};
+use hyper::StatusCode;
+use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -28,14 +19,8 @@ use super::sighting;
 use super::team::Teams;
 use super::times::{Summary, Times};
 use crate::client::Client;
-use crate::requests::{Ask, HEADERS, user_id, user_of};
-use crate::stopwatch;
-
-/// How many subscriptions are one application's: it may have only so many.
-const OF_ONE_APPLICATION: u32 = 100;
-
-/// How long a subscription is good for, unless it is renewed.
-const GOOD_FOR: Duration = Duration::from_secs(50 * 60);
+use crate::endpoint::{Endpoint, item_id, renew, subscribe};
+use crate::requests::user_of;
 
 /// How long they may take to be told everything, once nothing changes any more.
 const TOLD_MAX: Duration = Duration::from_secs(120);
@@ -76,10 +61,14 @@ impl Receivers {
         let mut client = Client::connect(server).await?;
         let (mut endpoints, mut subscriptions) = (JoinSet::new(), Vec::new());
         for number in 0..count {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("failed to listen")?;
-            let endpoint = listener.local_addr()?;
-            endpoints.spawn_local(listen(listener, Rc::clone(&told)));
-            subscriptions.push(subscribe(&mut client, number, teams, endpoint).await?);
+            let endpoint = Endpoint::open().await?;
+            let (address, told) = (endpoint.address(), Rc::clone(&told));
+            endpoints.spawn_local(endpoint.serve(move |body, at| {
+                told.borrow_mut().hear(body, at);
+                Some(StatusCode::ACCEPTED)
+            }));
+            let resource = format!("/communications/presences?$filter={}", teams.filter(number));
+            subscriptions.push(subscribe(&mut client, number, &resource, address).await?);
         }
         Ok(Receivers { server, teams, changes, subscriptions, told, _endpoints: endpoints })
     }
@@ -103,8 +92,7 @@ impl Receivers {
     pub(super) async fn renew(&self) -> Result<()> {
         let mut client = Client::connect(self.server).await?;
         for (number, subscription) in (0..).zip(&self.subscriptions) {
-            let body = json!({ "expirationDateTime": expiry()? });
-            client.send(&ask(Method::PATCH, &format!("/{subscription}"), number, &body)).await?;
+            renew(&mut client, number, *subscription).await?;
         }
         Ok(())
     }
@@ -140,39 +128,6 @@ impl Receivers {
     }
 }
 
-async fn listen(listener: TcpListener, told: Rc<RefCell<Told>>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        tokio::task::spawn_local(receive(stream, Rc::clone(&told)));
-    }
-}
-
-async fn receive(stream: TcpStream, told: Rc<RefCell<Told>>) {
-    let service = service_fn(|request| answer(request, Rc::clone(&told)));
-    // How a connection ends is the server's business.
-    drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
-}
-
-/// Proves itself, or takes a notification.
-async fn answer(
-    request: Request<Incoming>,
-    told: Rc<RefCell<Told>>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let at = Instant::now();
-    let query = request.uri().query().unwrap_or_default();
-    let token =
-        query.strip_prefix("validationToken=").map(|token| token.replace("%20", " ").replace("%3A", ":"));
-    if let Some(token) = token {
-        let mut proof = Response::new(Full::new(token.into()));
-        proof.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        return Ok(proof);
-    }
-    let body = request.into_body().collect().await.map(Collected::to_bytes).unwrap_or_default();
-    told.borrow_mut().hear(&body, at);
-    let mut taken = Response::new(Full::new(Bytes::new()));
-    *taken.status_mut() = StatusCode::ACCEPTED;
-    Ok(taken)
-}
-
 impl Told {
     /// Remembers what a notification says, and how long it took. What cannot be read is missed in the end.
     fn hear(&mut self, body: &[u8], at: Instant) {
@@ -189,43 +144,4 @@ impl Told {
             }
         }
     }
-}
-
-/// Subscribes to a team.
-async fn subscribe(client: &mut Client, number: u32, teams: Teams, endpoint: SocketAddr) -> Result<Uuid> {
-    let body = json!({
-        "changeType": "updated",
-        "notificationUrl": format!("http://{endpoint}/"),
-        "resource": format!("/communications/presences?$filter={}", teams.filter(number)),
-        "expirationDateTime": expiry()?,
-    });
-    let answer = client.send(&ask(Method::POST, "", number, &body)).await?;
-    let subscription: Value = serde_json::from_slice(&answer.body)?;
-    let id = subscription["id"].as_str().context("no subscription was answered")?;
-    Ok(Uuid::parse_str(id)?)
-}
-
-/// A request about the subscription of this number, by its application.
-fn ask(method: Method, path: &str, number: u32, body: &Value) -> Ask {
-    let token = format!("Bearer dev:{:08x}-0000-4000-8000-0000000000aa:", number / OF_ONE_APPLICATION + 1);
-    Ask {
-        method,
-        path: format!("/v1.0/subscriptions{path}"),
-        authorization: Some(token.into()),
-        headers: &HEADERS,
-        body: body.to_string().into(),
-    }
-}
-
-/// When a subscription that is made or renewed now ends.
-fn expiry() -> Result<String> {
-    let at = stopwatch::wall().plus(GOOD_FOR);
-    Ok(jiff::Timestamp::from_millisecond(at.as_millis())?.to_string())
-}
-
-/// The id of the item that tells a subscription of a state: of the user and its number, in the subscription's
-/// namespace.
-fn item_id(subscription: Uuid, user: u32, number: u64) -> Uuid {
-    let user = Uuid::parse_str(&user_id(user)).expect("ids of users are GUIDs");
-    Uuid::new_v5(&subscription, &[user.as_bytes().as_slice(), &number.to_be_bytes()].concat())
 }

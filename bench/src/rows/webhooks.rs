@@ -5,32 +5,25 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use hyper::StatusCode;
+use serde_json::Value;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
+use super::streams::key;
 use crate::client::Client;
+use crate::endpoint::{Endpoint, item_id, subscribe};
 use crate::report::{Bound, Figure, Outcome};
-use crate::requests::{Ask, HEADERS, user_id};
+use crate::requests::{Ask, user_id};
 use crate::rows::Bench;
 use crate::server::Server;
 use crate::spread::{percentile, sorted};
-use crate::stopwatch;
 
 const ROW: &str = "webhooks";
 
@@ -59,6 +52,23 @@ impl Manner {
             3 => Manner::Hanging,
             7 => Manner::Failing,
             _ => Manner::Good,
+        }
+    }
+
+    /// Takes a notification, and answers it or not.
+    fn take(self, body: &[u8], at: Instant, told: &Told) -> Option<StatusCode> {
+        match self {
+            Manner::Good => {
+                let items = serde_json::from_slice::<Value>(body).unwrap_or_default();
+                for item in items["value"].as_array().into_iter().flatten() {
+                    if let Some(id) = item["id"].as_str().and_then(|id| Uuid::parse_str(id).ok()) {
+                        told.borrow_mut().entry(id).or_insert(at);
+                    }
+                }
+                Some(StatusCode::ACCEPTED)
+            }
+            Manner::Hanging => None,
+            Manner::Failing => Some(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 }
@@ -107,8 +117,11 @@ async fn tell(server: &Server, subscriptions: u32, seconds: u32) -> Result<Found
     let empty = server.settled_memory()?;
     let mut client = Client::connect(server.address()).await?;
     for index in 0..subscriptions {
-        let endpoint = listen(Manner::of(index), Rc::clone(&told)).await?;
-        ids.push(subscribe(&mut client, index, endpoint).await?);
+        let endpoint = Endpoint::open().await?;
+        let (address, manner, told) = (endpoint.address(), Manner::of(index), Rc::clone(&told));
+        tokio::task::spawn_local(endpoint.serve(move |body, at| manner.take(body, at, &told)));
+        let resource = format!("/communications/presences/{}", user_id(index));
+        ids.push(subscribe(&mut client, index, &resource, address).await?);
     }
     let memory = server.settled_memory()?.saturating_sub(empty);
     let (cpu, begun) = (server.cpu_seconds()?, Instant::now());
@@ -165,86 +178,6 @@ fn millis(changes: &[Change], told: &HashMap<Uuid, Instant>) -> Option<Vec<f64>>
     Some(millis)
 }
 
-/// An endpoint that proves itself, and then behaves in its manner.
-async fn listen(manner: Manner, told: Told) -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("failed to listen")?;
-    let address = listener.local_addr()?;
-    tokio::task::spawn_local(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::task::spawn_local(receive(stream, manner, Rc::clone(&told)));
-        }
-    });
-    Ok(address)
-}
-
-async fn receive(stream: TcpStream, manner: Manner, told: Told) {
-    let service = service_fn(|request| answer(request, manner, Rc::clone(&told)));
-    // How a connection ends is the server's business.
-    drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
-}
-
-async fn answer(
-    request: Request<Incoming>,
-    manner: Manner,
-    told: Told,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let at = Instant::now();
-    let query = request.uri().query().unwrap_or_default();
-    let token =
-        query.strip_prefix("validationToken=").map(|token| token.replace("%20", " ").replace("%3A", ":"));
-    if let Some(token) = token {
-        let mut proof = Response::new(Full::new(token.into()));
-        proof.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static("text/plain"));
-        return Ok(proof);
-    }
-    let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes);
-    let body = body.unwrap_or_default();
-    if manner == Manner::Hanging {
-        std::future::pending::<()>().await;
-    }
-    if manner == Manner::Good {
-        let items = serde_json::from_slice::<Value>(&body).unwrap_or_default();
-        for item in items["value"].as_array().into_iter().flatten() {
-            if let Some(id) = item["id"].as_str().and_then(|id| Uuid::parse_str(id).ok()) {
-                told.borrow_mut().entry(id).or_insert(at);
-            }
-        }
-    }
-    let mut response = Response::new(Full::new(Bytes::new()));
-    *response.status_mut() =
-        if manner == Manner::Good { StatusCode::ACCEPTED } else { StatusCode::INTERNAL_SERVER_ERROR };
-    Ok(response)
-}
-
-/// Subscribes to one person. An application may have only so many subscriptions.
-async fn subscribe(client: &mut Client, index: u32, endpoint: SocketAddr) -> Result<Uuid> {
-    const OF_ONE: u32 = 100;
-    let token = format!("Bearer dev:{:08x}-0000-4000-8000-0000000000aa:", index / OF_ONE + 1);
-    let body = json!({
-        "changeType": "updated",
-        "notificationUrl": format!("http://{endpoint}/"),
-        "resource": format!("/communications/presences/{}", user_id(index)),
-        "expirationDateTime": expiry()?,
-    });
-    let ask = Ask {
-        method: Method::POST,
-        path: "/v1.0/subscriptions".to_owned(),
-        authorization: Some(token.into()),
-        headers: &HEADERS,
-        body: body.to_string().into(),
-    };
-    let answer = client.send(&ask).await?;
-    let subscription: Value = serde_json::from_slice(&answer.body)?;
-    let id = subscription["id"].as_str().context("no subscription was answered")?;
-    Ok(Uuid::parse_str(id)?)
-}
-
-/// Fifty minutes from now.
-fn expiry() -> Result<String> {
-    let at = stopwatch::wall().plus(Duration::from_secs(50 * 60));
-    Ok(jiff::Timestamp::from_millisecond(at.as_millis())?.to_string())
-}
-
 /// Changes people at the rate of all writers together. Says which items have to come.
 async fn write(
     address: SocketAddr,
@@ -262,22 +195,12 @@ async fn write(
         let sent = Instant::now();
         let answer = client.send(&Ask::patch(index, round.is_multiple_of(2))).await?;
         if Manner::of(index) == Manner::Good {
-            let presence: Value = serde_json::from_slice(&answer.body)?;
-            let item =
-                item_id(subscriptions[index as usize], &presence).context("no presence was answered")?;
+            let (user, stamp) = key(&answer.body).context("no presence was answered")?;
+            let item = item_id(subscriptions[index as usize], user, stamp);
             written.push(Change { index, number, item, sent });
         }
     }
     Ok(written)
-}
-
-/// The id of the item that tells a subscription of this state: of the user and the stamp, in the subscription's
-/// namespace.
-fn item_id(subscription: Uuid, presence: &Value) -> Option<Uuid> {
-    let user = Uuid::parse_str(presence["id"].as_str()?).ok()?;
-    let stamp: i64 = presence["sequenceNumber"].as_str()?.strip_prefix('A')?.parse().ok()?;
-    let name = [user.as_bytes().as_slice(), &stamp.to_be_bytes()].concat();
-    Some(Uuid::new_v5(&subscription, &name))
 }
 
 #[cfg(test)]
