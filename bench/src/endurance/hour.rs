@@ -130,8 +130,8 @@ async fn hold(server: &Server, patient: &Patient, size: Size) -> Result<Found> {
     let begun = Instant::now();
     crew.work(mix(Pace::AtOnce { until: begun + size.maximum_for }), &load).await?;
     let maximum = load.answered() as f64 / begun.elapsed().as_secs_f64();
-    watchers.forget();
-    receivers.forget();
+    watchers.delays.forget();
+    receivers.delays.forget();
 
     let per_second = maximum * SHARE;
     let all = (per_second * size.hold_for.as_secs_f64()) as u64;
@@ -159,8 +159,8 @@ async fn hold(server: &Server, patient: &Patient, size: Size) -> Result<Found> {
         reads: tally.reads.all(),
         writes: tally.writes.all(),
         own: tally.own.all(),
-        streams: watchers.all(),
-        webhooks: receivers.all(),
+        streams: watchers.delays.all(),
+        webhooks: receivers.delays.all(),
         before,
         samples,
         memory_peak: patient.memory_peak()?,

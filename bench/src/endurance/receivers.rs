@@ -5,28 +5,20 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use hyper::StatusCode;
 use serde_json::Value;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::changes::Changes;
-use super::sighting;
+use super::changes::{Changes, Delays};
+use super::sighting::settle;
 use super::team::Teams;
-use super::times::{Summary, Times};
 use crate::client::Client;
 use crate::endpoint::{Endpoint, item_id, renew, subscribe};
 use crate::requests::user_of;
-
-/// How long they may take to be told everything, once nothing changes any more.
-const TOLD_MAX: Duration = Duration::from_secs(120);
-
-/// The time between two looks at who was told what.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Endpoints and their subscriptions.
 pub(super) struct Receivers {
@@ -35,15 +27,15 @@ pub(super) struct Receivers {
     changes: Changes,
     subscriptions: Vec<Uuid>,
     told: Rc<RefCell<Told>>,
+    /// From when a change was due until its request began.
+    pub(super) delays: Delays,
     /// They listen until this value goes.
     _endpoints: JoinSet<()>,
 }
 
 /// What they were told.
 struct Told {
-    changes: Changes,
-    /// From when a change was due until its request began.
-    times: Times,
+    delays: Delays,
     /// The ids of all items.
     items: HashSet<Uuid>,
 }
@@ -56,8 +48,8 @@ impl Receivers {
         teams: Teams,
         changes: Changes,
     ) -> Result<Receivers> {
-        let told = Told { changes: changes.clone(), times: Times::new(), items: HashSet::new() };
-        let told = Rc::new(RefCell::new(told));
+        let delays = Delays::of(changes.clone());
+        let told = Rc::new(RefCell::new(Told { delays: delays.clone(), items: HashSet::new() }));
         let mut client = Client::connect(server).await?;
         let (mut endpoints, mut subscriptions) = (JoinSet::new(), Vec::new());
         for number in 0..count {
@@ -70,22 +62,7 @@ impl Receivers {
             let resource = format!("/communications/presences?$filter={}", teams.filter(number));
             subscriptions.push(subscribe(&mut client, number, &resource, address).await?);
         }
-        Ok(Receivers { server, teams, changes, subscriptions, told, _endpoints: endpoints })
-    }
-
-    /// Forgets how long it took so far.
-    pub(super) fn forget(&self) {
-        self.told.borrow_mut().times = Times::new();
-    }
-
-    /// How long it took until they were told of changes.
-    pub(super) fn all(&self) -> Summary {
-        self.told.borrow().times.all()
-    }
-
-    /// The same, of the changes they were told of since the last look.
-    pub(super) fn look(&self) -> Summary {
-        self.told.borrow_mut().times.look()
+        Ok(Receivers { server, teams, changes, subscriptions, told, delays, _endpoints: endpoints })
     }
 
     /// Renews all subscriptions.
@@ -100,19 +77,7 @@ impl Receivers {
     /// Waits until each was told of the last state of everybody in its team who has changed; nobody may write
     /// any more.
     pub(super) async fn settle(&self) -> Result<()> {
-        let waiting = Instant::now();
-        loop {
-            let numbers = sighting::numbers(self.server, self.teams.people).await?;
-            let untold = self.untold(&numbers);
-            if untold == 0 {
-                return Ok(());
-            }
-            ensure!(
-                waiting.elapsed() < TOLD_MAX,
-                "{untold} times a webhook was not told of somebody's last state"
-            );
-            sleep(LOOK_EVERY).await;
-        }
+        settle(self.server, self.teams.people, "a webhook", |numbers| Ok(self.untold(numbers))).await
     }
 
     /// How often one of them has not been told of somebody's last state.
@@ -137,10 +102,8 @@ impl Told {
             let user = item["resourceData"]["id"].as_str().and_then(user_of);
             let (Some(id), Some(user)) = (id, user) else { continue };
             // Only what is told for the first time.
-            if self.items.insert(id)
-                && let Some(took) = self.changes.since(user, at)
-            {
-                self.times.note(took);
+            if self.items.insert(id) {
+                self.delays.note(user, at);
             }
         }
     }

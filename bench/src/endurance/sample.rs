@@ -58,8 +58,8 @@ impl Sampler<'_> {
             at,
             reads,
             writes,
-            streams: self.watchers.look(),
-            webhooks: self.receivers.look(),
+            streams: self.watchers.delays.look(),
+            webhooks: self.receivers.delays.look(),
             vitals: self.patient.look().await?,
             metrics: Metrics::of(self.server).await?,
         })

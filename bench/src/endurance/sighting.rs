@@ -1,12 +1,20 @@
 //! Presences as a server tells of them: whose, and since when.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use memchr::memmem;
+use tokio::time::{Instant, sleep};
 
 use crate::client::Client;
 use crate::requests::{Ask, BULK_IDS, user_of};
+
+/// How long everybody may take to be told everything, once nothing is written any more.
+const TOLD_MAX: Duration = Duration::from_secs(120);
+
+/// The time between two looks at who was told what.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// A presence that was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +33,32 @@ pub(super) fn sightings(text: &[u8]) -> Vec<Sighting> {
     begins.windows(2).filter_map(|place| Sighting::parse(&text[place[0] + ID.len()..place[1]])).collect()
 }
 
+/// Waits until everybody was told of the last state of so many people; nobody may write any more. `untold`
+/// counts how often one of them was not, by the sequence number that the server says of each person;
+/// `whoever` is what one of them is called.
+pub(super) async fn settle(
+    server: SocketAddr,
+    people: u32,
+    whoever: &str,
+    mut untold: impl FnMut(&[u64]) -> Result<usize>,
+) -> Result<()> {
+    let waiting = Instant::now();
+    loop {
+        // Anew each time: fades go on.
+        let untold = untold(&numbers(server, people).await?)?;
+        if untold == 0 {
+            return Ok(());
+        }
+        ensure!(
+            waiting.elapsed() < TOLD_MAX,
+            "{untold} times {whoever} was not told of somebody's last state"
+        );
+        sleep(LOOK_EVERY).await;
+    }
+}
+
 /// What the server says of so many people now: the sequence number of each.
-pub(super) async fn numbers(server: SocketAddr, people: u32) -> Result<Vec<u64>> {
+async fn numbers(server: SocketAddr, people: u32) -> Result<Vec<u64>> {
     let mut client = Client::connect(server).await?;
     let mut numbers = Vec::with_capacity(people as usize);
     for first in (0..people).step_by(BULK_IDS as usize) {

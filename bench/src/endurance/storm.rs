@@ -110,8 +110,8 @@ async fn storm(server: &Server, patient: &Patient, size: Size) -> Result<Found> 
     Ok(Found {
         writes: tally.writes.all(),
         own: tally.own.all(),
-        streams: watchers.all(),
-        webhooks: receivers.all(),
+        streams: watchers.delays.all(),
+        webhooks: receivers.delays.all(),
         samples,
         before,
         settled,

@@ -13,12 +13,11 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
-use super::changes::Changes;
-use super::sighting::{self, sightings};
+use super::changes::{Changes, Delays};
+use super::sighting::{settle, sightings};
 use super::team::Teams;
-use super::times::{Summary, Times};
 use crate::requests::AUTHORIZATION;
 
 /// How many come from one address.
@@ -26,12 +25,6 @@ const OF_ONE_ADDRESS: u32 = 5_000;
 
 /// How long a stream may take to begin.
 const BEGIN_MAX: Duration = Duration::from_secs(60);
-
-/// How long they may take to be told everything, once nothing changes any more.
-const TOLD_MAX: Duration = Duration::from_secs(120);
-
-/// The time between two looks at who knows what.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What is read at once, in bytes.
 const READ_BYTES: usize = 64 * 1024;
@@ -41,14 +34,14 @@ pub(super) struct Watchers {
     server: SocketAddr,
     teams: Teams,
     told: Rc<RefCell<Told>>,
+    /// From when a change was due until its event was read.
+    pub(super) delays: Delays,
     readers: JoinSet<Result<()>>,
 }
 
 /// What they were told.
 struct Told {
-    changes: Changes,
-    /// From when a change was due until its event was read.
-    times: Times,
+    delays: Delays,
     /// For each of them, the newest sequence number of each user.
     states: Vec<HashMap<u32, u64>>,
     /// What was read last, by whichever of them.
@@ -63,10 +56,10 @@ impl Watchers {
         teams: Teams,
         changes: Changes,
     ) -> Result<Watchers> {
-        let states = vec![HashMap::new(); count as usize];
-        let told = Told { changes, times: Times::new(), states, read: vec![0; READ_BYTES] };
-        let mut watchers =
-            Watchers { server, teams, told: Rc::new(RefCell::new(told)), readers: JoinSet::new() };
+        let (delays, states) = (Delays::of(changes), vec![HashMap::new(); count as usize]);
+        let told = Told { delays: delays.clone(), states, read: vec![0; READ_BYTES] };
+        let told = Rc::new(RefCell::new(told));
+        let mut watchers = Watchers { server, teams, told, delays, readers: JoinSet::new() };
         for number in 0..count {
             let stream = timeout(BEGIN_MAX, watchers.begin(number)).await;
             let stream = stream.context("a stream did not begin")??;
@@ -75,40 +68,15 @@ impl Watchers {
         Ok(watchers)
     }
 
-    /// Forgets how long it took so far.
-    pub(super) fn forget(&self) {
-        self.told.borrow_mut().times = Times::new();
-    }
-
-    /// How long it took until they were told of changes.
-    pub(super) fn all(&self) -> Summary {
-        self.told.borrow().times.all()
-    }
-
-    /// The same, of the changes they were told of since the last look.
-    pub(super) fn look(&self) -> Summary {
-        self.told.borrow_mut().times.look()
-    }
-
     /// Waits until all know what the server says; nobody may write any more.
     pub(super) async fn settle(&mut self) -> Result<()> {
-        let waiting = Instant::now();
-        loop {
+        settle(self.server, self.teams.people, "a stream", |numbers| {
             if let Some(ended) = self.readers.try_join_next() {
                 ended.context("a reader has died")??;
             }
-            // Anew each time: fades go on.
-            let numbers = sighting::numbers(self.server, self.teams.people).await?;
-            let behind = self.behind(&numbers);
-            if behind == 0 {
-                return Ok(());
-            }
-            ensure!(
-                waiting.elapsed() < TOLD_MAX,
-                "{behind} times a stream was not told of somebody's last state"
-            );
-            sleep(LOOK_EVERY).await;
-        }
+            Ok(self.behind(numbers))
+        })
+        .await
     }
 
     /// How often one of them knows something else of somebody than the server says.
@@ -154,9 +122,7 @@ impl Told {
     fn hear(&mut self, number: u32, piece: &[u8], at: Instant) {
         for seen in sightings(piece) {
             self.states[number as usize].insert(seen.user, seen.number);
-            if let Some(took) = self.changes.since(seen.user, at) {
-                self.times.note(took);
-            }
+            self.delays.note(seen.user, at);
         }
     }
 }
