@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::machine::Machine;
 use crate::scale::Scale;
-use crate::spread::Spread;
+use crate::spread::{Spread, percentile, sorted};
 
 /// Everything that a run of the benchmark found.
 pub(crate) struct Report {
@@ -305,6 +305,19 @@ impl Compared {
 }
 
 impl Sample {
+    /// Of as many things as there are times, in milliseconds: all of them took so many seconds, and `cpu`
+    /// seconds of processor time.
+    pub(crate) fn of(millis: impl IntoIterator<Item = f64>, took: f64, cpu: f64) -> Sample {
+        let millis = sorted(millis);
+        let count = millis.len() as f64;
+        Sample {
+            per_second: count / took,
+            p50_ms: percentile(&millis, 0.5),
+            p99_ms: percentile(&millis, 0.99),
+            cpu_micros: cpu * 1e6 / count,
+        }
+    }
+
     fn json(self) -> Value {
         json!({
             "requests_per_second": self.per_second,

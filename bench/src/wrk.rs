@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::report::Sample;
 use crate::requests::{AUTHORIZATION, BULK, BULK_IDS, HEADERS, PRESENCE, SET_BODY, SET_PRESENCE};
 
 /// What to do when wrk cannot be had.
@@ -155,6 +156,40 @@ impl Wrk {
             format!("wrk's script printed no figures: {said}{}", String::from_utf8_lossy(&output.stderr))
         })?;
         parse(line)
+    }
+
+    /// The same for a comparison. `answer_bytes`: the size of an answer on the mean; `cpu_seconds`: the
+    /// processor time that the server has used so far.
+    pub(crate) fn sample(
+        &self,
+        address: SocketAddr,
+        load: Load<'_>,
+        answer_bytes: f64,
+        cpu_seconds: impl Fn() -> Result<f64>,
+    ) -> Result<Sample> {
+        let before = cpu_seconds()?;
+        let run = self.run(address, load)?;
+        let cpu = cpu_seconds()? - before;
+        run.check(answer_bytes)?;
+        Ok(Sample {
+            per_second: run.requests / run.seconds,
+            p50_ms: run.p50_ms,
+            p99_ms: run.p99_ms,
+            cpu_micros: cpu * 1e6 / run.requests,
+        })
+    }
+}
+
+impl Run {
+    /// Refuses a run whose answers were not of this size on the mean. wrk does not see a redirect, nor an
+    /// answer that is too short: their sizes tell.
+    pub(crate) fn check(&self, answer_bytes: f64) -> Result<()> {
+        let got = self.bytes / self.requests;
+        ensure!(
+            (got / answer_bytes - 1.0).abs() < 0.1,
+            "answers had {got:.0} bytes under load and {answer_bytes:.0} without: something else is being answered"
+        );
+        Ok(())
     }
 }
 

@@ -19,7 +19,6 @@ use crate::report::{Compared, Peer, Sample};
 use crate::requests::{APPLICATION, AUTHORIZATION, ID, PRESENCE, SET_BODY, SET_PRESENCE, user_id};
 use crate::scale::Scale;
 use crate::server::Server;
-use crate::spread::{percentile, sorted};
 
 /// How many come and go at a time.
 const AT_ONCE: [u32; 2] = [64, 256];
@@ -72,14 +71,7 @@ async fn come_and_go(
         person.await.context("somebody has died")??;
     }
     let (cpu, took) = (cpu_seconds()? - before, begun.elapsed().as_secs_f64());
-    let millis = sorted(came.take());
-    let times = millis.len() as f64;
-    Ok(Sample {
-        per_second: times / took,
-        p50_ms: percentile(&millis, 0.5),
-        p99_ms: percentile(&millis, 0.99),
-        cpu_micros: cpu * 1e6 / times,
-    })
+    Ok(Sample::of(came.take(), took, cpu))
 }
 
 /// One person. Says how long it took each time until they were there, in milliseconds.

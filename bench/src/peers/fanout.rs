@@ -19,7 +19,6 @@ use crate::report::{Compared, Peer, Sample};
 use crate::requests::{AUTHORIZATION, ID, PRESENCE, SET_ANOTHER_BODY, SET_BODY, SET_PRESENCE, user_id};
 use crate::scale::Scale;
 use crate::server::Server;
-use crate::spread::{percentile, sorted};
 
 /// How long everybody may take to be told.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -130,14 +129,7 @@ impl Gathering {
         let until = begun + Duration::from_secs(seconds.into());
         try_join_all(self.people.iter_mut().map(|person| person.change_until(until))).await?;
         let (cpu, took) = (cpu_seconds()? - before, begun.elapsed().as_secs_f64());
-        let millis = sorted(self.people.iter().flat_map(|person| person.seen.millis.take()));
-        let told = millis.len() as f64;
-        Ok(Sample {
-            per_second: told / took,
-            p50_ms: percentile(&millis, 0.5),
-            p99_ms: percentile(&millis, 0.99),
-            cpu_micros: cpu * 1e6 / told,
-        })
+        Ok(Sample::of(self.people.iter().flat_map(|person| person.seen.millis.take()), took, cpu))
     }
 }
 

@@ -125,21 +125,8 @@ impl Comparison<'_> {
 
     /// One run against one server.
     fn sample(&self, bench: &Bench, server: &Server, answers: &Answers, run: u32) -> Result<Sample> {
-        let before = server.cpu_seconds()?;
-        let run = bench.wrk.run(server.address(), self.load(bench, run))?;
-        let cpu = server.cpu_seconds()? - before;
-        // wrk does not see a redirect, nor an answer that is too short: their sizes tell.
-        let (expected, got) = (answers.mean_bytes(self.kind), run.bytes / run.requests);
-        ensure!(
-            (got / expected - 1.0).abs() < 0.1,
-            "answers had {got:.0} bytes under load and {expected:.0} without: something else is being answered"
-        );
-        Ok(Sample {
-            per_second: run.requests / run.seconds,
-            p50_ms: run.p50_ms,
-            p99_ms: run.p99_ms,
-            cpu_micros: cpu * 1e6 / run.requests,
-        })
+        let (load, expected) = (self.load(bench, run), answers.mean_bytes(self.kind));
+        bench.wrk.sample(server.address(), load, expected, || server.cpu_seconds())
     }
 
     fn appends_per_sync(&self, before: &Metrics, after: &Metrics) -> Result<Figure> {
