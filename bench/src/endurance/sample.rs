@@ -13,6 +13,7 @@ use super::times::Summary;
 use super::vitals::{Patient, Vitals};
 use super::watchers::Watchers;
 use crate::metrics::Metrics;
+use crate::report::mebibytes;
 
 /// One look.
 pub(super) struct Sample {
@@ -82,9 +83,4 @@ impl Sample {
     pub(super) fn disk(&self) -> f64 {
         mebibytes(self.vitals.disk)
     }
-}
-
-/// Bytes in MiB.
-pub(super) fn mebibytes(bytes: u64) -> f64 {
-    bytes as f64 / 1_048_576.0
 }

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::folder::{Fading, Nobody, write_into};
 use crate::nats::{self, CELLS, PREFIX, Servers, SyncInterval};
 use crate::publisher::{self, Manner, Place, Until};
-use crate::report::{Bound, Figure, Outcome};
+use crate::report::{Bound, Figure, Outcome, mebibytes};
 use crate::rows::Bench;
 use crate::spread::Spread;
 use crate::stopwatch::{self, Stopwatch};
@@ -232,10 +232,6 @@ fn span(state: &State) -> u64 {
 fn widest(states: &[State]) -> f64 {
     let large = states.iter().filter(|state| state.messages >= MESSAGES_MIN);
     large.map(|state| span(state) as f64 / state.messages as f64).fold(0.0, f64::max)
-}
-
-fn mebibytes(bytes: u64) -> f64 {
-    bytes as f64 / 1_048_576.0
 }
 
 /// The figures so far.

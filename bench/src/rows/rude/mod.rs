@@ -31,7 +31,7 @@ use crate::folder::write_people;
 use crate::metrics::Metrics;
 use crate::procfs;
 use crate::reads::Took;
-use crate::report::{Bound, Figure, Outcome};
+use crate::report::{Bound, Figure, Outcome, mebibytes};
 use crate::rows::{Bench, Row};
 use crate::server::{Server, serve};
 use crate::stopwatch::Stopwatch;
@@ -244,15 +244,14 @@ impl Kept {
 
     fn figures(&self, scene: Scene) -> [Figure; 2] {
         let after = format!("{:.1} s after the last of them", self.after.as_secs_f64());
-        let (most, mebibyte) = (BACK_BYTES as f64 / 1_048_576.0, 1_048_576.0);
         [
             scene
                 .figure("connections that stay", self.connections.max(0.0), "")
                 .target(Bound::AtMost(0.0))
                 .note(after.clone()),
             scene
-                .figure("memory that stays", self.bytes as f64 / mebibyte, "MiB")
-                .target(Bound::AtMost(most))
+                .figure("memory that stays", mebibytes(self.bytes), "MiB")
+                .target(Bound::AtMost(mebibytes(BACK_BYTES)))
                 .note(after),
         ]
     }
