@@ -15,18 +15,15 @@ use anyhow::{Context, Result};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
-use super::changes::Changes;
+use super::audience::{Audience, TEAM};
 use super::files;
 use super::job::Requests;
 use super::load::{Crew, Load};
 use super::office::{DAY, Offices};
 use super::plot::{Axis, Line, Panel, Picture, Pictures};
-use super::receivers::Receivers;
 use super::sample::{Sample, Sampler};
-use super::team::Teams;
 use super::times::Summary;
 use super::vitals::Patient;
-use super::watchers::Watchers;
 use crate::client::Client;
 use crate::folder::write_seed;
 use crate::report::{Figure, Outcome, mebibytes};
@@ -44,9 +41,6 @@ const STEP: Duration = Duration::from_millis(20);
 
 /// Connections that people's clients share.
 const CONNECTIONS: u32 = 256;
-
-/// Whom each stream follows.
-const TEAM: u32 = 50;
 
 /// Files that this program and the server may need.
 const FILES: u64 = 2_000;
@@ -109,16 +103,12 @@ fn start(bench: &Bench, folder: &Path, data: &Path, seed: &Path) -> Result<Serve
 
 async fn live(server: &Server, patient: &Patient, size: Size) -> Result<Found> {
     let address = server.address();
-    let teams = Teams { size: TEAM, people: size.people };
-    // Nobody asks how soon they are told: here most changes are made by time.
-    let changes = Changes::none(size.people);
-    let receivers = Receivers::open(address, 0, teams, changes.clone()).await?;
-    let mut watchers = Watchers::open(address, size.streams, teams, changes).await?;
+    let mut audience = Audience::gather(address, size.people, size.streams, 0).await?;
     let crew = Crew::connect(address, CONNECTIONS).await?;
     let offices = Offices::open(size.people, size.until(), SPEED);
+    // Nobody asks how soon changes are told: here most of them are made by time.
     let load = Load::begin(Rc::new(Requests::to(address)), None);
-    let sampler =
-        Sampler { server: address, patient, load: &load, watchers: &watchers, receivers: &receivers };
+    let sampler = Sampler { server: address, patient, load: &load, audience: &audience };
     let before = sampler.look().await?;
     let mut samples = Vec::new();
     tokio::select! {
@@ -127,7 +117,7 @@ async fn live(server: &Server, patient: &Patient, size: Size) -> Result<Found> {
         never = sampler.watch(size.look_every, &mut samples) => match never? {},
     }
     samples.push(sampler.look().await?);
-    watchers.settle().await?;
+    audience.watchers.settle().await?;
     let tally = load.tally.borrow();
     let (writes, own) = (tally.writes.all(), tally.own.all());
     Ok(Found { writes, own, before, samples, memory_peak: patient.memory_peak()? })

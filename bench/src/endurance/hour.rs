@@ -14,17 +14,15 @@ use anyhow::{Result, ensure};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
-use super::changes::Changes;
+use super::audience::Audience;
 use super::files;
 use super::job::{Job, Requests, What};
 use super::load::{Crew, Load};
 use super::plot::{Axis, Line, Panel, Picture, Pictures};
 use super::receivers::Receivers;
 use super::sample::{Sample, Sampler};
-use super::team::Teams;
 use super::times::Summary;
 use super::vitals::Patient;
-use super::watchers::Watchers;
 use crate::folder::write_people;
 use crate::report::{Bound, Figure, Outcome, mebibytes};
 use crate::requests::scattered;
@@ -38,9 +36,6 @@ const ROW: &str = "hour";
 const SHARE: f64 = 0.7;
 
 const CONNECTIONS: u32 = 256;
-
-/// Whom each stream and each webhook follows.
-const TEAM: u32 = 50;
 
 /// Files that this program and the server may need.
 const FILES: u64 = 4_000;
@@ -118,38 +113,33 @@ pub(super) fn measure(bench: &Bench, minutes: Option<u32>, pictures: &Pictures) 
 
 async fn hold(server: &Server, patient: &Patient, size: Size) -> Result<Found> {
     let address = server.address();
-    let teams = Teams { size: TEAM, people: size.people };
-    let changes = Changes::none(size.people);
-    let receivers = Receivers::open(address, size.webhooks, teams, changes.clone()).await?;
-    let mut watchers = Watchers::open(address, size.streams, teams, changes.clone()).await?;
+    let mut audience = Audience::gather(address, size.people, size.streams, size.webhooks).await?;
     let (requests, count) = (Rc::new(Requests::to(address)), Rc::new(Cell::new(0)));
     let mix = |pace| Mix { people: size.people, count: Rc::clone(&count), pace };
 
-    let load = Load::begin(Rc::clone(&requests), Some(changes.clone()));
+    let load = Load::begin(Rc::clone(&requests), Some(audience.changes.clone()));
     let crew = Crew::connect(address, CONNECTIONS).await?;
     let begun = Instant::now();
     crew.work(mix(Pace::AtOnce { until: begun + size.maximum_for }), &load).await?;
     let maximum = load.answered() as f64 / begun.elapsed().as_secs_f64();
-    watchers.delays.forget();
-    receivers.delays.forget();
+    audience.watchers.delays.forget();
+    audience.receivers.delays.forget();
 
     let per_second = maximum * SHARE;
     let all = (per_second * size.hold_for.as_secs_f64()) as u64;
     let crew = Crew::connect(address, CONNECTIONS).await?;
-    let load = Load::begin(requests, Some(changes));
-    let sampler =
-        Sampler { server: address, patient, load: &load, watchers: &watchers, receivers: &receivers };
+    let load = Load::begin(requests, Some(audience.changes.clone()));
+    let sampler = Sampler { server: address, patient, load: &load, audience: &audience };
     let before = sampler.look().await?;
     let mut samples = Vec::new();
     tokio::select! {
         done = crew.work(mix(Pace::Steady { per_second, all, due: 0 }), &load) => done?,
-        never = renew(&receivers) => match never? {},
+        never = renew(&audience.receivers) => match never? {},
         never = sampler.watch(size.look_every(), &mut samples) => match never? {},
     }
     let took = load.begun.elapsed().as_secs_f64();
     ensure!(samples.len() >= LOOKS_MIN, "after {} looks quarters say nothing", samples.len());
-    watchers.settle().await?;
-    receivers.settle().await?;
+    audience.settle().await?;
     let answered = load.answered() as f64 / took;
     let tally = load.tally.borrow();
     Ok(Found {
@@ -159,8 +149,8 @@ async fn hold(server: &Server, patient: &Patient, size: Size) -> Result<Found> {
         reads: tally.reads.all(),
         writes: tally.writes.all(),
         own: tally.own.all(),
-        streams: watchers.delays.all(),
-        webhooks: receivers.delays.all(),
+        streams: audience.watchers.delays.all(),
+        webhooks: audience.receivers.delays.all(),
         before,
         samples,
         memory_peak: patient.memory_peak()?,

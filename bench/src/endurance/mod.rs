@@ -6,6 +6,7 @@
 //! One request that fails is the end of a run, and so is a watcher who in the end knows something else than
 //! the server.
 
+mod audience;
 mod changes;
 mod curves;
 mod day;

@@ -7,11 +7,10 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::sleep_until;
 
+use super::audience::Audience;
 use super::load::Load;
-use super::receivers::Receivers;
 use super::times::Summary;
 use super::vitals::{Patient, Vitals};
-use super::watchers::Watchers;
 use crate::metrics::Metrics;
 use crate::report::mebibytes;
 
@@ -33,8 +32,7 @@ pub(super) struct Sampler<'l> {
     pub(super) server: SocketAddr,
     pub(super) patient: &'l Patient,
     pub(super) load: &'l Load,
-    pub(super) watchers: &'l Watchers,
-    pub(super) receivers: &'l Receivers,
+    pub(super) audience: &'l Audience,
 }
 
 impl Sampler<'_> {
@@ -59,8 +57,8 @@ impl Sampler<'_> {
             at,
             reads,
             writes,
-            streams: self.watchers.delays.look(),
-            webhooks: self.receivers.delays.look(),
+            streams: self.audience.watchers.delays.look(),
+            webhooks: self.audience.receivers.delays.look(),
             vitals: self.patient.look().await?,
             metrics: Metrics::of(self.server).await?,
         })

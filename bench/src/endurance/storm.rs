@@ -11,17 +11,14 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::task::LocalSet;
 
-use super::changes::Changes;
+use super::audience::{Audience, TEAM};
 use super::files;
 use super::job::{Job, Requests, What};
 use super::load::{Crew, Load};
 use super::plot::{Axis, Line, Panel, Picture, Pictures};
-use super::receivers::Receivers;
 use super::sample::{Sample, Sampler};
-use super::team::Teams;
 use super::times::Summary;
 use super::vitals::Patient;
-use super::watchers::Watchers;
 use crate::folder::write_seed;
 use crate::report::{Figure, Outcome, mebibytes};
 use crate::rows::Bench;
@@ -32,9 +29,6 @@ const ROW: &str = "storm";
 
 /// Connections over which people appear, as of some applications.
 const WRITERS: u32 = 256;
-
-/// Whom each stream and each webhook follows.
-const TEAM: u32 = 50;
 
 /// Files beyond those of connections.
 const FILES_BESIDE: u64 = 500;
@@ -87,14 +81,10 @@ pub(super) fn measure(bench: &Bench, pictures: &Pictures) -> Result<Outcome> {
 
 async fn storm(server: &Server, patient: &Patient, size: Size) -> Result<Found> {
     let address = server.address();
-    let teams = Teams { size: TEAM, people: size.people };
-    let changes = Changes::none(size.people);
-    let receivers = Receivers::open(address, size.webhooks, teams, changes.clone()).await?;
-    let mut watchers = Watchers::open(address, size.streams, teams, changes.clone()).await?;
+    let mut audience = Audience::gather(address, size.people, size.streams, size.webhooks).await?;
     let crew = Crew::connect(address, WRITERS).await?;
-    let load = Load::begin(Rc::new(Requests::to(address)), Some(changes));
-    let sampler =
-        Sampler { server: address, patient, load: &load, watchers: &watchers, receivers: &receivers };
+    let load = Load::begin(Rc::new(Requests::to(address)), Some(audience.changes.clone()));
+    let sampler = Sampler { server: address, patient, load: &load, audience: &audience };
     let before = sampler.look().await?;
     let mut samples = Vec::new();
     tokio::select! {
@@ -103,15 +93,14 @@ async fn storm(server: &Server, patient: &Patient, size: Size) -> Result<Found> 
     }
     samples.push(sampler.look().await?);
     let settling = Stopwatch::start();
-    watchers.settle().await?;
-    receivers.settle().await?;
+    audience.settle().await?;
     let settled = settling.elapsed();
     let tally = load.tally.borrow();
     Ok(Found {
         writes: tally.writes.all(),
         own: tally.own.all(),
-        streams: watchers.delays.all(),
-        webhooks: receivers.delays.all(),
+        streams: audience.watchers.delays.all(),
+        webhooks: audience.receivers.delays.all(),
         samples,
         before,
         settled,
