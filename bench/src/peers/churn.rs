@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::peers::turns::in_turns;
 use crate::peers::wire::{Place, Wire};
 use crate::peers::xmpp::{self, Ejabberd};
-use crate::report::{Compared, Peer, Sample};
+use crate::report::{Compared, Sample};
 use crate::requests::{APPLICATION, AUTHORIZATION, ID, PRESENCE, SET_BODY, SET_PRESENCE, user_id};
 use crate::scale::Scale;
 use crate::server::Server;
@@ -42,15 +42,9 @@ pub(super) async fn compare(
             let place = Place::Porchlight(porchlight.address());
             come_and_go(place, at_once, seconds, || porchlight.cpu_seconds()).await.context("porchlight")
         };
-        compared.push(Compared {
-            row: xmpp::ROW,
-            title: format!("people who come and go, {at_once} at a time"),
-            peer: Peer::Xmpp,
-            pairs: in_turns(scale, theirs, ours).await?,
-            rate: None,
-            cpu: None,
-            note: "times are from connecting until the presence is taken".to_owned(),
-        });
+        let title = format!("people who come and go, {at_once} at a time");
+        let note = "times are from connecting until the presence is taken".to_owned();
+        compared.push(xmpp::compared(title, in_turns(scale, theirs, ours).await?, note));
     }
     Ok(compared)
 }

@@ -15,7 +15,7 @@ use crate::peers::churn::{self, post};
 use crate::peers::turns::in_turns;
 use crate::peers::wire::{Place, Wire};
 use crate::peers::xmpp::{self, Ejabberd, appear, jid, log_in};
-use crate::report::{Compared, Peer, Sample};
+use crate::report::{Compared, Sample};
 use crate::requests::{AUTHORIZATION, ID, PRESENCE, SET_ANOTHER_BODY, SET_BODY, SET_PRESENCE, user_id};
 use crate::scale::Scale;
 use crate::server::Server;
@@ -63,15 +63,9 @@ pub(super) async fn compare(
         let our_turn =
             async |seconds| ours.change(seconds, || porchlight.cpu_seconds()).await.context("porchlight");
         let Crowd { people, watchers } = crowd;
-        compared.push(Compared {
-            row: xmpp::ROW,
-            title: format!("changes told, {people} with {watchers} who watch, each"),
-            peer: Peer::Xmpp,
-            pairs: in_turns(scale, their_turn, our_turn).await?,
-            rate: None,
-            cpu: None,
-            note: format!("a change is told {watchers} times; from when it is sent until it is read"),
-        });
+        let title = format!("changes told, {people} with {watchers} who watch, each");
+        let note = format!("a change is told {watchers} times; from when it is sent until it is read");
+        compared.push(xmpp::compared(title, in_turns(scale, their_turn, our_turn).await?, note));
         first += crowd.users();
     }
     Ok(compared)

@@ -18,7 +18,7 @@ use crate::peers::install::{Debian, write};
 use crate::peers::process::{Family, free_address};
 use crate::peers::wire::Wire;
 use crate::peers::{churn, fanout};
-use crate::report::Outcome;
+use crate::report::{Compared, Outcome, Pair, Peer};
 use crate::requests::user_id;
 use crate::rows::Bench;
 
@@ -55,6 +55,11 @@ pub(super) fn measure(bench: &Bench) -> Result<Outcome> {
     drop(ejabberd);
     porchlight.stop()?;
     Ok(Outcome { compared, figures: vec![] })
+}
+
+/// A row of both in turns, without targets.
+pub(super) fn compared(title: String, pairs: Vec<Pair>, note: String) -> Compared {
+    Compared { row: ROW, title, peer: Peer::Xmpp, pairs, rate: None, cpu: None, note }
 }
 
 /// The server.
