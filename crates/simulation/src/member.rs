@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::dice::Dice;
 use crate::journal::ID;
 use crate::link::Network;
-use crate::shares::Shares;
+use crate::shares::{Shares, update};
 use crate::stream::{Message, Stream};
 use crate::tagged::{self, Operation};
 use crate::time;
@@ -324,21 +324,9 @@ impl Member {
         state.cut_since = if self.wire.is_cut() { state.cut_since.or(Some(now)) } else { None };
         let is_cut_off = state.cut_since.is_some_and(|since| now.saturating_sub(since) >= CUT_OFF);
         drop(state);
-        self.nodes.send_if_modified(|shown| {
-            let is_new = *shown != nodes;
-            if is_new {
-                *shown = nodes;
-            }
-            is_new
-        });
+        update(&self.nodes, nodes);
         let health = if is_cut_off { Health::Failed("it is cut off".to_owned()) } else { Health::Writable };
-        self.health.send_if_modified(|shown| {
-            let is_new = *shown != health;
-            if is_new {
-                *shown = health;
-            }
-            is_new
-        });
+        update(&self.health, health);
     }
 }
 

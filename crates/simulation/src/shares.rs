@@ -98,14 +98,19 @@ impl Shares {
 
     fn show(&self, state: &State) {
         let held: BTreeSet<u16> = state.renewed.keys().copied().collect();
-        self.held.send_if_modified(|shown| {
-            let is_new = *shown != held;
-            if is_new {
-                *shown = held;
-            }
-            is_new
-        });
+        update(&self.held, held);
     }
+}
+
+/// Shows this from now on, and wakes those who watch if it is something new.
+pub(crate) fn update<T: PartialEq>(shown: &watch::Sender<T>, now: T) {
+    shown.send_if_modified(|shown| {
+        let is_new = *shown != now;
+        if is_new {
+            *shown = now;
+        }
+        is_new
+    });
 }
 
 impl Leases for Shares {
