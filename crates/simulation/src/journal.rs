@@ -22,7 +22,7 @@ use crate::disk::{Disk, DiskError};
 use crate::tagged::{self, Operation};
 
 /// Appends that may wait; so few that it comes to that now and then.
-const WAITING_MAX: usize = 64;
+pub(crate) const WAITING_MAX: usize = 64;
 
 /// The identity of the one log of a run.
 pub(crate) const ID: LogId = LogId(Uuid::from_u128(0x109));
@@ -74,6 +74,25 @@ impl Machine {
     pub(crate) fn new(dice: Dice) -> Arc<Machine> {
         Arc::new(Machine { disk: Mutex::new(Disk::new(dice)), operations: Mutex::default() })
     }
+
+    /// All entries of the journal. What is not whole behind them is cut off.
+    fn read(&self) -> Vec<Entry> {
+        let mut disk = self.disk.lock();
+        let (entries, bytes) = batch::decode_all(disk.read());
+        disk.truncate(bytes);
+        entries
+    }
+}
+
+/// Takes an append, unless the log's health or so many that wait already forbid it.
+pub(crate) fn admit(health: &watch::Sender<Health>, waiting: usize) -> Result<(), AppendError> {
+    if *health.borrow() != Health::Writable {
+        return Err(AppendError::Unavailable);
+    }
+    if waiting >= WAITING_MAX {
+        return Err(AppendError::Busy);
+    }
+    Ok(())
 }
 
 impl Journal {
@@ -84,8 +103,7 @@ impl Journal {
         dice: Dice,
         replica: Arc<dyn Replica>,
     ) -> Arc<Journal> {
-        let (entries, bytes) = batch::decode_all(machine.disk.lock().read());
-        machine.disk.lock().truncate(bytes);
+        let entries = machine.read();
         let newest = entries.last().map_or(Revision::NONE, |entry| entry.revision);
         let state = State {
             waiting: VecDeque::new(),
@@ -176,10 +194,7 @@ impl Journal {
 
     /// The replica first, then the holds, then the answers.
     fn finish(&self, batch: Batch) {
-        self.become_durable(&batch.entries);
-        if !batch.entries.is_empty() {
-            self.replica.install(batch.entries);
-        }
+        self.hand_on(batch.entries);
         for (owner, outcome) in batch.endings {
             owner.settle(outcome);
         }
@@ -212,14 +227,11 @@ impl Journal {
     async fn recover(&self) {
         loop {
             self.pause(50, 1_000).await;
-            let found = {
-                let mut disk = self.machine.disk.lock();
-                let (entries, bytes) = batch::decode_all(disk.read());
-                disk.truncate(bytes);
-                // What the system reads may not be on the disk.
-                disk.sync().map(|()| entries)
-            };
-            let Ok(entries) = found else { continue };
+            let entries = self.machine.read();
+            // What the system reads may not be on the disk.
+            if self.machine.disk.lock().sync().is_err() {
+                continue;
+            }
             let news: Vec<Entry> = {
                 let state = self.state.lock();
                 let is_news = |entry: &Entry| {
@@ -229,11 +241,15 @@ impl Journal {
                 entries.into_iter().filter(is_news).collect()
             };
             self.chronicle.note(None, || format!("the journal recovers, with {} more", news.len()));
-            self.become_durable(&news);
-            if !news.is_empty() {
-                self.replica.install(news);
-            }
-            return;
+            return self.hand_on(news);
+        }
+    }
+
+    /// These entries are durable: the replica may have them.
+    fn hand_on(&self, entries: Vec<Entry>) {
+        self.become_durable(&entries);
+        if !entries.is_empty() {
+            self.replica.install(entries);
         }
     }
 
@@ -265,12 +281,7 @@ impl Log for Journal {
         // Before the lock, so that on an early return the hold is dropped after it.
         let (owner, receipt) = Owner::new(hold);
         let mut state = self.state.lock();
-        if *self.health.borrow() != Health::Writable {
-            return Err(AppendError::Unavailable);
-        }
-        if state.waiting.len() >= WAITING_MAX {
-            return Err(AppendError::Busy);
-        }
+        admit(&self.health, state.waiting.len())?;
         state.waiting.push_back(Waiting { append, owner, operation: tagged::current() });
         self.bell.notify_one();
         Ok(receipt)

@@ -19,15 +19,12 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::dice::Dice;
-use crate::journal::ID;
+use crate::journal::{ID, WAITING_MAX, admit};
 use crate::link::Network;
 use crate::shares::{Shares, update};
 use crate::stream::{Message, Stream};
 use crate::tagged::{self, Operation};
 use crate::time;
-
-/// Appends that may wait.
-const WAITING_MAX: usize = 64;
 
 /// An append that has waited for longer is not sent for the first time.
 const FRESH: Duration = Duration::from_secs(10);
@@ -339,12 +336,7 @@ impl Log for Member {
         // Before the lock, so that on an early return the hold is dropped after it.
         let (owner, receipt) = Owner::new(hold);
         let mut state = self.state.lock();
-        if *self.health.borrow() != Health::Writable {
-            return Err(AppendError::Unavailable);
-        }
-        if state.open.len() >= WAITING_MAX {
-            return Err(AppendError::Busy);
-        }
+        admit(&self.health, state.open.len())?;
         let number = self.stream.number();
         let (operation, since) = (tagged::current(), time::elapsed());
         let queued = Queued { number, append, operation, since, was_sent: false };
