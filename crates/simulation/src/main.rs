@@ -16,6 +16,7 @@
 //! | `node`, `chaos` | a node's lives, and what ends them |
 //! | `client`, `deed`, `followers`, `subscriber` | those around the server |
 //! | `chronicle`, `model`, `watches`, `laws`, `trace`, `panics` | what has happened, and whether it may |
+//! | `watchdog` | what ends a run that makes no progress |
 
 mod batch;
 mod chaos;
@@ -47,6 +48,7 @@ mod talk;
 mod time;
 mod town;
 mod trace;
+mod watchdog;
 mod watches;
 mod world;
 

@@ -13,6 +13,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::time::{self, Origin};
+use crate::watchdog;
 
 /// A runtime whose time goes on only while it runs.
 pub(crate) struct Place {
@@ -56,6 +57,7 @@ impl Place {
     }
 
     fn go_on(&self, until: Duration, polls: Option<u64>) {
+        watchdog::turn(time::elapsed());
         let end = self.origin.instant + until.min(FAR).saturating_sub(self.origin.since_start);
         let turn = async move { Turn { end: Box::pin(sleep_until(end)), polls }.await };
         time::by(self.origin, || self.runtime.block_on(turn));

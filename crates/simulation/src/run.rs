@@ -10,7 +10,7 @@ use crate::laws::{Broken, Law};
 use crate::node::Node;
 use crate::town::{Door, Town};
 use crate::world::{self, World};
-use crate::{chaos, client, followers, subscriber};
+use crate::{chaos, client, followers, subscriber, watchdog};
 
 /// What a run is like, apart from its seed.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +60,7 @@ pub(crate) struct Report {
 pub(crate) fn run(seed: u64, shape: Shape) -> Report {
     let mut dice = Dice::new(seed);
     let mut world = World::new(&mut dice, shape.nodes);
+    watchdog::begin(seed, shape, world.town.chronicle.clone());
     begin(&mut world, &mut dice, shape);
     if world.town.chronicle.broken().is_none() {
         storm(&mut world, &mut dice, shape);

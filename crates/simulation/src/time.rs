@@ -6,6 +6,8 @@ use std::time::Duration;
 use porchlight_presence::Timestamp;
 use tokio::time::Instant;
 
+use crate::watchdog;
+
 /// When a run begins: 2026-11-20T09:00:00Z.
 const START: Timestamp = Timestamp::from_millis(1_795_165_200_000);
 
@@ -29,6 +31,7 @@ pub(crate) struct Origin {
 
 /// How long the run has gone on.
 pub(crate) fn elapsed() -> Duration {
+    watchdog::asked();
     HERE.get().map_or_else(|| WORLD.get(), |here| here.since_start + here.instant.elapsed())
 }
 
