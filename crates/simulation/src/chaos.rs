@@ -14,6 +14,14 @@ use crate::node::Store;
 use crate::time;
 use crate::town::Town;
 
+/// How far a clock is set back at most, in milliseconds. A node that is five minutes behind its newest write does
+/// not start.
+const BACK_MAX_MS: u64 = 60_000;
+
+/// A clock is not set one way and then the other within this time: a server looks once a second whether its
+/// clock was set ahead, and would see only what came of both.
+const APART: Duration = Duration::from_secs(2);
+
 /// What the scheduler is to do to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
@@ -51,16 +59,19 @@ impl Orders {
     }
 }
 
-/// Lets things go wrong with a node until the run has gone on for so long; then the node runs.
+/// Lets things go wrong with a node until the run has gone on for so long; then the node runs. Its clock is set
+/// back as well, if there are dice for that.
 pub(crate) async fn storm(
     town: Arc<Town>,
     orders: Orders,
     (node, store): (usize, Store),
     mut dice: Dice,
+    mut back: Option<Dice>,
     until: Duration,
 ) {
     while time::elapsed() < until {
         tokio::time::sleep(dice.millis(300, 5_000)).await;
+        set_back(&town, node, back.as_mut(), 6);
         if dice.one_in(4) {
             if dice.one_in(3) {
                 // Sometimes it comes to its end by then.
@@ -69,6 +80,7 @@ pub(crate) async fn storm(
             }
             orders.give(Order::Kill { node, polls: dice.below(200) });
             tokio::time::sleep(dice.millis(1, 3_000)).await;
+            set_back(&town, node, back.as_mut(), 3);
             orders.give(Order::Start { node });
             continue;
         }
@@ -82,6 +94,7 @@ pub(crate) async fn storm(
     if let Store::Alone(machine) = store {
         machine.disk.lock().heal();
     }
+    set_right(&town, node).await;
     orders.give(Order::Start { node });
 }
 
@@ -106,8 +119,33 @@ async fn fail(town: &Town, node: usize, machine: &Machine, dice: &mut Dice) {
 
 /// Sets the clock ahead.
 fn set_ahead(town: &Town, node: usize, by: Duration) {
+    if time::was_set_back(APART) {
+        return;
+    }
     noted(town, node, &format!("has its clock set ahead by {by:?}"));
     time::set_ahead(by);
+}
+
+/// Sets the clock back in one of so many cases, if there are dice for that; not while it is behind already.
+fn set_back(town: &Town, node: usize, dice: Option<&mut Dice>, cases: u64) {
+    let Some(dice) = dice else { return };
+    let (is_set, by) = (dice.one_in(cases), dice.millis(100, BACK_MAX_MS));
+    if is_set && time::behind().is_zero() && !time::was_set_ahead(APART) {
+        noted(town, node, &format!("has its clock set back by {by:?}"));
+        time::set_back(by);
+    }
+}
+
+/// Sets a clock right that is behind.
+async fn set_right(town: &Town, node: usize) {
+    if time::behind().is_zero() {
+        return;
+    }
+    tokio::time::sleep(APART).await;
+    let behind = time::behind();
+    if !behind.is_zero() {
+        set_ahead(town, node, behind);
+    }
 }
 
 /// Cuts a node off from the log for a while.

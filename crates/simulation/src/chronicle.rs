@@ -2,6 +2,7 @@
 //! once are checked here.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,6 +79,9 @@ struct Pages {
     operations: Vec<(UserId, Command)>,
     /// The newest durable entry of each key.
     durable: BTreeMap<Key, Entry>,
+    /// Times of which a node by itself may have told before it died, and which come once more since its clock
+    /// was set back.
+    twice: Vec<RangeInclusive<Timestamp>>,
     counts: Counts,
     trace: Trace,
     broken: Option<Broken>,
@@ -96,6 +100,9 @@ struct Life {
     floors: BTreeMap<usize, Timestamp>,
     /// The server has stamped a record anew, which the model does not do: its stamps count no more.
     is_restamped: bool,
+    /// There was a write in a time that came twice: what is stamped no later than this may be before a cursor
+    /// of the first time, and then nobody tells it.
+    untold: Option<Timestamp>,
 }
 
 impl Life {
@@ -108,6 +115,17 @@ impl Life {
             foreseen: BTreeMap::new(),
             floors: BTreeMap::new(),
             is_restamped: false,
+            untold: None,
+        }
+    }
+
+    /// Others may tell of what shows up to this instant, or have told of it, whatever is written from now on.
+    fn foresee(&mut self, until: Timestamp) {
+        for moment in self.timeline.moments().iter().take_while(|moment| moment.at <= until.as_millis()) {
+            let pairs = self.foreseen.entry(moment.stamps.changed_at).or_default();
+            if !pairs.contains(&moment.view.pair) {
+                pairs.push(moment.view.pair);
+            }
         }
     }
 
@@ -139,6 +157,7 @@ impl Chronicle {
             is_shared,
             operations: Vec::new(),
             durable: BTreeMap::new(),
+            twice: Vec::new(),
             counts: Counts::default(),
             trace: Trace::default(),
             broken: None,
@@ -265,6 +284,14 @@ impl Chronicle {
         self.0.lock().lives.get(&user).is_some_and(|life| !life.is_restamped)
     }
 
+    /// Whether nobody has to be told of what a user shows with this stamp: it is from a time that came twice, and
+    /// may be before a cursor of the first time.
+    pub(crate) fn may_be_untold(&self, user: UserId, stamp: Timestamp) -> bool {
+        let pages = self.0.lock();
+        let untold = pages.lives.get(&user).and_then(|life| life.untold);
+        untold.is_some_and(|untold| stamp <= untold)
+    }
+
     /// Compares what reads show of the newest record that is durable with the model at an instant.
     pub(crate) fn compare(&self, user: UserId, shown: &Presence<'_>, at: Timestamp) {
         self.0.lock().compare(user, shown, at);
@@ -286,6 +313,28 @@ impl Chronicle {
                     pages.lives.insert(user, life);
                 }
             }
+        }
+    }
+
+    /// A node by itself has started, and its engine time begins here: never before the newest write that is
+    /// durable.
+    ///
+    /// Where its clock was set back, that may be before what was told of when it died. The time in between comes
+    /// once more then, and what has happened in it by itself may be prevented.
+    pub(crate) fn goes_on_from(&self, at: Timestamp) {
+        let pages = &mut *self.0.lock();
+        let newest = pages.newest_write();
+        if at < newest {
+            let (at, newest) = (at.as_millis(), newest.as_millis());
+            let how = format!("engine time begins at {at}, and a write of {newest} is durable");
+            pages.breaks(Law::Fresh, None, how);
+        }
+        let shown = time::now();
+        if at < shown {
+            let behind = shown.since(at);
+            pages.trace.note(None, &format!("{behind:?} come once more"));
+            // Whoever was told may have been a little ahead.
+            pages.twice.push(at..=shown.plus(TURN));
         }
     }
 
@@ -311,6 +360,15 @@ impl Pages {
     fn breaks(&mut self, law: Law, user: Option<UserId>, how: String) {
         self.trace.note(user, &format!("broken: {law:?}: {how}"));
         self.broken.get_or_insert(Broken { law, how, user });
+    }
+
+    /// The instant of the newest write whose record is still there.
+    fn newest_write(&self) -> Timestamp {
+        let records = self.durable.iter().filter_map(|(key, entry)| match &entry.value {
+            Value::Live(record) if self.user_of(key).is_some() => User::decode(record).ok(),
+            Value::Live(_) | Value::Tombstone { .. } => None,
+        });
+        records.map(|record| record.as_of()).max().unwrap_or_default()
     }
 
     /// Whose record has this key.
@@ -348,17 +406,15 @@ impl Pages {
             None if self.is_shared => life.is_restamped = true,
             None => broken = Some(format!("nobody asked for what revision {revision} says")),
         }
+        if let Some(end) = self.twice.iter().filter(|time| time.contains(&at)).map(|time| *time.end()).max() {
+            life.foresee(end);
+            life.untold = life.untold.max(Some(end));
+        }
         life.timeline = life.model.replay();
         let by = asked.filter(|(whose, _)| *whose == user).and(operation);
         life.stamps.insert(revision, (record.stamps_at_write().changed_at, by));
         if self.is_shared {
-            let until = at.plus(FORESEEN).as_millis();
-            for moment in life.timeline.moments().iter().take_while(|moment| moment.at <= until) {
-                let pairs = life.foreseen.entry(moment.stamps.changed_at).or_default();
-                if !pairs.contains(&moment.view.pair) {
-                    pairs.push(moment.view.pair);
-                }
-            }
+            life.foresee(at.plus(FORESEEN));
         }
         if let Some(how) = broken {
             self.breaks(Law::Model, Some(user), how);

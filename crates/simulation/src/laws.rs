@@ -13,7 +13,7 @@ pub(crate) enum Law {
     Model,
     /// Whoever reads, follows or is told sees what durable records show, and nothing that they never showed.
     Seen,
-    /// Whoever has been told that a write is durable sees it from then on.
+    /// Whoever has been told that a write is durable sees it from then on; after a start, time begins no earlier.
     Fresh,
     /// What a watcher is told of one user comes in the order of its stamps.
     Order,

@@ -102,7 +102,7 @@ impl Node {
                 accept_clock: false,
                 development: true,
             };
-            let clock = Clock::given(move || time::now().plus(ahead).minus(behind));
+            let clock = Clock::given(move || time::wall().plus(ahead).minus(behind));
             Engine::open(Arc::new(clock), options, |replica: Arc<dyn Replica>| {
                 let (opened, task) = store.open(chronicle, dice, replica, outside);
                 log = Some(task);
@@ -110,6 +110,9 @@ impl Node {
             })
         });
         let engine = engine.unwrap_or_else(|error| panic!("a node starts with what it has written: {error}"));
+        if let Store::Alone(_) = &self.store {
+            town.chronicle.goes_on_from(engine.now());
+        }
         // Lives of different nodes are told apart, too.
         let life = self.lives * 16 + self.number as u64;
         place.handle().spawn(serve(Arc::clone(town), self.number, life, engine.clone()));

@@ -121,13 +121,14 @@ impl Watch {
         self.users.iter().find_map(|user| {
             let (pair, stamps) = chronicle.truth(*user, now)?;
             let known = self.known.get(user);
+            let counts = if self.pair_alone { stamps.state_since } else { stamps.changed_at };
             let is_right = match (pair, known) {
+                _ if chronicle.may_be_untold(*user, counts) => true,
                 // Who is hidden is not told of, and is taken back where that can be done.
                 (None, known) => self.pair_alone || known.is_none(),
                 (Some(_), _) if self.pair_alone && stamps.state_since <= self.since => true,
                 (Some(_), None) => false,
                 (Some(pair), Some(known)) => {
-                    let counts = if self.pair_alone { stamps.state_since } else { stamps.changed_at };
                     known.pair == pair.to_string()
                         && (known.changed_at >= counts || !chronicle.knows_stamps(*user))
                 }

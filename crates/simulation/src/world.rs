@@ -152,7 +152,7 @@ impl World {
         }
         for (node, before) in self.nodes.iter().zip(&mut self.overdue) {
             let due = node.engine().and_then(|engine| overdue(engine, length));
-            let due = due.filter(|_| !time::was_set(NOTICED));
+            let due = due.filter(|_| !time::was_set_ahead(NOTICED));
             // Each node has had its turn in between.
             if due.is_some() && due == *before {
                 let how = format!("the deadline {due:?} is past, and nothing holds it back");
