@@ -1,7 +1,7 @@
 //! What was asked, what became durable and what was seen, and whether that agrees: the laws that can be checked at
 //! once are checked here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +26,9 @@ const TURN: Duration = Duration::from_millis(100);
 
 /// For how long after its last write others may tell of what a record would have done without the next one.
 const FORESEEN: Duration = Duration::from_secs(30);
+
+/// For how long after a user was deleted what they had shown may still be on its way to somebody.
+const UNDERWAY: Duration = Duration::from_secs(60);
 
 /// What somebody was shown of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,9 +85,36 @@ struct Pages {
     /// Times of which a node by itself may have told before it died, and which come once more since its clock
     /// was set back.
     twice: Vec<RangeInclusive<Timestamp>>,
+    /// Who is in the directory, by the durable entries.
+    there: BTreeSet<UserId>,
+    /// What has gone of each person.
+    gone: BTreeMap<UserId, Gone>,
     counts: Counts,
     trace: Trace,
     broken: Option<Broken>,
+}
+
+/// How often what has gone of somebody, durably.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gone {
+    /// Their record.
+    records: u64,
+    /// Their entry in the directory.
+    entries: u64,
+    /// When that was the last time, since the run began.
+    left_at: Duration,
+}
+
+/// What a user was before their record was deleted the last time.
+struct Before {
+    /// What had been shown by then.
+    shown: BTreeMap<Timestamp, Vec<Pair>>,
+    /// The newest stamp of that, and no sooner than the deletion.
+    until: Timestamp,
+    /// When that was durable, since the run began.
+    ended_at: Duration,
+    /// The revision of the record's end.
+    revision: Revision,
 }
 
 /// What became of one user.
@@ -103,6 +133,8 @@ struct Life {
     /// There was a write in a time that came twice: what is stamped no later than this may be before a cursor
     /// of the first time, and then nobody tells it.
     untold: Option<Timestamp>,
+    /// What was before, of who was deleted.
+    before: Option<Before>,
 }
 
 impl Life {
@@ -116,7 +148,34 @@ impl Life {
             floors: BTreeMap::new(),
             is_restamped: false,
             untold: None,
+            before: None,
         }
+    }
+
+    /// The record was deleted at this instant: the user begins anew. What was acknowledged stays known, and what
+    /// was shown for as long as it may be underway.
+    fn end(&mut self, limits: &Limits, revision: Revision, at: Timestamp) {
+        let until = self.timeline.at(at).stamps.changed_at.max(at);
+        self.foresee(at);
+        let mut shown = self.before.take().map(|before| before.shown).unwrap_or_default();
+        shown.append(&mut self.foreseen);
+        let before = Some(Before { shown, until, ended_at: time::elapsed(), revision });
+        *self = Life { stamps: std::mem::take(&mut self.stamps), before, ..Life::new(limits) };
+    }
+
+    /// Whether this was shown before the record was deleted, not long ago.
+    fn had_shown(&self, shown: &Shown) -> bool {
+        let is_pair = |pair: &Pair| pair.to_string() == shown.pair;
+        self.before.as_ref().is_some_and(|before| {
+            let is_underway = time::elapsed().saturating_sub(before.ended_at) <= UNDERWAY;
+            is_underway && before.shown.get(&shown.changed_at).is_some_and(|pairs| pairs.iter().any(is_pair))
+        })
+    }
+
+    /// Whether this says that nothing shows, since the record was deleted after what has this stamp.
+    fn is_empty_since(&self, shown: &Shown, stamp: Timestamp) -> bool {
+        let is_after = self.before.as_ref().is_some_and(|before| stamp <= before.until);
+        is_after && shown.changed_at == Timestamp::ZERO
     }
 
     /// Others may tell of what shows up to this instant, or have told of it, whatever is written from now on.
@@ -158,6 +217,8 @@ impl Chronicle {
             operations: Vec::new(),
             durable: BTreeMap::new(),
             twice: Vec::new(),
+            there: BTreeSet::new(),
+            gone: BTreeMap::new(),
             counts: Counts::default(),
             trace: Trace::default(),
             broken: None,
@@ -230,7 +291,9 @@ impl Chronicle {
         pages.counts.acknowledged += 1;
         pages.trace.note(Some(user), &format!("acknowledged {operation}, at {revision}"));
         let life = pages.lives.get_mut(&user).expect("operations are about people");
+        let was_deleted = life.before.as_ref().is_some_and(|before| revision < before.revision);
         let how = match life.stamps.get(&revision) {
+            Some((_, by)) if was_deleted && by.is_none_or(|by| by == operation) => return,
             Some((stamp, by)) if by.is_none_or(|by| by == operation) => {
                 let floor = life.floors.entry(node).or_default();
                 *floor = (*stamp).max(*floor);
@@ -240,6 +303,37 @@ impl Chronicle {
             None => format!("revision {revision} was acknowledged and is not durable"),
         };
         pages.breaks(Law::Kept, Some(user), how);
+    }
+
+    /// What has gone of somebody so far.
+    pub(crate) fn gone(&self, user: UserId) -> Gone {
+        self.0.lock().gone.get(&user).copied().unwrap_or_default()
+    }
+
+    /// Whether somebody is in the directory, as the newest durable entry says.
+    pub(crate) fn is_there(&self, user: UserId) -> bool {
+        self.0.lock().there.contains(&user)
+    }
+
+    /// Whether somebody has left the directory, and has not come back.
+    pub(crate) fn has_left(&self, user: UserId) -> bool {
+        self.0.lock().left_at(user).is_some()
+    }
+
+    /// A node has answered that somebody was deleted, of whom so much had gone when that was asked for.
+    pub(crate) fn is_deleted(&self, user: UserId, node: usize, before: Gone) {
+        let pages = &mut *self.0.lock();
+        pages.trace.note(Some(user), "acknowledged that they are deleted");
+        let gone = pages.gone.get(&user).copied().unwrap_or_default();
+        if gone.records <= before.records || gone.entries <= before.entries {
+            let how = format!("a deletion was acknowledged, and {before:?} has become {gone:?}");
+            pages.breaks(Law::Kept, Some(user), how);
+        } else if let Some(life) = pages.lives.get_mut(&user)
+            && let Some(before) = &life.before
+        {
+            let floor = life.floors.entry(node).or_default();
+            *floor = before.until.max(*floor);
+        }
     }
 
     /// What whoever asks a node for a user from now on is to be shown at least: what it has acknowledged itself. Another
@@ -259,9 +353,12 @@ impl Chronicle {
             .trace
             .note(Some(user), &format!("{by} sees {} since {}", shown.pair, shown.changed_at.as_millis()));
         let Some(life) = pages.lives.get(&user) else { return };
-        let broken = if !life.has_shown(shown, by_now) {
+        let left_at = pages.left_at(user);
+        let broken = if left_at.is_some_and(|at| time::elapsed().saturating_sub(at) > UNDERWAY) {
+            Some((Law::Seen, format!("{by} sees {shown:?} of somebody who was deleted")))
+        } else if !life.has_shown(shown, by_now) && !life.had_shown(shown) {
             Some((Law::Seen, format!("{by} sees {shown:?}, which no durable record has shown")))
-        } else if shown.changed_at < floor && !life.is_restamped {
+        } else if shown.changed_at < floor && !life.is_restamped && !life.is_empty_since(shown, floor) {
             let floor = floor.as_millis();
             Some((Law::Fresh, format!("{by} sees {shown:?}, and what shows since {floor} was acknowledged")))
         } else {
@@ -272,9 +369,18 @@ impl Chronicle {
         }
     }
 
-    /// What the model says that a user shows at this instant, and the stamps of it; no pair for who is hidden.
+    /// Whether this says that nothing shows of a user, since their record was deleted after what has this stamp.
+    pub(crate) fn is_empty_since(&self, user: UserId, shown: &Shown, stamp: Timestamp) -> bool {
+        self.0.lock().lives.get(&user).is_some_and(|life| life.is_empty_since(shown, stamp))
+    }
+
+    /// What the model says that a user shows at this instant, and the stamps of it; no pair for who is hidden or has
+    /// left.
     pub(crate) fn truth(&self, user: UserId, at: Timestamp) -> Option<(Option<Pair>, Stamps)> {
         let pages = self.0.lock();
+        if pages.left_at(user).is_some() {
+            return Some((None, Stamps::default()));
+        }
         let moment = pages.lives.get(&user)?.timeline.at(at);
         Some(((!moment.is_hidden()).then_some(moment.view.pair), moment.stamps))
     }
@@ -308,10 +414,15 @@ impl Chronicle {
         if let Some(user) = pages.user_of(&entry.key) {
             match &entry.value {
                 Value::Live(record) => pages.is_written(user, entry.revision, record, operation),
-                Value::Tombstone { .. } => {
-                    let life = Life::new(&pages.limits);
-                    pages.lives.insert(user, life);
+                Value::Tombstone { at } => {
+                    pages.is_emptied(user, entry.revision, Timestamp::from_millis(*at));
                 }
+            }
+        }
+        if let Some(user) = pages.person_of(&entry.key) {
+            match &entry.value {
+                Value::Live(_) => pages.has_come(user),
+                Value::Tombstone { .. } => pages.leaves(user),
             }
         }
     }
@@ -373,10 +484,47 @@ impl Pages {
 
     /// Whose record has this key.
     fn user_of(&self, key: &Key) -> Option<UserId> {
-        let rest = key.as_str().strip_prefix("user/")?;
+        self.named(key, "user/")
+    }
+
+    /// Whose entry in the directory has this key.
+    fn person_of(&self, key: &Key) -> Option<UserId> {
+        self.named(key, "directory/")
+    }
+
+    fn named(&self, key: &Key, kind: &str) -> Option<UserId> {
+        let rest = key.as_str().strip_prefix(kind)?;
         let (tenant, user) = rest.split_once('/')?;
         (Uuid::parse_str(tenant).ok()? == self.tenant.0).then_some(())?;
         Uuid::parse_str(user).ok().map(UserId)
+    }
+
+    /// When somebody has left the directory who has not come back.
+    fn left_at(&self, user: UserId) -> Option<Duration> {
+        let gone = self.gone.get(&user).filter(|gone| gone.entries > 0 && !self.there.contains(&user));
+        gone.map(|gone| gone.left_at)
+    }
+
+    fn is_emptied(&mut self, user: UserId, revision: Revision, at: Timestamp) {
+        self.trace.note(Some(user), &format!("the record has gone at {revision}, as of {}", at.as_millis()));
+        self.gone.entry(user).or_default().records += 1;
+        let limits = &self.limits;
+        self.lives.entry(user).or_insert_with(|| Life::new(limits)).end(limits, revision, at);
+    }
+
+    fn leaves(&mut self, user: UserId) {
+        self.trace.note(Some(user), "has left");
+        self.there.remove(&user);
+        let gone = self.gone.entry(user).or_default();
+        gone.entries += 1;
+        gone.left_at = time::elapsed();
+    }
+
+    fn has_come(&mut self, user: UserId) {
+        if self.left_at(user).is_some() {
+            self.trace.note(Some(user), "has come back");
+        }
+        self.there.insert(user);
     }
 
     fn is_written(&mut self, user: UserId, revision: Revision, record: &[u8], operation: Option<Operation>) {

@@ -19,8 +19,8 @@ use crate::town::{APPLICATIONS, Town, WRITES_MAX};
 /// Writers write to the first of the people alone, so that writes meet; the others stay as they were.
 const WRITTEN: usize = 8;
 
-/// Those of them whose accounts are disabled now and then; nobody watches in their name.
-const DISABLED: Range<usize> = 5..8;
+/// Those of them whose accounts are disabled now and then, or who are deleted; nobody watches in their name.
+pub(crate) const MISSED: Range<usize> = 5..8;
 
 /// Who asks: people whose accounts stay enabled.
 const ASKING: usize = 4;
@@ -31,7 +31,7 @@ pub(crate) async fn act(town: Arc<Town>, mut dice: Dice, steps: u64) {
         tokio::time::sleep(dice.millis(0, 1_200)).await;
         let user = *dice.pick(&town.people[..WRITTEN]);
         if dice.one_in(25) {
-            let person = DISABLED.start + dice.place(DISABLED.len());
+            let person = MISSED.start + dice.place(MISSED.len());
             let (is_enabled, node) = (dice.one_in(2), dice.place(town.doors.len()));
             // What comes of it shows in the record.
             let _ = enable(&town, node, person, is_enabled).await;
@@ -62,8 +62,8 @@ async fn write(town: &Town, dice: &mut Dice, user: UserId) {
         Ok(answer) => {
             let status = answer.status;
             town.chronicle.note(Some(user), || format!("refused {operation}: {status}"));
-            let is_disabled = may_be_disabled(town, user) && status.is_client_error();
-            if !may_be_refused(&deed.command, status) && !is_disabled {
+            let is_missed = may_be_missed(town, user) && status.is_client_error();
+            if !may_be_refused(&deed.command, status) && !is_missed {
                 unexpected(town, user, &deed, &answer);
             }
         }
@@ -79,8 +79,8 @@ async fn enable(town: &Town, node: usize, person: usize, is_enabled: bool) -> Re
     town.ask(node, None, &Question::send(Method::PATCH, format!("/v1.0/users/{user}"), &token, body)).await
 }
 
-fn may_be_disabled(town: &Town, user: UserId) -> bool {
-    town.people[DISABLED].contains(&user)
+fn may_be_missed(town: &Town, user: UserId) -> bool {
+    town.people[MISSED].contains(&user)
 }
 
 /// Whether a command may be answered so. What the log does not take is answered 503.
@@ -123,7 +123,7 @@ async fn look(town: &Town, dice: &mut Dice) {
     let floors: BTreeMap<UserId, Timestamp> =
         users.iter().map(|user| (*user, town.chronicle.floor(*user, node))).collect();
     let Ok(answer) = town.ask(node, None, &question).await else { return };
-    if answer.status == StatusCode::NOT_FOUND && floors.keys().all(|user| may_be_disabled(town, *user)) {
+    if answer.status == StatusCode::NOT_FOUND && floors.keys().all(|user| may_be_missed(town, *user)) {
         return;
     }
     if answer.status != StatusCode::OK {
@@ -143,8 +143,8 @@ fn see(town: &Town, presences: &[Value], floors: &BTreeMap<UserId, Timestamp>) {
         town.chronicle.is_seen(*user, shown, floor, "a reader");
     }
     let seen: BTreeSet<UserId> = all.iter().map(|(user, _)| *user).collect();
-    // Whoever was asked for once, and nobody else; who is disabled may be left out.
-    let has_all = floors.keys().all(|user| seen.contains(user) || may_be_disabled(town, *user));
+    // Whoever was asked for once, and nobody else; who is disabled or deleted may be left out.
+    let has_all = floors.keys().all(|user| seen.contains(user) || may_be_missed(town, *user));
     let is_asked = seen.len() == all.len() && seen.iter().all(|user| floors.contains_key(user));
     if !has_all || !is_asked {
         let how = format!("{} presences were asked for, and these came: {presences:?}", floors.len());
@@ -154,7 +154,7 @@ fn see(town: &Town, presences: &[Value], floors: &BTreeMap<UserId, Timestamp>) {
 
 /// Once everything has calmed down, each write is taken at once: nothing that went wrong has left a lane closed.
 pub(crate) async fn last_round(town: Arc<Town>) {
-    for person in DISABLED {
+    for person in MISSED.filter(|person| !town.chronicle.has_left(town.people[*person])) {
         match enable(&town, person % town.doors.len(), person, true).await {
             Ok(answer) if answer.status.is_success() => {}
             answer => {
@@ -164,6 +164,10 @@ pub(crate) async fn last_round(town: Arc<Town>) {
         }
     }
     for (place, user) in town.people.iter().enumerate() {
+        if town.chronicle.has_left(*user) {
+            is_nobody(&town, *user).await;
+            continue;
+        }
         let deed = Deed::last(*user, place);
         let operation = town.chronicle.begins(*user, &deed.command);
         let node = place % town.doors.len();
@@ -178,5 +182,15 @@ pub(crate) async fn last_round(town: Arc<Town>) {
             Some(revision) => town.chronicle.is_acknowledged(operation, node, revision),
             None => unexpected(&town, *user, &deed, &answer),
         }
+    }
+}
+
+/// Who was deleted may do nothing any more, and does not come back by asking.
+async fn is_nobody(town: &Town, user: UserId) {
+    let question = Question::get("/v1.0/me/presence", &Town::token(user, APPLICATIONS[0]));
+    let answer = town.ask(0, None, &question).await;
+    if !answer.as_ref().is_ok_and(|answer| answer.status.is_client_error()) {
+        let how = format!("somebody who was deleted asks, and the answer is {answer:?}");
+        town.chronicle.breaks(Law::Answered, Some(user), how);
     }
 }

@@ -14,10 +14,11 @@
 //! | `stream`, `member`, `shares` | the log that several nodes share, and their handles on it |
 //! | `link`, `talk`, `receivers` | the network, who asks and who is told |
 //! | `node`, `chaos` | a node's lives, and what ends them |
-//! | `client`, `deed`, `followers`, `subscriber` | those around the server |
+//! | `client`, `deed`, `administrator`, `followers`, `subscriber` | those around the server |
 //! | `chronicle`, `model`, `watches`, `laws`, `trace`, `panics` | what has happened, and whether it may |
 //! | `watchdog` | what ends a run that makes no progress |
 
+mod administrator;
 mod batch;
 mod chaos;
 mod chronicle;

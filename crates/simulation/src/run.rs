@@ -10,7 +10,7 @@ use crate::laws::{Broken, Law};
 use crate::node::Node;
 use crate::town::{Door, Town};
 use crate::world::{self, World};
-use crate::{chaos, client, followers, subscriber, watchdog};
+use crate::{administrator, chaos, client, followers, subscriber, watchdog};
 
 /// What a run is like, apart from its seed.
 #[derive(Clone, Copy, Debug)]
@@ -135,11 +135,19 @@ fn storm(world: &mut World, dice: &mut Dice, later: &mut Dice, shape: Shape) {
         world.put(subscriber::subscribe(Arc::clone(&world.town), number, dice.another()));
     }
     let end = world.reached() + STORM;
-    let sets_back = later.below(3) == 1 && shape.nodes == 1;
+    let extra = if shape.nodes == 1 { later.below(3) } else { 0 };
+    let (sets_back, deletes) = (extra == 1, extra == 2);
     for (number, store) in world.nodes().iter().map(Node::store).enumerate() {
         let (town, orders) = (Arc::clone(&world.town), world.orders.clone());
         let back = sets_back.then(|| later.another());
         world.put(chaos::storm(town, orders, (number, store), dice.another(), back, end));
+    }
+    if deletes {
+        let (town, dice, acting) = (Arc::clone(&world.town), later.another(), Arc::clone(&clients));
+        world.put(async move {
+            administrator::delete(town, dice).await;
+            drop(acting);
+        });
     }
     until(world, dice, 3, STORM, |_| false);
     world.town.network.calm_down();

@@ -75,6 +75,7 @@ impl Watches {
         if let Some((whose, before)) = last
             && whose == by
             && shown.changed_at < before
+            && !chronicle.is_empty_since(user, shown, before)
         {
             let how =
                 format!("{} is told {shown:?} after what shows since {}", watch.name, before.as_millis());

@@ -178,6 +178,10 @@ fn overdue(engine: &Engine, turn: Duration) -> Option<Timestamp> {
 /// Compares what an engine has of somebody with the model.
 pub(crate) fn compare(town: &Town, engine: &Engine, person: usize) {
     let (Some(tenant), user) = (engine.tenant(town.development.tenant), town.people[person]) else { return };
+    if tenant.is_somebody(user) != town.chronicle.is_there(user) {
+        let how = format!("that they are in the directory is {}", tenant.is_somebody(user));
+        town.chronicle.breaks(Law::Model, Some(user), how);
+    }
     let at = engine.now().max(tenant.user(user).as_of());
     tenant.view(user, at).show(at, |seen| town.chronicle.compare(user, seen, at));
 }
