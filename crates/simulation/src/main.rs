@@ -15,7 +15,7 @@
 //! | `link`, `talk`, `receivers` | the network, who asks and who is told |
 //! | `node`, `chaos` | a node's lives, and what ends them |
 //! | `client`, `deed`, `administrator`, `followers`, `subscriber` | those around the server |
-//! | `chronicle`, `model`, `watches`, `laws`, `trace`, `panics` | what has happened, and whether it may |
+//! | `chronicle`, `life`, `model`, `watches`, `laws`, `trace`, `panics` | what has happened, and whether it may |
 //! | `watchdog` | what ends a run that makes no progress |
 
 mod administrator;
@@ -29,6 +29,7 @@ mod disk;
 mod followers;
 mod journal;
 mod laws;
+mod life;
 mod link;
 mod member;
 #[expect(dead_code, reason = "the tests of the domain ask more of it")]
