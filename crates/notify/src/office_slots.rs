@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use porchlight_engine::{Keeper, Person};
 use porchlight_presence::{
-    Activity, Availability, Change, Command, Pair, Patch, StandingPair, TenantId, Timestamp, UserId,
+    Activity, Availability, Change, Command, Expiry, NewStatusMessage, Pair, Patch, StandingPair, TenantId,
+    Timestamp, UserId,
 };
 use porchlight_store::{Revision, Value};
 use uuid::Uuid;
@@ -330,4 +331,43 @@ async fn what_a_scan_has_not_found_out_another_one_looks_for() {
     assert!(office.compose().is_none() && office.scan().is_none(), "one at a time");
     office.scanned(&scan, None);
     assert!(office.compose().is_none() && office.scan().is_some());
+}
+
+#[tokio::test]
+async fn what_ends_between_a_clock_and_that_of_the_node_before_is_told_by_the_one_that_is_behind() {
+    let here = Node::first(1);
+    let person = Person::new(user(0), "p0@x.example");
+    here.engine.put_person(TENANT, &person).await.expect("they are put in");
+    let there = here.beside(1);
+    // The first node is two seconds ahead, and has not heard of a message that is over by its clock alone.
+    here.advance(SECOND * 3);
+    there.advance(SECOND);
+    here.hold_back();
+    let end = there.engine.now().plus(SECOND);
+    let message = NewStatusMessage { content: "soon".to_owned(), expiry: Some(Expiry { at: end, ticks: 0 }) };
+    let command = Command::SetStatusMessage(Some(message));
+    there.engine.write(TENANT, user(0), &command).await.expect("it is written");
+    once(here.engine.run_timers());
+    let mut subscription = subscription(1, Target::Users(vec![user(0)]));
+    subscription.options.select = Some("statusMessage".to_owned());
+    subscription.since = here.engine.feed_cursor(&here.engine.tenant_or_new(TENANT)).into();
+    assert!(subscription.since.in_log(&here.engine).at > end);
+    here.let_go();
+    let (key, value) = (Subscription::key(subscription.id), Value::Live(subscription.encode()));
+    there.engine.write_kept(key, Revision::NONE, value, Box::new(())).await.expect("it is kept");
+
+    there.leases.give(0);
+    let Side { node: there, mut office, .. } = Side::new(there);
+    let mut told = || {
+        once(there.engine.run_timers());
+        office.sync();
+        office.dispatch();
+        office.tick();
+        let parcel = office.compose().expect("there is something to tell");
+        office.finish(&parcel, Outcome::Status(202), Duration::from_millis(1));
+        there.advance(SECOND * 3);
+        parcel.told[0].2
+    };
+    assert!(told() < end, "the message, which is there for one more second");
+    assert_eq!(told(), end);
 }
