@@ -30,6 +30,10 @@ const TOGETHER: Duration = Duration::from_millis(5);
 /// A piece is told once it has this many bytes.
 const PIECE_BYTES: usize = 16 * 1024;
 
+/// The id of the event with which a snapshot begins. Nobody can go on from it: a reader who is cut off before the next
+/// one has forgotten what they knew, and is to be told everything, not what came after the id that they had before.
+const BEGINNING: &str = "beginning";
+
 /// What is followed, and how it is told.
 pub(crate) struct Asked {
     pub(crate) audience: Audience,
@@ -214,6 +218,7 @@ impl Telling {
         let mut piece = Piece::default();
         if self.since.is_none() && self.after.is_none() {
             piece.event(Event::Snapshot, |out| out.extend_from_slice(b"{}"));
+            piece.mark(BEGINNING);
         }
         // The time before the records: a record that is read later is never evaluated past a write that it lacks.
         let now = teller.engine.now();
@@ -489,6 +494,25 @@ mod tests {
         let bookmark = Bookmark::Telling { since: None, until, after: user(0) };
         let Place::Walking(telling) = follower.teller.place(Some(bookmark)) else { panic!("there are more") };
         assert_eq!((telling.until, telling.after), (here, Some(user(0))));
+    }
+
+    #[tokio::test]
+    async fn who_was_cut_off_at_the_beginning_of_a_snapshot_is_told_all_of_it() {
+        let engine = engine().await;
+        let mut known = follower(&engine, None);
+        while !next(&mut known).await.contains("event: current") {}
+        // Later than this server's time: there is no going on from it yet, but there would be soon.
+        let ahead = Cursor {
+            at: engine.now().plus(Duration::from_secs(1)),
+            ..engine.feed_cursor(&known.teller.tenant)
+        };
+        let ahead = known.teller.bookmark(Bookmark::Told(ahead));
+        let told = next(&mut follower(&engine, Some(&ahead))).await;
+        let (beginning, _) = told.split_once("\n\n").expect("it is an event");
+        assert!(beginning.starts_with("event: snapshot\n"), "{told}");
+        engine.clock().advance(Duration::from_secs(2));
+        let told = next(&mut follower(&engine, Some(id(beginning)))).await;
+        assert!(told.starts_with("event: snapshot\n") && told.contains(&user(0).to_string()), "{told}");
     }
 
     #[tokio::test]
