@@ -123,6 +123,8 @@ impl Panel {
         let marks = if self.x.times.is_some() { (x.end - x.start) as usize + 1 } else { 7 };
         let mut chart = ChartBuilder::on(area)
             .margin(20)
+            // Half of the last label lies beyond the axis.
+            .margin_right(70)
             .caption(&self.title, text(CAPTION))
             .x_label_area_size(90)
             .y_label_area_size(150)
