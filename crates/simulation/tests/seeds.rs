@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 /// Seeds that every change meets, with their nodes: those that have broken a law come here, with what was wrong.
-const KEPT: [(u64, usize); 7] = [
+const KEPT: [(u64, usize); 8] = [
     // Who was behind was scanned for without a pause, until engine time moved on.
     (1, 1),
     // A record that the server had stamped anew; the law was wrong.
@@ -18,6 +18,8 @@ const KEPT: [(u64, usize); 7] = [
     (993_786_289, 3),
     // What was told before a subscription was made, and is stamped ten seconds ahead; the law was wrong.
     (993_787_019, 3),
+    // A stream that was cut at the beginning of a snapshot went on from where it had been before.
+    (2_683_148_930, 1),
 ];
 
 fn simulation(arguments: &[&str]) -> Output {
