@@ -329,6 +329,11 @@ impl Chronicle {
         }
     }
 
+    /// How often some time has come once more.
+    pub(crate) fn repeats(&self) -> u64 {
+        self.0.lock().twice.len() as u64
+    }
+
     /// A node by itself has started, and its engine time begins here: never before the newest write that is
     /// durable.
     ///
